@@ -1,0 +1,52 @@
+"""Ask questions about long videos with Tempo (arXiv 2604.08120).
+
+`from tempo_cli import Tempo` is the Python API. Names load on first use, so that importing
+the package (and `tempo --help`) never imports torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+    from .errors import TempoError
+    from .pipeline import Tempo
+    from .types import Allocation, Answer, Run, SegmentReport, VideoInfo
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Tempo": "pipeline",
+    "TempoError": "errors",
+    "SamplingOptions": "config",
+    "BudgetOptions": "config",
+    "GenerationOptions": "config",
+    "LoadOptions": "config",
+    "Allocation": "types",
+    "Answer": "types",
+    "Run": "types",
+    "SegmentReport": "types",
+    "VideoInfo": "types",
+}
+
+__all__ = [
+    "Allocation",
+    "Answer",
+    "BudgetOptions",
+    "GenerationOptions",
+    "LoadOptions",
+    "Run",
+    "SamplingOptions",
+    "SegmentReport",
+    "Tempo",
+    "TempoError",
+    "VideoInfo",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,155 @@
+"""Every default once, with its unit and source.
+
+What the user wants (`*Options`) and what the weights are (`ModelDimensions`, `PixelLimits`) never mix.
+Where a source is not named, it is the released code and its published settings ("reference").
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+
+from .errors import UsageError
+
+DEFAULT_MODEL = "Vision-CAIR/Tempo-6B"
+
+MIN_FRAMES = 4  # frames; a shorter sampling repeats frames (reference)
+MIN_TOKENS = 4  # tokens per segment: the temporal anchors (paper, ATA)
+CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves free (reference)
+
+MODEL_FRAME_EDGE = 512  # px, longest edge after the first resizing step
+FIRST_GRID = 16  # px, the first step rounds edges to this
+SECOND_GRID = 64  # px, the second step's
+SECOND_MIN_PIXELS = 4 * SECOND_GRID**2
+SECOND_MAX_PIXELS = 16_384 * SECOND_GRID**2
+MIN_PIXELS = 128 * 32**2  # px per frame after the last step: 128 merged tokens
+MAX_PIXELS = 768 * 32**2  # px per frame after the last step: 768 merged tokens
+
+
+def _require(condition: bool, message: str, hint: str) -> None:
+    if not condition:
+        raise UsageError(message, hint)
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """Which frames are looked at.
+
+    Attributes:
+        fps: frames per second of video.
+        max_frames: upper bound on the number of frames; longer videos are sampled more thinly.
+        window: frames per segment (= stride).
+        start, end: seconds of the whole video, `start <= t < end`; None is the video's own.
+    """
+
+    fps: float = 2.0
+    max_frames: int = 1024
+    window: int = 8
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try --fps 2.")
+        _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
+        _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
+        for name, value in (("start", self.start), ("end", self.end)):
+            ok = value is None or (isfinite(value) and value >= 0)
+            _require(ok, f"{name} is {value}", "Give a time in seconds or as HH:MM:SS.")
+        if self.start is not None and self.end is not None:
+            _require(
+                self.start < self.end,
+                f"start ({self.start:g} s) is not before end ({self.end:g} s)",
+                "Exchange them.",
+            )
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """How many memory tokens the decoder may read.
+
+    Attributes:
+        budget: upper bound on the memory tokens of the whole video.
+        context: tokens that the decoder's input may have; None: as the checkpoint says (16,384).
+        ata: False keeps every memory token of every segment (no budget).
+    """
+
+    budget: int = 8192
+    context: int | None = None
+    ata: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.budget >= 1, f"budget is {self.budget}", "Give at least 1 token; 8192 is usual.")
+        ok = self.context is None or self.context > CONTEXT_MARGIN
+        _require(ok, f"context is {self.context}", f"Give more than {CONTEXT_MARGIN} tokens.")
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """How the answer is written.
+
+    Attributes:
+        max_new_tokens: tokens at most.
+        temperature: 0 is greedy; above 0 samples with the checkpoint's own top-p and top-k.
+        seed: of the sampling; None draws one.
+    """
+
+    max_new_tokens: int = 1024
+    temperature: float = 0.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.max_new_tokens >= 1, f"max_new_tokens is {self.max_new_tokens}", "Give at least 1.")
+        ok = isfinite(self.temperature) and self.temperature >= 0
+        _require(ok, f"temperature is {self.temperature}", "0 is greedy; 0.7 is usual for variety.")
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Where and how the model runs.
+
+    Attributes:
+        device: auto, cpu, cuda, cuda:N or mps.
+        dtype: auto (bfloat16 on CUDA where it has it, else float16; float32 on a CPU), float32, bfloat16, float16.
+        micro_batch: segments compressed at once; changes speed and memory, no result beyond rounding.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    micro_batch: int = 8
+
+    def __post_init__(self) -> None:
+        _require(self.micro_batch >= 1, f"micro_batch is {self.micro_batch}", "Give at least 1.")
+
+
+@dataclass(frozen=True)
+class PixelLimits:
+    """The three resizing steps' bounds, in pixels (reference). The last ones are the weights' own."""
+
+    longest_edge: int = MODEL_FRAME_EDGE
+    min_pixels: int = MIN_PIXELS
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class ModelDimensions:
+    """What the weights are. No vocabulary size or token id stands anywhere else in the code.
+
+    Attributes:
+        memory_tokens: M, memory tokens per segment.
+        min_tokens: what ATA leaves to an irrelevant segment.
+        projector: linear, mlpNx_gelu or identity.
+        compressor_width, decoder_width: D of both language models.
+        context: tokens that the decoder was trained to read.
+        max_positions: tokens that the decoder can address at all.
+        patch: px edge of a vision patch; merge: patches per token edge; temporal_patch: frames per patch.
+    """
+
+    memory_tokens: int
+    projector: str
+    compressor_width: int
+    decoder_width: int
+    context: int
+    max_positions: int
+    patch: int
+    merge: int
+    temporal_patch: int
+    min_tokens: int = MIN_TOKENS
+    pixels: PixelLimits = field(default_factory=PixelLimits)

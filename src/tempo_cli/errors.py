@@ -1,0 +1,66 @@
+"""One tree of errors. Each class has its exit code and its code string; each error has a hint."""
+
+
+class TempoError(Exception):
+    """An error with one line that says what is wrong and one that says what to do.
+
+    Attributes:
+        message: what is wrong, one line, no full stop needed.
+        hint: what to do about it, one line.
+        exit_code: the exit status of the command.
+        code: the stable name of the class of error in `--json`.
+    """
+
+    exit_code = 1
+    code = "internal"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TempoError):
+    """The question or an option makes no sense."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class VideoError(TempoError):
+    """The video is missing, unreadable, has no video stream or is damaged beyond use."""
+
+    exit_code = 3
+    code = "video"
+
+
+class ModelError(TempoError):
+    """The model is missing, incomplete or not what it should be."""
+
+    exit_code = 4
+    code = "model"
+
+
+class SetupError(TempoError):
+    """This machine lacks something: ffmpeg, or the device that was asked for."""
+
+    exit_code = 5
+    code = "environment"
+
+
+class OutOfMemoryError(TempoError):
+    """The memory of the device does not suffice."""
+
+    exit_code = 6
+    code = "memory"
+
+
+class Interrupted(BaseException):
+    """A signal other than Ctrl-C asked the process to stop.
+
+    Like KeyboardInterrupt no `Exception`, so that nothing swallows it on the way up.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number

@@ -1,0 +1,35 @@
+"""What the pipeline tells while it works. It prints nothing itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["load", "decode", "compress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` segments have passed `stage`; loading is one step."""
+
+    stage: Stage
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class AnswerText:
+    """A piece of the answer to question number `question` (from 0); the pieces in a row are the answer."""
+
+    question: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something the user should know; it also stands in `Run.warnings`."""
+
+    message: str
+
+
+Event = Progress | AnswerText | Warned
+Listener = Callable[[Event], None]

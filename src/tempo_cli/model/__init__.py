@@ -1,0 +1,1 @@
+"""The neural networks: torch only, no screen, and no files but in `checkpoint`."""

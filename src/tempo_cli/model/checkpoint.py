@@ -1,0 +1,330 @@
+"""Reading a checkpoint in the released layout, strictly: the only place of `model` that reads files.
+
+| tensors in the Tempo folder | module |
+|---|---|
+| `model.*`, `lm_head.weight` | the decoder LLM (Qwen3) |
+| `model.mm_projector.*` | projector |
+| `model.vision_tower_aux_list.0.compression_tokens` | memory tokens |
+| `model.vision_tower_aux_list.0.vlm.model.*` | the compressor (Qwen3-VL without its head) |
+
+From the base's folder come the compressor's configuration and tokenizer, and two rows of its head: the
+router is row("Yes") - row("No"), taken in the weights' own type, then held in float32 (reference).
+Weights are safetensors only. No code from a repository is ever run.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import Qwen3Config, Qwen3VLConfig
+
+from ..config import ModelDimensions
+from ..errors import ModelError
+from .compressor import Compressor
+from .llm import Decoder, SamplingRule
+from .tokenizer import TextTokenizer
+
+Module = TypeVar("Module", bound=nn.Module)
+Config = TypeVar("Config")
+
+_COMPRESSOR = "model.vision_tower_aux_list.0."
+_REDOWNLOAD = "Download it again, or check the folder."
+
+
+class TensorFiles:
+    """The tensors of a folder's safetensors files, one file or sharded, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        index = folder / "model.safetensors.index.json"
+        if index.exists():
+            names = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        else:
+            names = ["model.safetensors"]
+        self._homes: dict[str, Path] = {}
+        for name in names:
+            path = folder / name
+            if Path(name).name != name or not path.exists():
+                raise ModelError(f"{folder} has no {name}", _no_weights_hint(folder))
+            with _opened(path) as tensors:
+                self._homes.update(dict.fromkeys(tensors.keys(), path))
+
+    @property
+    def names(self) -> set[str]:
+        """Every tensor's name."""
+        return set(self._homes)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape by the file's header."""
+        with _opened(self._homes[name]) as tensors:
+            return tuple(tensors.get_slice(name).get_shape())
+
+    def rows(self, name: str, rows: list[int]) -> torch.Tensor:
+        """Some rows of a matrix, in the file's own type, (len(rows), D)."""
+        with _opened(self._homes[name]) as tensors:
+            matrix = tensors.get_slice(name)
+            return torch.stack([matrix[row : row + 1][0] for row in rows])
+
+    def load(self, names: dict[str, str], device: torch.device) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield (module's name, tensor) for `names`, {file's name: module's name}, file by file."""
+        for path in sorted(set(self._homes.values())):
+            here = [name for name in names if self._homes[name] == path]
+            if here:
+                with _opened(path, device) as tensors:
+                    for name in here:
+                        yield names[name], tensors.get_tensor(name)
+
+
+def _opened(path: Path, device: torch.device | None = None) -> Any:
+    try:
+        return safe_open(str(path), framework="pt", device=str(device or "cpu"))
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged or incomplete: {error}", _REDOWNLOAD) from error
+
+
+def _no_weights_hint(folder: Path) -> str:
+    pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+    if pickles:
+        return f"{pickles[0].name} is a pickle, which could run code: only safetensors are loaded."
+    return _REDOWNLOAD
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent} has no {path.name}", "Give a folder in the released layout.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} can't be read: {error}", _REDOWNLOAD) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path} is not JSON: {error}", _REDOWNLOAD) from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} is not a JSON object", _REDOWNLOAD)
+    return value
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint: everything but the weights themselves."""
+
+    folder: Path
+    base: Path
+    llm_config: Qwen3Config
+    vlm_config: Qwen3VLConfig
+    dimensions: ModelDimensions
+    rule: SamplingRule
+    decoder_tokenizer: TextTokenizer
+    compressor_tokenizer: TextTokenizer
+    files: TensorFiles
+
+    @staticmethod
+    def base_name(folder: Path) -> str:
+        """What `config.json` names as the compressor's base: `./sibling` or a Hub repository."""
+        config = _tempo_config(folder)
+        names = config.get("mm_vision_tower_aux_list")
+        if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
+            raise ModelError(f"{folder}/config.json names no single base model", "This is not a Tempo checkpoint.")
+        return names[0]
+
+    @classmethod
+    def open(cls, folder: Path, base: Path) -> "Checkpoint":
+        """Read the configurations, tokenizers and headers, and check every tensor's name and shape.
+
+        Raises:
+            ModelError: a file is missing or damaged, or a tensor is missing, unexpected or of a wrong shape.
+        """
+        raw = _tempo_config(folder)
+        llm_config = _llm_config(raw, folder)
+        vlm_config = _vlm_config(base)
+        decoder_tokenizer = TextTokenizer(_read_text(folder / "tokenizer.json"))
+        checkpoint = cls(
+            folder=folder,
+            base=base,
+            llm_config=llm_config,
+            vlm_config=vlm_config,
+            dimensions=_dimensions(raw, llm_config, vlm_config),
+            rule=_sampling_rule(folder, decoder_tokenizer),
+            decoder_tokenizer=decoder_tokenizer,
+            compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
+            files=TensorFiles(folder),
+        )
+        checkpoint._check_tensors()
+        return checkpoint
+
+    def load_compressor(self, device: torch.device, dtype: torch.dtype) -> Compressor:
+        """The compressor with its weights."""
+        compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
+        names = _compressor_names(compressor)
+        router = self._router_direction().to(device)
+        _fill(compressor, self.files, names, device, dtype, extra={"router": router})
+        return compressor
+
+    def load_decoder(self, device: torch.device, dtype: torch.dtype) -> Decoder:
+        """The decoder with its weights."""
+        decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
+        _fill(decoder, self.files, _decoder_names(decoder, self.llm_config), device, dtype, extra={})
+        return decoder
+
+    def _router_direction(self) -> torch.Tensor:
+        files = TensorFiles(self.base)
+        heads = ("lm_head.weight", "model.language_model.embed_tokens.weight")
+        home = next((name for name in heads if name in files.names), None)
+        if home is None:
+            raise ModelError(f"{self.base} has neither {heads[0]} nor {heads[1]}", _REDOWNLOAD)
+        tokenizer = self.compressor_tokenizer
+        yes, no = files.rows(home, [tokenizer.word_id("Yes"), tokenizer.word_id("No")])
+        return (yes - no).float()
+
+    def _check_tensors(self) -> None:
+        compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
+        decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
+        shapes: dict[str, tuple[int, ...]] = {}
+        pairs = ((compressor, _compressor_names(compressor)), (decoder, _decoder_names(decoder, self.llm_config)))
+        for module, names in pairs:
+            state = module.state_dict()
+            shapes.update({name: tuple(state[own].shape) for name, own in names.items()})
+        _report(self.folder, "is missing", sorted(set(shapes) - self.files.names))
+        _report(self.folder, "has unexpected", self._unexpected(set(shapes)))
+        for name, shape in shapes.items():
+            found = self.files.shape(name)
+            if found != shape:
+                raise ModelError(
+                    f"tensor {name} has shape {found}, the configuration wants {shape}",
+                    "The weights and config.json do not belong together.",
+                )
+
+    def _unexpected(self, expected: set[str]) -> list[str]:
+        extra = self.files.names - expected
+        tied = {"lm_head.weight", "model.embed_tokens.weight"}
+        if self.llm_config.tie_word_embeddings and tied <= self.files.names:
+            # some writers store a tied head twice: harmless where both are the same
+            copies = dict(self.files.load({name: name for name in tied}, torch.device("cpu")))
+            if torch.equal(*copies.values()):
+                extra -= tied
+        return sorted(extra)
+
+
+def _report(folder: Path, verb: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        listed = ", ".join(names[:3]) + more
+        raise ModelError(f"{folder} {verb} tensor {listed}", "This is not a complete Tempo checkpoint.")
+
+
+def _on_meta(build: Callable[[], Module]) -> Module:
+    """Build without memory for weights; rotary tables, which no file holds, are computed for real."""
+    with torch.device("meta"):
+        module = build()
+    for name, child in list(module.named_modules()):
+        if "inv_freq" in dict(child.named_buffers(recurse=False)):
+            module.set_submodule(name, type(child)(child.config))
+    return module
+
+
+def _compressor_names(compressor: Compressor) -> dict[str, str]:
+    own = [name for name in compressor.state_dict() if name.startswith("vlm.")]
+    names = {f"{_COMPRESSOR}vlm.model.{name.removeprefix('vlm.')}": name for name in own}
+    return names | {f"{_COMPRESSOR}compression_tokens": "memory"}
+
+
+def _decoder_names(decoder: Decoder, config: Qwen3Config) -> dict[str, str]:
+    names = {}
+    for own in decoder.state_dict():
+        part, _, rest = own.partition(".")
+        if not (config.tie_word_embeddings and rest == "lm_head.weight"):
+            names[f"model.mm_projector.{rest}" if part == "projector" else rest] = own
+    return names
+
+
+def _fill(
+    module: nn.Module,
+    files: TensorFiles,
+    names: dict[str, str],
+    device: torch.device,
+    dtype: torch.dtype,
+    extra: dict[str, torch.Tensor],
+) -> None:
+    for own, tensor in files.load(names, device):
+        _assign(module, own, tensor.to(dtype))
+    for own, tensor in extra.items():
+        _assign(module, own, tensor)
+    for child in module.modules():
+        tie = getattr(child, "tie_weights", None)
+        if callable(tie):
+            tie()
+    module.to(device).requires_grad_(False).eval()
+
+
+def _assign(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
+    home, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(home), leaf, nn.Parameter(tensor, requires_grad=False))
+
+
+def _tempo_config(folder: Path) -> dict[str, Any]:
+    config = _read_json(folder / "config.json")
+    if config.get("model_type") != "tempo_qwen":
+        raise ModelError(
+            f"{folder} holds a model of type {config.get('model_type')!r}, not 'tempo_qwen'",
+            "Give a Tempo checkpoint.",
+        )
+    return config
+
+
+def _llm_config(raw: dict[str, Any], folder: Path) -> Qwen3Config:
+    fields = {key: value for key, value in raw.items() if key not in ("model_type", "rope_scaling")}
+    return _configure(folder, lambda: Qwen3Config(**fields, rope_scaling=None))
+
+
+def _vlm_config(base: Path) -> Qwen3VLConfig:
+    raw = _read_json(base / "config.json")
+    if raw.get("model_type") != "qwen3_vl":
+        raise ModelError(
+            f"{base} holds a model of type {raw.get('model_type')!r}, not 'qwen3_vl'",
+            "Tempo's compressor is built on Qwen3-VL.",
+        )
+    return _configure(base, lambda: Qwen3VLConfig(**raw))
+
+
+def _configure(folder: Path, build: Callable[[], Config]) -> Config:
+    try:
+        return build()
+    except Exception as error:  # noqa: BLE001  the library validates fields with errors of many classes
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{folder}/config.json does not fit: {reason}", _REDOWNLOAD) from error
+
+
+def _dimensions(raw: dict[str, Any], llm: Qwen3Config, vlm: Qwen3VLConfig) -> ModelDimensions:
+    try:
+        return ModelDimensions(
+            memory_tokens=int(raw["num_compression_tokens"]),
+            projector=str(raw["mm_projector_type"]),
+            compressor_width=vlm.text_config.hidden_size,
+            decoder_width=llm.hidden_size,
+            context=int(raw["tokenizer_model_max_length"]),
+            max_positions=llm.max_position_embeddings,
+            patch=vlm.vision_config.patch_size,
+            merge=vlm.vision_config.spatial_merge_size,
+            temporal_patch=vlm.vision_config.temporal_patch_size,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"config.json lacks or garbles {error}", "This is not a Tempo checkpoint.") from error
+
+
+def _sampling_rule(folder: Path, tokenizer: TextTokenizer) -> SamplingRule:
+    path = folder / "generation_config.json"
+    raw = _read_json(path) if path.exists() else {}
+    return SamplingRule(
+        stop_ids=frozenset({tokenizer.special_id("<|im_end|>"), tokenizer.special_id("<|endoftext|>")}),
+        top_k=raw.get("top_k"),
+        top_p=raw.get("top_p"),
+    )

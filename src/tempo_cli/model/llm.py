@@ -1,0 +1,136 @@
+"""The decoder: reads the spliced sequence and yields token ids. It knows no text.
+
+| value | shape |
+|---|---|
+| decoder input | (L, D) |
+| logits of the next token | (V,) |
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
+
+from ..config import GenerationOptions, ModelDimensions
+from ..types import Allocation, MemoryTokens
+from .projector import build_projector
+
+
+class Token(NamedTuple):
+    """A generated token and its log-probability under the model (temperature 1)."""
+
+    id: int
+    logprob: float
+
+
+class SamplingRule(NamedTuple):
+    """The checkpoint's own `generation_config.json`: used with a temperature above 0."""
+
+    stop_ids: frozenset[int]
+    top_k: int | None
+    top_p: float | None
+
+
+class Decoder(nn.Module):
+    """Qwen3 with a projector from memory tokens to its own embeddings."""
+
+    def __init__(self, config: Qwen3Config, dimensions: ModelDimensions) -> None:
+        super().__init__()
+        self.llm = Qwen3ForCausalLM(config)
+        width = dimensions.compressor_width, dimensions.decoder_width
+        self.projector = build_projector(dimensions.projector, *width)
+
+    @torch.inference_mode()
+    def splice(
+        self,
+        before: Sequence[int],
+        tags: Sequence[Sequence[int]],
+        memory: MemoryTokens,
+        allocation: Allocation,
+        after: Sequence[int],
+    ) -> torch.Tensor:
+        """Put text and video together: the one place where they meet, exact to the token.
+
+        For each segment its tag, then the first k of its M memory tokens, projected; a segment without
+        tokens loses its tag too (reference).
+
+        Returns:
+            decoder input, (L, D).
+        """
+        pieces = [self._embed(before)]
+        length = len(before) + len(after) + allocation.used
+        for tag, tokens, keep in zip(tags, memory.tokens, allocation.tokens.tolist(), strict=True):
+            if keep:
+                kept = tokens[:keep].to(self._weight.device, self._weight.dtype)
+                pieces += [self._embed(tag), self.projector(kept)]
+                length += len(tag)
+        pieces.append(self._embed(after))
+        embeds = torch.cat(pieces)
+        if embeds.shape[0] != length:
+            raise ValueError(f"spliced {embeds.shape[0]} embeddings where {length} were due")
+        return embeds
+
+    @torch.inference_mode()
+    def prefill(self, embeds: torch.Tensor) -> tuple[torch.Tensor, DynamicCache]:
+        """Logits (V,) after the decoder input (L, D), and the cache to go on with."""
+        cache = DynamicCache(config=self.llm.config)
+        logits: torch.Tensor = self.llm(
+            inputs_embeds=embeds[None], past_key_values=cache, use_cache=True, logits_to_keep=1
+        ).logits
+        return logits[0, -1].float(), cache
+
+    @torch.inference_mode()
+    def step(self, token: int, cache: DynamicCache) -> torch.Tensor:
+        """Logits (V,) after one more token."""
+        ids = torch.tensor([[token]], device=self._weight.device)
+        logits: torch.Tensor = self.llm(input_ids=ids, past_key_values=cache, use_cache=True).logits
+        return logits[0, -1].float()
+
+    def generate(
+        self, embeds: torch.Tensor, rule: SamplingRule, options: GenerationOptions
+    ) -> Iterator[Token]:
+        """Yield tokens until one of `rule.stop_ids` (not yielded) or `options.max_new_tokens`."""
+        randomness = torch.Generator(device=embeds.device)
+        if options.seed is None:
+            randomness.seed()
+        else:
+            randomness.manual_seed(options.seed)
+        logits, cache = self.prefill(embeds)
+        for count in range(options.max_new_tokens):
+            token = choose(logits, rule, options.temperature, randomness)
+            if token in rule.stop_ids:
+                return
+            yield Token(token, float(torch.log_softmax(logits, -1)[token]))
+            if count + 1 < options.max_new_tokens:
+                logits = self.step(token, cache)
+
+    @property
+    def _weight(self) -> torch.Tensor:
+        weight: torch.Tensor = self.llm.model.embed_tokens.weight
+        return weight
+
+    def _embed(self, ids: Sequence[int]) -> torch.Tensor:
+        embeds: torch.Tensor = self.llm.model.embed_tokens(
+            torch.tensor(ids, dtype=torch.long, device=self._weight.device)
+        )
+        return embeds
+
+
+def choose(
+    logits: torch.Tensor, rule: SamplingRule, temperature: float, randomness: torch.Generator
+) -> int:
+    """The next token of logits (V,): the likeliest at temperature 0, else drawn after top-k and top-p."""
+    if temperature == 0:
+        return int(logits.argmax())
+    scaled = logits / temperature
+    if rule.top_k:
+        lowest = scaled.topk(min(rule.top_k, len(scaled))).values[-1]
+        scaled = scaled.masked_fill(scaled < lowest, -torch.inf)
+    if rule.top_p is not None and rule.top_p < 1:
+        ordered, order = scaled.sort(descending=True)
+        chances = ordered.softmax(-1)
+        beyond = chances.cumsum(-1) - chances >= rule.top_p  # the likeliest token always stays
+        scaled = scaled.index_fill(0, order[beyond], -torch.inf)
+    return int(torch.multinomial(scaled.softmax(-1), 1, generator=randomness))

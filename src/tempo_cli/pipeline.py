@@ -1,0 +1,459 @@
+"""The story: path, frames, segments, memory tokens, allocation, decoder input, answer.
+
+`Tempo` holds a loaded model and answers questions. It prints nothing: events go to a listener.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from . import prompts
+from .budget import context_room, fit_budget
+from .config import (
+    DEFAULT_MODEL,
+    BudgetOptions,
+    GenerationOptions,
+    LoadOptions,
+    SamplingOptions,
+)
+from .errors import ModelError, OutOfMemoryError, UsageError
+from .events import AnswerText, Event, Listener, Progress, Warned
+from .hub import find_base, find_model
+from .model.checkpoint import Checkpoint
+from .model.compressor import Compressor
+from .model.device import choose_device, cpu_speed, device_peak_bytes
+from .model.llm import Decoder
+from .model.pixels import resize
+from .model.tokenizer import TextStream
+from .prefetch import prefetch
+from .sampling import frames_between, plan_frames
+from .segments import cut_segments, plan_segment
+from .types import (
+    Allocation,
+    Answer,
+    FinishReason,
+    FramePlan,
+    Memory,
+    MemoryTokens,
+    ModelInfo,
+    Pixels,
+    Run,
+    Segment,
+    SegmentPlan,
+    SegmentReport,
+    Timing,
+    VideoInfo,
+)
+from .video.decode import FrameDecoder
+from .video.ffmpeg import find_ffmpeg
+from .video.probe import probe
+
+_SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a word before the wait
+
+Item = TypeVar("Item")
+
+
+class Tempo:
+    """A loaded model: load once, ask many. `load` builds it.
+
+    Attributes:
+        info: which model runs, and how.
+        checkpoint: what the weights are.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        compressor: Compressor,
+        decoder: Decoder | None,
+        info: ModelInfo,
+        options: LoadOptions,
+        load_seconds: float,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.info = info
+        self._compressor = compressor
+        self._decoder = decoder
+        self._options = options
+        self._load_seconds = load_seconds
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        revision: str | None = None,
+        options: LoadOptions | None = None,
+        decoder: bool = True,
+        on_event: Listener | None = None,
+    ) -> "Tempo":
+        """Load a model from a folder or from the Hub's cache.
+
+        Args:
+            model: a folder in the released layout, or a Hub repository that is downloaded already.
+            revision: of the Hub repository.
+            decoder: False leaves the language model out; then only `inspect` works.
+
+        Raises:
+            ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
+        """
+        options = options or LoadOptions()
+        tell = on_event or _ignore
+        started = time.perf_counter()
+        tell(Progress("load", 0, 1))
+        device, dtype = choose_device(options)
+        home = find_model(str(model), revision)
+        base = find_base(home, Checkpoint.base_name(home.folder))
+        checkpoint = Checkpoint.open(home.folder, base.folder)
+        with _memory_errors("Close other programs, or give --device cpu."):
+            compressor = checkpoint.load_compressor(device, dtype)
+            llm = checkpoint.load_decoder(device, dtype) if decoder else None
+        tell(Progress("load", 1, 1))
+        info = ModelInfo(home.id, home.revision, str(device), str(dtype).removeprefix("torch."))
+        return cls(checkpoint, compressor, llm, info, options, time.perf_counter() - started)
+
+    def ask(
+        self,
+        video: str | Path,
+        question: str,
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+    ) -> Run:
+        """Answer one question about a video. See `ask_many`."""
+        runs = self.ask_many(
+            video,
+            [question],
+            sampling=sampling,
+            budget=budget,
+            generation=generation,
+            ffmpeg=ffmpeg,
+            on_event=on_event,
+        )
+        return next(iter(list(runs)))
+
+    def ask_many(
+        self,
+        video: str | Path,
+        questions: Sequence[str],
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+    ) -> Iterator[Run]:
+        """Answer questions about a video, in order, with one decode and one visual pass.
+
+        Args:
+            video: a file.
+            questions: at least one, none of them blank. Special tokens in them are plain text.
+            ffmpeg: path of the binary; None finds one.
+            on_event: hears of progress, of the answer's text as it comes, and of warnings.
+
+        Yields:
+            one `Run` for each question, as soon as its answer is complete.
+
+        Raises:
+            TempoError: see its subclasses for what and when.
+        """
+        if self._decoder is None:
+            raise UsageError("this model was loaded without its decoder", "Load it with decoder=True.")
+        generation = generation or GenerationOptions()
+        job = self._job(video, questions, sampling, budget, ffmpeg, on_event)
+        memories = self._compress(job)
+        for number, memory in enumerate(memories):
+            yield self._answer(job, number, memory, self._decoder, generation)
+
+    def inspect(
+        self,
+        video: str | Path,
+        question: str,
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+    ) -> Run:
+        """Relevance and allocation of every segment, without an answer: needs no decoder."""
+        job = self._job(video, [question], sampling, budget, ffmpeg, on_event)
+        (memory,) = self._compress(job)
+        allocation = self._allocate(job, 0, memory)
+        return self._report(job, 0, memory, allocation, None, 0.0)
+
+    def _job(
+        self,
+        video: str | Path,
+        questions: Sequence[str],
+        sampling: SamplingOptions | None,
+        budget: BudgetOptions | None,
+        ffmpeg: str | None,
+        on_event: Listener | None,
+    ) -> "_Job":
+        """Everything that can be known, and can be wrong, before the first frame is decoded."""
+        job_started = time.perf_counter()
+        sampling, budget = sampling or SamplingOptions(), budget or BudgetOptions()
+        if not questions or any(not question.strip() for question in questions):
+            raise UsageError("there is no question", 'Put it after the video: tempo ask movie.mp4 "what happens?"')
+        tokenizer, dimensions = self.checkpoint.decoder_tokenizer, self.checkpoint.dimensions
+        texts = [prompts.decoder_prompt(tokenizer, question) for question in questions]
+        rooms = [context_room(len(before) + len(after), budget, dimensions) for before, after in texts]
+        binary = find_ffmpeg(ffmpeg)
+        info = probe(Path(video))
+        first, last = frames_between(info.times, sampling.start, sampling.end)
+        if first >= last:
+            raise UsageError(
+                f"the video has no frame between {sampling.start or 0:g} s and {sampling.end or info.duration:g} s",
+                f"It lasts {info.duration:.1f} s.",
+            )
+        plan = plan_frames(last - first, float(info.rate), sampling, first, float(info.times[first]))
+        job = _Job(
+            questions, texts, rooms, budget, info, plan, sampling, last, binary, on_event or _ignore, job_started
+        )
+        self._warn_if_slow(job)
+        return job
+
+    def _compress(self, job: "_Job") -> list[MemoryTokens]:
+        """Decode and compress the video as a stream: one value for each question."""
+        parts: list[list[MemoryTokens]] = [[] for _ in job.questions]
+        dimensions = self.checkpoint.dimensions
+        total = -(-len(job.plan.indices) // job.sampling.window)
+        with (
+            FrameDecoder(job.info, job.plan, job.binary, job.warn) as decoder,
+            _memory_errors("Give fewer --max-frames."),
+        ):
+            segments = cut_segments(
+                decoder.frames(),
+                job.plan,
+                job.sampling.window,
+                dimensions.temporal_patch,
+                partial(self._shape, job),
+            )
+            timed = job.clock.each("decode", segments)
+            with prefetch(timed, 2 * self._options.micro_batch, decoder.kill) as ahead:
+                for batch in self._compressor.batches(job.count(ahead, total), self._options.micro_batch):
+                    with job.clock.of("compress"):
+                        prefix = self._compressor.read(batch)
+                        for part, question in zip(parts, job.questions, strict=True):
+                            part.append(self._compressor.compress(prefix, question))
+                    job.done += len(batch.ids)
+                    job.tell(Progress("compress", job.done, total))
+        return [_joined(part) for part in parts]
+
+    def _shape(self, job: "_Job", pixels: Pixels) -> Pixels:
+        job.see(pixels)
+        return resize(pixels, self.checkpoint.dimensions)
+
+    def _allocate(self, job: "_Job", number: int, memory: MemoryTokens) -> Allocation:
+        tags = [len(tag) for tag in self._tags(job)]
+        fitted = fit_budget(memory.relevance, tags, job.rooms[number], job.budget, self.checkpoint.dimensions)
+        for warning in fitted.warnings:
+            job.warn(warning, number)
+        return fitted.allocation
+
+    def _answer(
+        self, job: "_Job", number: int, memory: MemoryTokens, decoder: Decoder, generation: GenerationOptions
+    ) -> Run:
+        allocation = self._allocate(job, number, memory)
+        started = time.perf_counter()
+        before, after = job.texts[number]
+        with _memory_errors("Lower --budget."):
+            embeds = decoder.splice(before, self._tags(job), memory, allocation, after)
+            longest = self.checkpoint.dimensions.max_positions - len(embeds)
+            most = min(generation.max_new_tokens, longest)
+            tokens = decoder.generate(embeds, self.checkpoint.rule, replace(generation, max_new_tokens=most))
+            answer = self._write(job, number, (token.id for token in tokens), most)
+        return self._report(job, number, memory, allocation, answer, time.perf_counter() - started)
+
+    def _write(self, job: "_Job", number: int, tokens: Iterable[int], most: int) -> Answer:
+        stream, count = TextStream(self.checkpoint.decoder_tokenizer), 0
+        for token in tokens:
+            count += 1
+            if piece := stream.push(token):
+                job.tell(AnswerText(number, piece))
+        if piece := stream.finish():
+            job.tell(AnswerText(number, piece))
+        reason: FinishReason = "length" if count == most else "stop"
+        return Answer(stream.text, reason, count)
+
+    def _tags(self, job: "_Job") -> list[list[int]]:
+        tokenizer = self.checkpoint.decoder_tokenizer
+        return [tokenizer.encode(prompts.time_tag(plan.time)) for plan in job.segments(self.checkpoint)]
+
+    def _report(
+        self,
+        job: "_Job",
+        number: int,
+        memory: MemoryTokens,
+        allocation: Allocation,
+        answer: Answer | None,
+        answer_seconds: float,
+    ) -> Run:
+        clock = job.clock
+        now = time.perf_counter()
+        return Run(
+            video=job.info,
+            start=float(job.info.times[job.plan.indices[0]]),
+            end=job.end,
+            question=job.questions[number],
+            answer=answer,
+            model=self.info,
+            sampling=job.plan,
+            window=job.sampling.window,
+            allocation=allocation,
+            segments=tuple(_segment_reports(job, self.checkpoint, memory, allocation)),
+            timing=Timing(
+                load=self._load_seconds,
+                decode=clock.seconds["decode"],
+                compress=clock.seconds["compress"],
+                answer=answer_seconds,
+                total=self._load_seconds + now - job.started,
+            ),
+            memory=Memory(_host_peak_bytes(), device_peak_bytes(torch.device(self.info.device))),
+            warnings=tuple(message for of, message in job.warnings if of in (None, number)),
+        )
+
+    def _warn_if_slow(self, job: "_Job") -> None:
+        parameters = sum(weight.numel() for weight in self._compressor.parameters())
+        if self.info.device != "cpu" or parameters < _SLOW_PARAMETERS:
+            return
+        # a pixel limit's worth of tokens for every two frames is what each weight is multiplied with
+        tokens = len(job.plan.indices) / 2 * 128 + 64
+        minutes = parameters * tokens / cpu_speed() / 60
+        job.warn(f"a model of {parameters / 1e9:.1f} billion weights on a CPU: about {minutes:.0f} minutes to compress")
+
+
+class _Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds = {"decode": 0.0, "compress": 0.0}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - started
+
+    def each(self, stage: str, items: Iterator[Item]) -> Iterator[Item]:
+        """Time what producing each item takes."""
+        while True:
+            with self.of(stage):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+
+@dataclass
+class _Job:
+    """One video with its questions on the way through the pipeline."""
+
+    questions: Sequence[str]
+    texts: list[tuple[list[int], list[int]]]
+    rooms: list[int]
+    budget: BudgetOptions
+    info: VideoInfo
+    plan: FramePlan
+    sampling: SamplingOptions
+    last: int
+    binary: str
+    tell: Listener
+    started: float
+    clock: _Clock = field(default_factory=_Clock)
+    warnings: list[tuple[int | None, str]] = field(default_factory=list)
+    done: int = 0
+    lengths: list[int] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the part that was looked at ends."""
+        return float(self.info.times[self.last]) if self.last < self.info.frames else self.info.duration
+
+    def warn(self, message: str, question: int | None = None) -> None:
+        self.warnings.append((question, message))
+        self.tell(Warned(message))
+
+    def see(self, pixels: Pixels) -> None:
+        """Learn the shown size, which rotation may have turned, from a decoded frame."""
+        height, width = pixels.shape[:2]
+        if (height, width) != (self.info.height, self.info.width):
+            self.info = replace(self.info, height=height, width=width)
+
+    def count(self, segments: Iterator[Segment], total: int) -> Iterator[Segment]:
+        """Note every segment's length as it passes."""
+        for segment in segments:
+            self.lengths.append(len(segment.plan.positions))
+            self.tell(Progress("decode", len(self.lengths), total))
+            yield segment
+
+    def segments(self, checkpoint: Checkpoint) -> list[SegmentPlan]:
+        window, patch = self.sampling.window, checkpoint.dimensions.temporal_patch
+        return [plan_segment(self.plan, index, n, window, patch) for index, n in enumerate(self.lengths)]
+
+
+def _segment_reports(
+    job: _Job, checkpoint: Checkpoint, memory: MemoryTokens, allocation: Allocation
+) -> Iterator[SegmentReport]:
+    times, indices = job.info.times, job.plan.indices
+    for plan, score, tokens in zip(
+        job.segments(checkpoint), memory.relevance, allocation.tokens.tolist(), strict=True
+    ):
+        after = plan.positions.stop
+        yield SegmentReport(
+            index=plan.index,
+            start=float(times[indices[plan.positions.start]]),
+            end=float(times[indices[after]]) if after < len(indices) else job.end,
+            time=float(f"{plan.time:.1f}"),
+            relevance=float(score) if job.budget.ata else None,
+            tokens=tokens,
+            frames=len(plan.positions),
+        )
+
+
+def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
+    relevance = np.concatenate([part.relevance for part in parts])
+    if not np.isfinite(relevance).all():
+        raise ModelError("the compressor gives no numbers (NaN)", "Try --dtype float32, or download the model again.")
+    return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
+
+
+@contextmanager
+def _memory_errors(hint: str) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemoryError("the memory does not suffice", hint) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" in str(error):
+            raise OutOfMemoryError("the memory does not suffice", hint) from error
+        raise
+
+
+def _host_peak_bytes() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _ignore(_: Event) -> None:
+    pass
+
+

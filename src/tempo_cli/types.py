@@ -1,0 +1,236 @@
+"""The values that travel from one step to the next: frozen, and checked when built.
+
+Letters: S segments, T frames, M memory tokens per segment, L sequence, D width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
+BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file says of its video stream, without decoding it.
+
+    Attributes:
+        stream: index of the video stream in the file.
+        width, height: px as stored, before rotation.
+        rate: average frames per second as libav reports it.
+        times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
+            Frames that the file announces but does not hold continue at the average rate.
+        duration: seconds, to the end of the last frame.
+    """
+
+    path: Path
+    stream: int
+    codec: str
+    width: int
+    height: int
+    rate: Fraction
+    times: FloatArray
+    duration: float
+
+    def __post_init__(self) -> None:
+        if self.times.ndim != 1 or len(self.times) < 1 or (np.diff(self.times) < 0).any():
+            raise ValueError("frame times must be one ascending row")
+        if self.rate <= 0 or self.width < 1 or self.height < 1:
+            raise ValueError(f"a stream of {self.width}x{self.height} at {self.rate} frames per second")
+
+    @property
+    def frames(self) -> int:
+        """N, the number of frames that the file announces."""
+        return len(self.times)
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """Which frames to decode.
+
+    Attributes:
+        indices: frame indices in the whole video, ascending, repeats allowed, (T,).
+        fps: sampled frames per second of video.
+        origin: seconds, the model's time of position 0.
+    """
+
+    indices: IntArray
+    fps: float
+    origin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.indices.ndim != 1 or len(self.indices) < 1 or (np.diff(self.indices) < 0).any():
+            raise ValueError("frame indices must be one ascending row")
+
+    def mean_time(self, positions: Sequence[int]) -> float:
+        """The model's time of some positions in `indices`, seconds."""
+        return self.origin + sum(position / self.fps for position in positions) / len(positions)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame: `pixels` is RGB, uint8, (height, width, 3); `position` counts in the plan."""
+
+    position: int
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(f"a frame of shape {self.pixels.shape}, {self.pixels.dtype}")
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """One segment before decoding.
+
+    Attributes:
+        index: from 0.
+        positions: which of the sampled frames.
+        patch_times: seconds that the compressor is told, one for each temporal patch.
+        time: seconds in the tag that the decoder reads.
+    """
+
+    index: int
+    positions: range
+    patch_times: tuple[float, ...]
+    time: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment, decoded and resized: `frames` is RGB, uint8, (T, H, W, 3), T a multiple of the temporal patch."""
+
+    plan: SegmentPlan
+    frames: Pixels
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:
+            raise ValueError(f"a segment of shape {self.frames.shape}, {self.frames.dtype}")
+        if len(self.frames) % len(self.plan.patch_times):
+            raise ValueError(f"{len(self.frames)} frames for {len(self.plan.patch_times)} patches")
+
+
+@dataclass(frozen=True)
+class MemoryTokens:
+    """What the compressor made of S segments for one question: `tokens` (S, M, D), `relevance` float32 (S,)."""
+
+    tokens: "torch.Tensor"
+    relevance: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 3 or self.relevance.shape != (self.tokens.shape[0],):
+            raise ValueError(f"{tuple(self.tokens.shape)} memory tokens for {self.relevance.shape} scores")
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """How many memory tokens each segment keeps: `tokens` int64 (S,), `limit` tokens in all (None: no limit).
+
+    `mode` is how they were found: linear (by relevance, within budget), rescaled (shares of the budget),
+    uniform (all equally relevant), off (every token kept).
+    """
+
+    tokens: IntArray
+    limit: int | None
+    mode: BudgetMode
+
+    def __post_init__(self) -> None:
+        if (self.tokens < 0).any() or (self.limit is not None and self.used > self.limit):
+            raise ValueError(f"{self.used} tokens allocated of {self.limit}")
+
+    @property
+    def used(self) -> int:
+        """Tokens in all."""
+        return int(self.tokens.sum())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decoder's answer; `tokens` counts generated tokens without the one that ended it."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: int
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """One row of the result: `start` and `end` are true seconds, `time` is the second in the model's tag.
+
+    `frames` is how many frames were read; `relevance` is None when ATA is off.
+    """
+
+    index: int
+    start: float
+    end: float
+    time: float
+    relevance: float | None
+    tokens: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model ran and how."""
+
+    id: str
+    revision: str | None
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds. `decode` and `compress` overlap; `total` is by the clock, loading included."""
+
+    load: float
+    decode: float
+    compress: float
+    answer: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak bytes of the process and, on an accelerator, of the device."""
+
+    host_peak_bytes: int | None
+    device_peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything about one answered (or inspected) question. `answer` is None after `inspect`.
+
+    `start` and `end` are the seconds of the video that were looked at.
+    """
+
+    video: VideoInfo
+    start: float
+    end: float
+    question: str
+    answer: Answer | None
+    model: ModelInfo
+    sampling: FramePlan
+    window: int
+    allocation: Allocation
+    segments: tuple[SegmentReport, ...]
+    timing: Timing
+    memory: Memory
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if [segment.tokens for segment in self.segments] != self.allocation.tokens.tolist():
+            raise ValueError("segments and allocation disagree")

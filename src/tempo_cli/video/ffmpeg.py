@@ -1,0 +1,149 @@
+"""The ffmpeg binary and its processes: never through a shell, never without an end."""
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections import deque
+from functools import cache
+from typing import IO
+
+import imageio_ffmpeg
+
+from ..errors import SetupError
+
+OLDEST = (5, 1)  # the first release with -fps_mode passthrough
+_KEPT_LINES = 50
+
+
+@cache
+def find_ffmpeg(explicit: str | None = None) -> str:
+    """The ffmpeg to use: the one asked for, else the one on PATH if it is 5.1 or newer, else the bundled one.
+
+    Raises:
+        SetupError: the one asked for does not run or is too old, or there is none at all.
+    """
+    if explicit:
+        found = shutil.which(explicit)
+        version = ffmpeg_version(found) if found else None
+        if found is None or version is None:
+            raise SetupError(f"'{explicit}' is no ffmpeg that runs here", "Leave --ffmpeg out to use the bundled one.")
+        if version < OLDEST:
+            raise SetupError(f"'{explicit}' is older than ffmpeg 5.1", "Leave --ffmpeg out to use the bundled one.")
+        return found
+    on_path = shutil.which("ffmpeg")
+    if on_path and (ffmpeg_version(on_path) or (0, 0)) >= OLDEST:
+        return on_path
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        raise SetupError("no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg.") from None
+
+
+def ffmpeg_version(binary: str) -> tuple[int, int] | None:
+    """Major and minor version; a build from the source tree counts as new; None if it does not run."""
+    try:
+        done = subprocess.run(
+            [binary, "-version"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    match = re.match(r"ffmpeg version (?:n?(\d+)\.(\d+)|(\S+))", done.stdout)
+    if match is None:
+        return None
+    return (int(match[1]), int(match[2])) if match[1] else (999, 0)
+
+
+class FFmpegProcess:
+    """A running ffmpeg whose standard output is read here; whoever starts it must `close` it.
+
+    It runs in a session of its own, so that Ctrl-C reaches only us, and we end it.
+    """
+
+    def __init__(self, arguments: list[str]) -> None:
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+            )
+        except OSError as error:
+            raise SetupError(f"ffmpeg can't be started: {error}", "Check --ffmpeg and your PATH.") from error
+        self.stalled = False
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
+        self._drain.start()
+
+    def read_line(self, seconds: float) -> bytes:
+        """One line of output, empty at the end. After `seconds` without it the process is killed."""
+        with _Watchdog(self, seconds):
+            return self._stdout.readline(64)
+
+    def read_into(self, buffer: memoryview, seconds: float) -> bool:
+        """Fill `buffer`; False if the output ends before. After `seconds` the process is killed."""
+        done = 0
+        with _Watchdog(self, seconds):
+            while done < len(buffer):
+                count = self._stdout.readinto(buffer[done:])  # type: ignore[attr-defined]
+                if not count:
+                    return False
+                done += count
+        return True
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def complaints(self) -> list[str]:
+        """The last lines that it wrote to stderr, after its end."""
+        self._drain.join(timeout=5)
+        return [line for line in self._lines if line]
+
+    def wait(self) -> int:
+        """Exit status, after its output has ended."""
+        return self._process.wait()
+
+    def close(self) -> None:
+        """End and reap it, and let go of its pipes."""
+        self._process.kill()
+        self._process.wait()
+        self._drain.join(timeout=5)
+        self._stdout.close()
+        self._stderr.close()
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    @property
+    def _stderr(self) -> IO[bytes]:
+        assert self._process.stderr is not None
+        return self._process.stderr
+
+    def _keep_stderr(self) -> None:
+        for line in self._stderr:
+            self._lines.append(line.decode("utf-8", "replace").strip())
+
+
+class _Watchdog:
+    """Kills a process that keeps us waiting too long."""
+
+    def __init__(self, process: FFmpegProcess, seconds: float) -> None:
+        self._process = process
+        self._timer = threading.Timer(seconds, self._bite)
+        self._timer.daemon = True
+
+    def _bite(self) -> None:
+        self._process.stalled = True
+        self._process.kill()
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
