@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
     from .errors import TempoError
     from .pipeline import Tempo
-    from .types import Allocation, Answer, Run, SegmentReport, VideoInfo
+    from .types import Answer, Run, SegmentReport
 
 __version__ = "0.1.0"
 
@@ -21,15 +21,12 @@ _HOMES = {
     "BudgetOptions": "config",
     "GenerationOptions": "config",
     "LoadOptions": "config",
-    "Allocation": "types",
     "Answer": "types",
     "Run": "types",
     "SegmentReport": "types",
-    "VideoInfo": "types",
 }
 
 __all__ = [
-    "Allocation",
     "Answer",
     "BudgetOptions",
     "GenerationOptions",
@@ -39,7 +36,6 @@ __all__ = [
     "SegmentReport",
     "Tempo",
     "TempoError",
-    "VideoInfo",
     "__version__",
 ]
 

@@ -9,6 +9,7 @@ class TempoError(Exception):
         hint: what to do about it, one line.
         exit_code: the exit status of the command.
         code: the stable name of the class of error in `--json`.
+        unanswered: the questions that it leaves without an answer, as far as they are known.
     """
 
     exit_code = 1
@@ -18,6 +19,7 @@ class TempoError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.unanswered: tuple[str, ...] = ()
 
 
 class UsageError(TempoError):
@@ -53,6 +55,13 @@ class OutOfMemoryError(TempoError):
 
     exit_code = 6
     code = "memory"
+
+
+class InterruptedRun(TempoError):
+    """What `--json` says after Ctrl-C."""
+
+    exit_code = 130
+    code = "interrupted"
 
 
 class Interrupted(BaseException):

@@ -28,7 +28,9 @@ def find_model(model: str, revision: str | None = None) -> ModelHome:
     if folder.is_dir():
         return ModelHome(model, folder, None)
     if not _is_repository(model):
-        raise ModelError(f"there is no model folder '{model}'", "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B.")
+        raise ModelError(
+            f"there is no model folder '{model}'", "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+        )
     return _cached(model, revision)
 
 
@@ -45,10 +47,14 @@ def find_base(home: ModelHome, name: str) -> ModelHome:
     if name.startswith("./") and local and Path(name[2:]).name == name[2:]:
         folder = home.folder.resolve().parent / name[2:]
         if not folder.is_dir():
-            raise ModelError(f"the base model {folder} does not exist", f"Put {name[2:]} beside {home.folder}.")
+            raise ModelError(
+                f"the base model {folder} does not exist", f"Put {name[2:]} beside {home.folder}."
+            )
         return ModelHome(name, folder, None)
     if not _is_repository(name):
-        raise ModelError(f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted.")
+        raise ModelError(
+            f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
+        )
     beside = home.folder.resolve().parent / name.split("/")[1]
     if local and beside.is_dir():
         return ModelHome(name, beside, None)

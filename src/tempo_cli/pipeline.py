@@ -5,7 +5,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,6 +39,7 @@ from .segments import cut_segments, plan_segment
 from .types import (
     Allocation,
     Answer,
+    BudgetSummary,
     FinishReason,
     FramePlan,
     Memory,
@@ -46,11 +47,13 @@ from .types import (
     ModelInfo,
     Pixels,
     Run,
+    SamplingSummary,
     Segment,
     SegmentPlan,
     SegmentReport,
     Timing,
     VideoInfo,
+    VideoSummary,
 )
 from .video.decode import FrameDecoder
 from .video.ffmpeg import find_ffmpeg
@@ -141,7 +144,8 @@ class Tempo:
             ffmpeg=ffmpeg,
             on_event=on_event,
         )
-        return next(iter(list(runs)))
+        (run,) = runs
+        return run
 
     def ask_many(
         self,
@@ -205,7 +209,9 @@ class Tempo:
         job_started = time.perf_counter()
         sampling, budget = sampling or SamplingOptions(), budget or BudgetOptions()
         if not questions or any(not question.strip() for question in questions):
-            raise UsageError("there is no question", 'Put it after the video: tempo ask movie.mp4 "what happens?"')
+            raise UsageError(
+                "there is no question", 'Put it after the video: tempo ask movie.mp4 "what happens?"'
+            )
         tokenizer, dimensions = self.checkpoint.decoder_tokenizer, self.checkpoint.dimensions
         texts = [prompts.decoder_prompt(tokenizer, question) for question in questions]
         rooms = [context_room(len(before) + len(after), budget, dimensions) for before, after in texts]
@@ -219,7 +225,17 @@ class Tempo:
             )
         plan = plan_frames(last - first, float(info.rate), sampling, first, float(info.times[first]))
         job = _Job(
-            questions, texts, rooms, budget, info, plan, sampling, last, binary, on_event or _ignore, job_started
+            questions,
+            texts,
+            rooms,
+            budget,
+            info,
+            plan,
+            sampling,
+            last,
+            binary,
+            on_event or _ignore,
+            job_started,
         )
         self._warn_if_slow(job)
         return job
@@ -300,25 +316,21 @@ class Tempo:
         answer: Answer | None,
         answer_seconds: float,
     ) -> Run:
-        clock = job.clock
-        now = time.perf_counter()
+        seconds = job.clock.seconds
         return Run(
-            video=job.info,
-            start=float(job.info.times[job.plan.indices[0]]),
-            end=job.end,
+            video=job.summary(),
             question=job.questions[number],
             answer=answer,
             model=self.info,
-            sampling=job.plan,
-            window=job.sampling.window,
-            allocation=allocation,
+            sampling=SamplingSummary(sum(job.lengths), job.plan.fps, job.sampling.window),
+            budget=BudgetSummary(allocation.limit, allocation.used, allocation.mode),
             segments=tuple(_segment_reports(job, self.checkpoint, memory, allocation)),
             timing=Timing(
                 load=self._load_seconds,
-                decode=clock.seconds["decode"],
-                compress=clock.seconds["compress"],
+                decode=seconds["decode"],
+                compress=seconds["compress"],
                 answer=answer_seconds,
-                total=self._load_seconds + now - job.started,
+                total=self._load_seconds + time.perf_counter() - job.started,
             ),
             memory=Memory(_host_peak_bytes(), device_peak_bytes(torch.device(self.info.device))),
             warnings=tuple(message for of, message in job.warnings if of in (None, number)),
@@ -331,7 +343,9 @@ class Tempo:
         # a pixel limit's worth of tokens for every two frames is what each weight is multiplied with
         tokens = len(job.plan.indices) / 2 * 128 + 64
         minutes = parameters * tokens / cpu_speed() / 60
-        job.warn(f"a model of {parameters / 1e9:.1f} billion weights on a CPU: about {minutes:.0f} minutes to compress")
+        job.warn(
+            f"a model of {parameters / 1e9:.1f} billion weights on a CPU: about {minutes:.0f} minutes to compress"
+        )
 
 
 class _Clock:
@@ -384,6 +398,12 @@ class _Job:
         """Seconds at which the part that was looked at ends."""
         return float(self.info.times[self.last]) if self.last < self.info.frames else self.info.duration
 
+    def summary(self) -> VideoSummary:
+        """What a run says of the video."""
+        info, start = self.info, float(self.info.times[self.plan.indices[0]])
+        shown = str(info.path), info.duration, float(info.rate), info.width, info.height, info.codec
+        return VideoSummary(*shown, start, self.end)
+
     def warn(self, message: str, question: int | None = None) -> None:
         self.warnings.append((question, message))
         self.tell(Warned(message))
@@ -421,14 +441,15 @@ def _segment_reports(
             time=float(f"{plan.time:.1f}"),
             relevance=float(score) if job.budget.ata else None,
             tokens=tokens,
-            frames=len(plan.positions),
         )
 
 
 def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     relevance = np.concatenate([part.relevance for part in parts])
     if not np.isfinite(relevance).all():
-        raise ModelError("the compressor gives no numbers (NaN)", "Try --dtype float32, or download the model again.")
+        raise ModelError(
+            "the compressor gives no numbers (NaN)", "Try --dtype float32, or download the model again."
+        )
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
 
 
@@ -455,5 +476,3 @@ def _host_peak_bytes() -> int | None:
 
 def _ignore(_: Event) -> None:
     pass
-
-

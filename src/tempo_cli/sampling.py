@@ -18,7 +18,9 @@ def frames_between(times: FloatArray, start: float | None, end: float | None) ->
     return first, last
 
 
-def plan_frames(total: int, rate: float, options: SamplingOptions, first: int = 0, origin: float = 0.0) -> FramePlan:
+def plan_frames(
+    total: int, rate: float, options: SamplingOptions, first: int = 0, origin: float = 0.0
+) -> FramePlan:
     """Indices spread evenly over `total` frames from `first` on (reference: sampling by frame index).
 
     Args:

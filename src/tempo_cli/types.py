@@ -4,7 +4,7 @@ Letters: S segments, T frames, M memory tokens per segment, L sequence, D width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -166,10 +166,24 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class VideoSummary:
+    """The video of a run: px as shown, `fps` its average rate; `start` and `end` bound what was looked at, seconds."""
+
+    path: str
+    duration: float
+    fps: float
+    width: int
+    height: int
+    codec: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
 class SegmentReport:
     """One row of the result: `start` and `end` are true seconds, `time` is the second in the model's tag.
 
-    `frames` is how many frames were read; `relevance` is None when ATA is off.
+    `relevance` is None when ATA is off.
     """
 
     index: int
@@ -178,17 +192,35 @@ class SegmentReport:
     time: float
     relevance: float | None
     tokens: int
-    frames: int
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model ran and how."""
+    """Which model ran and how; `revision` is None for a folder."""
 
     id: str
     revision: str | None
     device: str
     dtype: str
+    quantization: str | None = None
+
+
+@dataclass(frozen=True)
+class SamplingSummary:
+    """`frames` that were read, `fps` they were sampled at (frames per second of video), `window` frames a segment."""
+
+    frames: int
+    fps: float
+    window: int
+
+
+@dataclass(frozen=True)
+class BudgetSummary:
+    """Tokens allowed (None: no limit) and used, and how they were shared."""
+
+    limit: int | None
+    used: int
+    mode: BudgetMode
 
 
 @dataclass(frozen=True)
@@ -212,25 +244,23 @@ class Memory:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything about one answered (or inspected) question. `answer` is None after `inspect`.
+    """Everything about one answered question; its fields are those of `--json`. After `inspect`, `answer` is None."""
 
-    `start` and `end` are the seconds of the video that were looked at.
-    """
-
-    video: VideoInfo
-    start: float
-    end: float
+    video: VideoSummary
     question: str
     answer: Answer | None
     model: ModelInfo
-    sampling: FramePlan
-    window: int
-    allocation: Allocation
+    sampling: SamplingSummary
+    budget: BudgetSummary
     segments: tuple[SegmentReport, ...]
     timing: Timing
     memory: Memory
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if [segment.tokens for segment in self.segments] != self.allocation.tokens.tolist():
-            raise ValueError("segments and allocation disagree")
+        if sum(segment.tokens for segment in self.segments) != self.budget.used:
+            raise ValueError("segments and budget disagree")
+
+    def frames_in(self, segment: SegmentReport) -> int:
+        """How many frames were read for a segment: a full window, but for the last one."""
+        return min(self.sampling.window, self.sampling.frames - segment.index * self.sampling.window)

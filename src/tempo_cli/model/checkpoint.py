@@ -98,7 +98,9 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ModelError(f"{path.parent} has no {path.name}", "Give a folder in the released layout.") from None
+        raise ModelError(
+            f"{path.parent} has no {path.name}", "Give a folder in the released layout."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} can't be read: {error}", _REDOWNLOAD) from error
 
@@ -133,7 +135,9 @@ class Checkpoint:
         config = _tempo_config(folder)
         names = config.get("mm_vision_tower_aux_list")
         if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-            raise ModelError(f"{folder}/config.json names no single base model", "This is not a Tempo checkpoint.")
+            raise ModelError(
+                f"{folder}/config.json names no single base model", "This is not a Tempo checkpoint."
+            )
         return names[0]
 
     @classmethod
@@ -189,7 +193,10 @@ class Checkpoint:
         compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
         decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
         shapes: dict[str, tuple[int, ...]] = {}
-        pairs = ((compressor, _compressor_names(compressor)), (decoder, _decoder_names(decoder, self.llm_config)))
+        pairs = (
+            (compressor, _compressor_names(compressor)),
+            (decoder, _decoder_names(decoder, self.llm_config)),
+        )
         for module, names in pairs:
             state = module.state_dict()
             shapes.update({name: tuple(state[own].shape) for name, own in names.items()})
@@ -317,7 +324,9 @@ def _dimensions(raw: dict[str, Any], llm: Qwen3Config, vlm: Qwen3VLConfig) -> Mo
             temporal_patch=vlm.vision_config.temporal_patch_size,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"config.json lacks or garbles {error}", "This is not a Tempo checkpoint.") from error
+        raise ModelError(
+            f"config.json lacks or garbles {error}", "This is not a Tempo checkpoint."
+        ) from error
 
 
 def _sampling_rule(folder: Path, tokenizer: TextTokenizer) -> SamplingRule:

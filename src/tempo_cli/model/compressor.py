@@ -89,7 +89,9 @@ class Compressor(nn.Module):
         embeds = self._embed(ids)
         mask = torch.from_numpy(visual).to(device)
         if int(visual.sum()) != features.pooler_output.shape[0]:
-            raise ValueError(f"{int(visual.sum())} places for {features.pooler_output.shape[0]} visual tokens")
+            raise ValueError(
+                f"{int(visual.sum())} places for {features.pooler_output.shape[0]} visual tokens"
+            )
         embeds[mask] = features.pooler_output.to(embeds.dtype)
         positions = mrope_positions(visual[0], grid, self.dimensions.merge)
         # rows differ in the digits of their times only: positions and mask are the same for all
@@ -125,7 +127,9 @@ class Compressor(nn.Module):
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
-        embeds: torch.Tensor = self.vlm.language_model.embed_tokens(torch.from_numpy(ids).to(self.memory.device))
+        embeds: torch.Tensor = self.vlm.language_model.embed_tokens(
+            torch.from_numpy(ids).to(self.memory.device)
+        )
         return embeds
 
     def _grid(self, frames: torch.Tensor) -> tuple[int, int, int]:
@@ -134,9 +138,7 @@ class Compressor(nn.Module):
         return count // self.dimensions.temporal_patch, height // patch, width // patch
 
 
-def mrope_positions(
-    visual: BoolArray, grid: tuple[int, int, int], merge: int
-) -> IntArray:
+def mrope_positions(visual: BoolArray, grid: tuple[int, int, int], merge: int) -> IntArray:
     """Time, height and width position of every prompt token, (3, L) (reference: Qwen3-VL's rotary index).
 
     Text counts up by one on all three axes. The tokens of a temporal patch share one time position and

@@ -118,9 +118,7 @@ class Decoder(nn.Module):
         return embeds
 
 
-def choose(
-    logits: torch.Tensor, rule: SamplingRule, temperature: float, randomness: torch.Generator
-) -> int:
+def choose(logits: torch.Tensor, rule: SamplingRule, temperature: float, randomness: torch.Generator) -> int:
     """The next token of logits (V,): the likeliest at temperature 0, else drawn after top-k and top-p."""
     if temperature == 0:
         return int(logits.argmax())

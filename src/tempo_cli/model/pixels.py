@@ -15,7 +15,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..config import FIRST_GRID, SECOND_GRID, SECOND_MAX_PIXELS, SECOND_MIN_PIXELS, ModelDimensions, PixelLimits
+from ..config import (
+    FIRST_GRID,
+    SECOND_GRID,
+    SECOND_MAX_PIXELS,
+    SECOND_MIN_PIXELS,
+    ModelDimensions,
+    PixelLimits,
+)
 from ..types import Pixels
 
 Size = tuple[int, int]  # height, width in px

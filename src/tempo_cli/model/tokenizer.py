@@ -39,7 +39,9 @@ class TextTokenizer:
         """Id of a word that must be one token."""
         ids = self.encode(word)
         if len(ids) != 1:
-            raise ModelError(f"{word!r} is not one token of the base model", "This is not a Tempo checkpoint.")
+            raise ModelError(
+                f"{word!r} is not one token of the base model", "This is not a Tempo checkpoint."
+            )
         return ids[0]
 
     def decode(self, ids: list[int]) -> str:

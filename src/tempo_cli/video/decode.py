@@ -76,7 +76,8 @@ class FrameDecoder:
         reason = f": ffmpeg says '{_SOURCE.sub('', complaints[0])}'" if complaints else ""
         if got == 0:
             raise VideoError(
-                f"no frame of '{name}' could be decoded{reason}", "The file is damaged, or ffmpeg lacks its codec."
+                f"no frame of '{name}' could be decoded{reason}",
+                "The file is damaged, or ffmpeg lacks its codec.",
             )
         seconds = self._info.times[self._plan.indices[got]]
         self._warn(
@@ -126,7 +127,9 @@ def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str) -> list[st
         vf=f"select='{selection(ranges)}'",
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
-    arguments: list[str] = output.global_args("-nostdin", "-hide_banner", "-loglevel", "error").compile(binary)
+    arguments: list[str] = output.global_args("-nostdin", "-hide_banner", "-loglevel", "error").compile(
+        binary
+    )
     return arguments
 
 

@@ -28,9 +28,13 @@ def find_ffmpeg(explicit: str | None = None) -> str:
         found = shutil.which(explicit)
         version = ffmpeg_version(found) if found else None
         if found is None or version is None:
-            raise SetupError(f"'{explicit}' is no ffmpeg that runs here", "Leave --ffmpeg out to use the bundled one.")
+            raise SetupError(
+                f"'{explicit}' is no ffmpeg that runs here", "Leave --ffmpeg out to use the bundled one."
+            )
         if version < OLDEST:
-            raise SetupError(f"'{explicit}' is older than ffmpeg 5.1", "Leave --ffmpeg out to use the bundled one.")
+            raise SetupError(
+                f"'{explicit}' is older than ffmpeg 5.1", "Leave --ffmpeg out to use the bundled one."
+            )
         return found
     on_path = shutil.which("ffmpeg")
     if on_path and (ffmpeg_version(on_path) or (0, 0)) >= OLDEST:
@@ -38,14 +42,21 @@ def find_ffmpeg(explicit: str | None = None) -> str:
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
-        raise SetupError("no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg.") from None
+        raise SetupError(
+            "no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg."
+        ) from None
 
 
 def ffmpeg_version(binary: str) -> tuple[int, int] | None:
     """Major and minor version; a build from the source tree counts as new; None if it does not run."""
     try:
         done = subprocess.run(
-            [binary, "-version"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True
+            [binary, "-version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None

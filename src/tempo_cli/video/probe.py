@@ -30,7 +30,7 @@ def probe(path: Path) -> VideoInfo:
         UsageError: `path` is a URL.
         VideoError: no such file, not a video, no video stream, or no frames in it.
     """
-    _check_file(path)
+    check_file(path)
     with _reading(path), av.open(f"file:{path}", options=READER_OPTIONS) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)
@@ -58,13 +58,16 @@ class _Index(NamedTuple):
     last: int
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise UsageError or VideoError if `path` can't be a video file at all, without reading it."""
     if "://" in str(path) or str(path).startswith(("http:/", "https:/", "rtsp:/")):
         raise UsageError(f"{_name(path)} is a URL", "Download it first, for example with yt-dlp.")
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise VideoError(f"{_name(path)} is a folder", "Give a video file; loop over the folder in the shell.")
+            raise VideoError(
+                f"{_name(path)} is a folder", "Give a video file; loop over the folder in the shell."
+            )
         if not stat.S_ISREG(status.st_mode):
             raise VideoError(f"{_name(path)} is not a regular file", _NOT_VIDEO)
         with path.open("rb"):

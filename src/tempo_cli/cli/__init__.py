@@ -1,0 +1,1 @@
+"""The `tempo` command: the only place that prints."""

@@ -1,0 +1,100 @@
+"""`tempo ask`: the main job."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
+from ..types import Run
+from . import options as o
+from . import render
+from .console import Screen
+
+
+def ask(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
+    ] = None,
+    question: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--question",
+            "-q",
+            metavar="TEXT",
+            help="One more question (repeatable): they share the visual work.",
+        ),
+    ] = None,
+    model: o.Model = o.MODEL,
+    revision: o.Revision = None,
+    device: o.Device = o.LOAD.device,
+    dtype: o.Dtype = o.LOAD.dtype,
+    fps: o.Fps = o.SAMPLING.fps,
+    max_frames: o.MaxFrames = o.SAMPLING.max_frames,
+    window: o.Window = o.SAMPLING.window,
+    start: o.Start = None,
+    end: o.End = None,
+    ffmpeg: o.FFmpeg = None,
+    budget: o.Budget = o.BUDGET.budget,
+    context: o.Context = None,
+    no_ata: o.NoAta = False,
+    max_new_tokens: o.MaxNewTokens = o.GENERATION.max_new_tokens,
+    temperature: o.Temperature = o.GENERATION.temperature,
+    seed: o.Seed = None,
+    top: o.Top = o.TOP,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Answer a question about a video, and show which segments the answer came from.
+
+    tempo sees, it does not hear: no audio, no subtitles.
+
+    Example: tempo ask movie.mp4 what color was the car
+    """
+    questions = ([" ".join(words)] if words else []) + list(question or [])
+    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
+        rows = o.parse_top(top)
+        load = LoadOptions(device=device, dtype=dtype)
+        sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)
+        limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
+        generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        if not questions or not all(text.strip() for text in questions):
+            raise UsageError(
+                "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
+            )
+        _check_early(video)
+        from ..pipeline import Tempo  # heavy: torch
+
+        tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.hear)
+        runs = tempo.ask_many(
+            video,
+            questions,
+            sampling=sampling,
+            budget=limits,
+            generation=generation,
+            ffmpeg=ffmpeg,
+            on_event=screen.hear,
+        )
+        for run in runs:
+            _present(run, screen, rows)
+
+
+def _check_early(video: Path) -> None:
+    """What is wrong at first sight is said before torch and the weights are loaded."""
+    from ..video.probe import check_file
+
+    check_file(video)
+
+
+def _present(run: Run, screen: Screen, rows: int | None) -> None:
+    screen.result(run)
+    if screen.terminal:
+        if rows != 0:
+            screen.show(render.table(run, rows))
+        screen.show(render.summary(run, screen.width))
+    screen.note(render.details(run))

@@ -1,0 +1,168 @@
+"""Where words go: data on stdout, talk on stderr; a terminal, a pipe and `--json` each get their own."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .. import events
+from ..errors import TempoError
+from ..schema import error_to_json, run_to_json
+from ..types import Run
+from .options import Color
+from .text import printable
+
+_STAGES = {"load": "load model", "decode": "decode", "compress": "compress"}
+
+
+class Screen(AbstractContextManager["Screen"]):
+    """The output of one command. Also the pipeline's listener: it shows events as they come."""
+
+    def __init__(
+        self, *, json: bool, quiet: bool, verbose: bool, color: Color, questions: Sequence[str]
+    ) -> None:
+        self.json = json
+        self.verbose = verbose
+        self._quiet = quiet
+        self._out = _rich(stderr=False, color=color)
+        self._err = _rich(stderr=True, color=color)
+        self.terminal = sys.stdout.isatty() and not json
+        self._questions = list(questions)
+        self._answered = 0
+        self._progress: Progress | None = None
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure:
+                reconfigure(errors="backslashreplace")
+
+    @property
+    def width(self) -> int:
+        """Cells of the screen."""
+        return self._out.width
+
+    def hear(self, event: events.Event) -> None:
+        """Show an event of the pipeline."""
+        if isinstance(event, events.Warned):
+            self.warn(event.message)
+        elif isinstance(event, events.AnswerText):
+            self._write_answer(event)
+        else:
+            self._advance(event)
+
+    def warn(self, message: str) -> None:
+        """A line on stderr."""
+        if not self._quiet:
+            self._err.print(
+                f"warning: {printable(message)}",
+                style="yellow",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def note(self, message: str) -> None:
+        """A line on stderr that only --verbose shows."""
+        if self.verbose:
+            self._err.print(printable(message), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def heading(self, question: str) -> None:
+        """The question, where there are several on one screen."""
+        if self.terminal and len(self._questions) > 1:
+            self.stop_progress()
+            self._out.print(
+                f"> {printable(question)}", style="bold", markup=False, highlight=False, soft_wrap=True
+            )
+
+    def result(self, run: Run) -> None:
+        """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
+        self.stop_progress()
+        self._answered += 1
+        last = self._answered == len(self._questions)
+        if self.json:
+            sys.stdout.write(run_to_json(run) + "\n")
+        elif self.terminal:
+            sys.stdout.write("\n\n" if run.answer else "")
+        elif run.answer:
+            sys.stdout.write(run.answer.text + ("\n" if last else "\n\n"))
+        sys.stdout.flush()
+
+    def show(self, *parts: RenderableType) -> None:
+        """Tables and the like on stdout."""
+        self.stop_progress()
+        for part in parts:
+            self._out.print(part, highlight=False)
+
+    def stop_progress(self) -> None:
+        """Take the progress bars off the screen."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop_progress()
+        if isinstance(error, TempoError):
+            error.unanswered = tuple(self._questions[self._answered :])
+
+    def _write_answer(self, event: events.AnswerText) -> None:
+        if not self.terminal:
+            return
+        self.stop_progress()
+        sys.stdout.write(printable(event.text, keep="\n\t"))
+        sys.stdout.flush()
+
+    def _advance(self, event: events.Progress) -> None:
+        if self._quiet or not (self.terminal and sys.stderr.isatty()):
+            return
+        if self._progress is None:
+            self._progress = _bars(self._err)
+            self._progress.start()
+        name = _STAGES[event.stage]
+        task = next((task.id for task in self._progress.tasks if task.description == name), None)
+        if task is None:
+            task = self._progress.add_task(name, total=event.total)
+        self._progress.update(task, completed=event.done)
+        if event.stage == "load" and event.done == event.total:
+            self._progress.remove_task(task)
+
+
+def report_error(error: TempoError, arguments: list[str]) -> None:
+    """Two lines on stderr; with `--json` also the object on stdout that a program waits for."""
+    if wants_json(arguments):
+        for question in error.unanswered or [None]:
+            sys.stdout.write(error_to_json(error, question) + "\n")
+        sys.stdout.flush()
+    console = _rich(stderr=True, color=Color.auto)
+    for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):
+        console.print(
+            f"{label}: {printable(text)}", style=style, markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def wants_json(arguments: list[str]) -> bool:
+    """Whether `--json` was asked for, also where the command line could not be read to its end."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options or os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")
+
+
+def _rich(*, stderr: bool, color: Color) -> RichConsole:
+    if color is Color.never:
+        return RichConsole(stderr=stderr, highlight=False, color_system=None)
+    return RichConsole(stderr=stderr, highlight=False, force_terminal=True if color is Color.always else None)
+
+
+def _bars(console: RichConsole) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )

@@ -1,0 +1,113 @@
+"""`tempo inspect`: why, without the answer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import BudgetOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
+from ..schema import run_from_json
+from ..types import Run
+from . import options as o
+from . import render
+from .console import Screen
+
+_LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
+
+
+def inspect(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False),
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
+    ] = None,
+    model: o.Model = o.MODEL,
+    revision: o.Revision = None,
+    device: o.Device = o.LOAD.device,
+    dtype: o.Dtype = o.LOAD.dtype,
+    fps: o.Fps = o.SAMPLING.fps,
+    max_frames: o.MaxFrames = o.SAMPLING.max_frames,
+    window: o.Window = o.SAMPLING.window,
+    start: o.Start = None,
+    end: o.End = None,
+    ffmpeg: o.FFmpeg = None,
+    budget: o.Budget = o.BUDGET.budget,
+    context: o.Context = None,
+    no_ata: o.NoAta = False,
+    top: o.Top = o.TOP,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Show the relevance and the tokens of every segment, without an answer.
+
+    Needs no language model. A run saved with `tempo ask … --json > RUN.json` needs no model at all.
+    """
+    question = " ".join(words or [])
+    saved = _saved_runs(source) if not question.strip() else None
+    questions = [run.question for run in saved] if saved else [question]
+    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
+        rows = o.parse_top(top)
+        load = LoadOptions(device=device, dtype=dtype)
+        sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)
+        limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
+        for run in saved or [
+            _measured(source, question, screen, model, revision, load, sampling, limits, ffmpeg)
+        ]:
+            _present(run, screen, rows)
+
+
+def _measured(
+    video: Path,
+    question: str,
+    screen: Screen,
+    model: str,
+    revision: str | None,
+    load: LoadOptions,
+    sampling: SamplingOptions,
+    budget: BudgetOptions,
+    ffmpeg: str | None,
+) -> Run:
+    from ..video.probe import check_file
+
+    check_file(video)
+    from ..pipeline import Tempo  # heavy: torch
+
+    tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.hear)
+    return tempo.inspect(
+        video, question, sampling=sampling, budget=budget, ffmpeg=ffmpeg, on_event=screen.hear
+    )
+
+
+def _saved_runs(path: Path) -> list[Run]:
+    """The runs in a file of `--json` lines."""
+    try:
+        small = path.is_file() and path.stat().st_size <= _LARGEST_RUN
+        text = path.read_text(encoding="utf-8") if small else ""
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text.lstrip().startswith("{"):
+        raise UsageError(
+            f"there is no question for '{path}', and it is no saved run",
+            f'Put a question after the video: tempo inspect {path} "what happens?"',
+        )
+    return [run_from_json(line) for line in text.splitlines() if line.strip()]
+
+
+def _present(run: Run, screen: Screen, rows: int | None) -> None:
+    if screen.json:
+        screen.result(run)
+        return
+    screen.show(render.heading(run))
+    if run.answer:
+        screen.show(render.answer(run))
+    screen.show("", render.timeline(run, screen.width))
+    if rows != 0:
+        screen.show("", render.table(run, rows))
+    screen.show(render.summary(run, screen.width))
+    screen.note(render.details(run))

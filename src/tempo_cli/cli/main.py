@@ -1,0 +1,103 @@
+"""Where the command begins and ends: signals, errors and exit codes."""
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from ..errors import Interrupted, InterruptedRun, TempoError, UsageError
+from .app import build_app
+from .console import report_error, wants_json
+from .settings import file_settings
+
+_BUG = 1
+_INTERRUPTED = 130
+_CLOSED_PIPE = 141
+
+
+def main() -> NoReturn:
+    """Run `tempo` and exit with the code that README lists."""
+    _catch_signals()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _CLOSED_PIPE
+    if code == _CLOSED_PIPE:
+        # so that the interpreter's own flush at exit has nowhere to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and give its exit code; every error is reported here and nowhere else."""
+    debug = bool(os.environ.get("TEMPO_DEBUG"))
+    if not debug:
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        result = build_app()(
+            args=arguments, prog_name="tempo", standalone_mode=False, default_map=file_settings()
+        )
+    except typer.TyperException as error:
+        hint = "See: tempo --help"
+        return _failed(UsageError(_one_line(error.format_message()), hint), arguments, debug)
+    except TempoError as error:
+        return _failed(error, arguments, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted(signal.SIGINT, arguments)
+    except Interrupted as error:
+        return _interrupted(error.signal_number, arguments)
+    except SystemExit as error:
+        return _CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
+    except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
+        hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
+        return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, debug)
+    if result == _INTERRUPTED:
+        return _interrupted(signal.SIGINT, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _interrupted(number: int, arguments: list[str]) -> int:
+    """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
+    if wants_json(arguments):
+        name = signal.Signals(number).name
+        report_error(InterruptedRun(f"interrupted by {name}", "Run it again."), arguments)
+    return 128 + number
+
+
+def _failed(error: TempoError, arguments: list[str], debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    try:
+        report_error(error, arguments)
+    except BrokenPipeError:
+        return _CLOSED_PIPE
+    return error.exit_code
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split()).rstrip(".")
+
+
+def _catch_signals() -> None:
+    """The first signal starts the way out, the next ones must not disturb it: nothing is left running."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers.append(signal.SIGHUP)
+
+    def leave(number: int, _: FrameType | None) -> None:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Interrupted(number)
+
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, leave)

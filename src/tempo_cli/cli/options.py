@@ -1,0 +1,126 @@
+"""The options, each defined once: the same name, variable and meaning everywhere."""
+
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+
+
+class Color(str, Enum):
+    """When to colour: auto is on a terminal, unless NO_COLOR is set."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of `90`, `1:30`, `0:01:30.5`."""
+    parts = text.split(":")
+    try:
+        if len(parts) > 3 or any(not part.strip() for part in parts):
+            raise ValueError
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no time; write seconds or HH:MM:SS") from None
+    total = 0.0
+    for number in numbers:
+        total = total * 60 + number
+    return total
+
+
+def parse_top(text: str) -> int | None:
+    """A number of rows; None for `all`."""
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise typer.BadParameter(f"'{text}' is neither a number nor 'all'")
+    return int(text)
+
+
+def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> typer.models.OptionInfo:
+    variable = "TEMPO_" + names[0].removeprefix("--").replace("-", "_").upper()
+    option: typer.models.OptionInfo = typer.Option(
+        *names, envvar=variable, show_envvar=False, metavar=metavar, help=help, **more
+    )
+    return option
+
+
+Model = Annotated[
+    str,
+    _option("--model", "-m", metavar="MODEL", help="Folder, or Hub repository that is downloaded already."),
+]
+Revision = Annotated[
+    str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
+]
+Device = Annotated[str, _option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[
+    str,
+    _option(
+        "--dtype",
+        metavar="TYPE",
+        help="auto, float32, bfloat16 or float16. auto is bfloat16 on CUDA, float32 on a CPU.",
+    ),
+]
+FFmpeg = Annotated[
+    str | None,
+    _option(
+        "--ffmpeg", metavar="FILE", help="The ffmpeg to use. Default: the one on PATH, else a bundled one."
+    ),
+]
+Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames looked at per second of video.")]
+MaxFrames = Annotated[
+    int, _option("--max-frames", metavar="N", help="Frames at most; longer videos are sampled more thinly.")
+]
+Window = Annotated[int, _option("--window", metavar="N", help="Frames per segment.")]
+Start = Annotated[
+    float | None,
+    _option("--start", parser=parse_seconds, metavar="TIME", help="Look from here on: 90 or 1:30."),
+]
+End = Annotated[
+    float | None,
+    _option("--end", parser=parse_seconds, metavar="TIME", help="Look up to here (not included)."),
+]
+Budget = Annotated[
+    int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")
+]
+Context = Annotated[
+    int | None,
+    _option(
+        "--context",
+        metavar="TOKENS",
+        help="Tokens the decoder reads, at most. Default: the checkpoint's own.",
+    ),
+]
+NoAta = Annotated[bool, _option("--no-ata", help="Keep every memory token of every segment: no allocation.")]
+MaxNewTokens = Annotated[int, _option("--max-new-tokens", metavar="N", help="Tokens of the answer, at most.")]
+Temperature = Annotated[
+    float,
+    _option("--temperature", metavar="NUMBER", help="0 always takes the likeliest token; above 0 draws."),
+]
+Seed = Annotated[int | None, _option("--seed", metavar="N", help="Makes drawing repeatable.")]
+Top = Annotated[
+    str,
+    _option(
+        "--top",
+        metavar="N|all",
+        help="Segments in the table: those with most tokens. 0: no table.",
+    ),
+]
+Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
+Quiet = Annotated[bool, _option("--quiet", help="No progress and no warnings on the screen.")]
+Verbose = Annotated[bool, _option("--verbose", "-v", help="Say what runs, and where time goes.")]
+WhenColor = Annotated[Color, _option("--color", help="Colour the output.")]
+
+SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
+MODEL = DEFAULT_MODEL
+TOP = "10"
+
+CONFIGURABLE = frozenset(
+    {
+        "model", "revision", "device", "dtype", "ffmpeg", "fps", "max-frames", "window", "budget", "context",
+        "no-ata", "max-new-tokens", "temperature", "seed", "top", "quiet", "verbose", "color",
+    }
+)  # fmt: skip
