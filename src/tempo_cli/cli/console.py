@@ -33,6 +33,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._err = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
         self._questions = list(questions)
+        self._opened = 0
         self._answered = 0
         self._progress: Progress | None = None
         for stream in (sys.stdout, sys.stderr):
@@ -70,19 +71,12 @@ class Screen(AbstractContextManager["Screen"]):
         if self.verbose:
             self._err.print(printable(message), style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    def heading(self, question: str) -> None:
-        """The question, where there are several on one screen."""
-        if self.terminal and len(self._questions) > 1:
-            self.stop_progress()
-            self._out.print(
-                f"> {printable(question)}", style="bold", markup=False, highlight=False, soft_wrap=True
-            )
-
     def result(self, run: Run) -> None:
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
         self.stop_progress()
         self._answered += 1
         last = self._answered == len(self._questions)
+        self._open(self._answered - 1)
         if self.json:
             sys.stdout.write(run_to_json(run) + "\n")
         elif self.terminal:
@@ -113,9 +107,17 @@ class Screen(AbstractContextManager["Screen"]):
     def _write_answer(self, event: events.AnswerText) -> None:
         if not self.terminal:
             return
-        self.stop_progress()
+        self._open(event.question)
         sys.stdout.write(printable(event.text, keep="\n\t"))
         sys.stdout.flush()
+
+    def _open(self, number: int) -> None:
+        """Before an answer: no bars any more, and its question where there are several on one screen."""
+        self.stop_progress()
+        if self.terminal and len(self._questions) > 1 and self._opened == number:
+            self._opened += 1
+            line = ("\n" if number else "") + f"> {printable(self._questions[number])}"
+            self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _advance(self, event: events.Progress) -> None:
         if self._quiet or not (self.terminal and sys.stderr.isatty()):

@@ -13,6 +13,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _BAR = 10  # cells
 _LABEL = "relevance "
+_TOUCH = 1e-6  # of a cell: segments that only touch it, by rounding, are not in it
 _HIGH, _MIDDLE = 0.5, 0.2  # relevance from which a bar is green, or not dimmed
 
 
@@ -39,11 +40,12 @@ def table(run: Run, top: int | None) -> RenderableType:
             f"{per_frame:.1f}/frame",
         )
     rest = [segment.tokens for segment in run.segments if segment not in shown]
-    if rest:
-        low, high = min(rest), max(rest)
-        tokens = f"{low}" if low == high else f"{low}-{high}"
-        grid.add_row("…", Text(f"{len(rest)} more at {tokens} tokens", style="dim"))
-    return grid
+    if not rest:
+        return grid
+    low, high = min(rest), max(rest)
+    tokens = f"{low}" if low == high else f"{low}-{high}"
+    number = len(str(shown[-1].index + 1)) if shown else 1
+    return Group(grid, Text(f"{'…':>{number}}  {len(rest)} more at {tokens} tokens", style="dim"))
 
 
 def summary(run: Run, width: int) -> Text:
@@ -147,7 +149,7 @@ def _columns(run: Run, cells: int) -> Iterator[list[SegmentReport]]:
     step = run.video.duration / cells
     for cell in range(cells):
         left, right = cell * step, (cell + 1) * step
-        yield [segment for segment in run.segments if segment.start < right and segment.end > left]
+        yield [s for s in run.segments if s.start < right - _TOUCH * step and s.end > left + _TOUCH * step]
 
 
 def _axis(seconds: float, cells: int) -> str:

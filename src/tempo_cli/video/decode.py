@@ -39,6 +39,7 @@ class FrameDecoder:
         self._info, self._plan, self._warn = info, plan, warn
         self._ranges = wanted_ranges(plan.indices, _MOST_RANGES)
         self._patience = stall + int(np.diff(plan.indices, prepend=0).max()) / _SLOWEST
+        self._killed = False
         self._process = FFmpegProcess(_arguments(info, self._ranges, binary))
 
     def frames(self) -> Iterator[Frame]:
@@ -58,11 +59,12 @@ class FrameDecoder:
             while position < len(indices) and indices[position] == index:
                 yield Frame(position, pixels)
                 position += 1
-        if position < len(indices):
+        if position < len(indices) and not self._killed:
             self._report_missing(position)
 
     def kill(self) -> None:
-        """End ffmpeg at once; `frames` then stops, in whatever thread it runs."""
+        """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
+        self._killed = True
         self._process.kill()
 
     def _report_missing(self, got: int) -> None:

@@ -1,0 +1,44 @@
+# One command sets everything up and runs; another sets everything up and tests.
+# A machine without a GPU saves gigabytes with: make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test lint types docs check-docs bench clean
+
+demo: $(READY)  ## ask a question about a short clip
+	$(BIN)/tempo ask tests/golden/videos/bunny.mp4 "how many animals are there?" \
+	    --model tests/golden/checkpoints/a/Tempo-tiny --fps 8 --budget 256 --max-new-tokens 24
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+docs: $(READY)  ## write docs/cli.md from the command's own help
+	$(BIN)/python docs/generate.py
+
+check-docs: $(READY)
+	$(BIN)/python docs/generate.py --check
+
+bench: $(READY)
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/decode.py
+	$(BIN)/python bench/ask.py
+	$(BIN)/python bench/memory.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	touch $(READY)

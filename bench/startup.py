@@ -1,0 +1,71 @@
+"""How long before a command does anything, and does `--help` stay light?
+
+Measures the seconds of whole processes, in turns, after one round that fills the caches: an empty Python, the
+installed `tempo --help`, and imports of ours and of torch. Then lists which heavy modules `tempo --help`
+imports; torch must not be among them, else the exit status is 1.
+
+Run: python bench/startup.py [--runs 7]
+"""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from common import machine, medians, parser, report, run_child
+
+HEAVY = ("torch", "transformers", "huggingface_hub", "numpy", "av", "PIL", "imageio_ffmpeg")
+SCRIPT = Path(sysconfig.get_path("scripts")) / ("tempo.exe" if sys.platform == "win32" else "tempo")
+COMMANDS = {
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "tempo --help": [str(SCRIPT), "--help"],
+    "import tempo_cli": [sys.executable, "-c", "import tempo_cli"],
+    "import torch": [sys.executable, "-c", "import torch"],
+    "from tempo_cli import Tempo": [sys.executable, "-c", "from tempo_cli import Tempo"],
+}
+
+
+def one_round() -> dict[str, float]:
+    """Seconds of each command, one after the other."""
+    return {name: _seconds(name, command) for name, command in COMMANDS.items()}
+
+
+def _seconds(name: str, command: list[str]) -> float:
+    child = run_child(command)
+    if child.status:
+        sys.exit(f"'{name}' ended with status {child.status}: is the project installed (pip install -e .)?")
+    return child.seconds
+
+
+def heavy_imports() -> list[str]:
+    """Which of the heavy modules `tempo --help` imports, by the interpreter's own log of imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "tempo_cli", "--help"]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    imported = {line.rpartition("|")[2].strip() for line in log.splitlines()}
+    assert "tempo_cli" in imported, "no log of imports"
+    return [name for name in HEAVY if name in imported]
+
+
+def main() -> int:
+    """Measure and report."""
+    options = parser(__doc__, runs=7).parse_args()
+    where = machine(options)
+    one_round()
+    seconds = medians([one_round() for _ in range(options.runs)])
+    heavy = heavy_imports()
+    rows: list[list[object]] = [[name, value] for name, value in seconds.items()]
+    report(
+        "startup",
+        ["command", "seconds"],
+        [*rows, ["heavy modules that tempo --help imports", ", ".join(heavy) or "none"]],
+        runs=options.runs,
+        seconds=seconds,
+        help_imports=heavy,
+        help_imports_torch="torch" in heavy,
+        machine=where,
+    )
+    return int("torch" in heavy)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

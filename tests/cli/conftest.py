@@ -1,0 +1,89 @@
+"""Running the command: in this process where that says the same, as a process of its own where it does not."""
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tempo_cli.cli.main import run
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+MODEL = GOLDEN / "checkpoints" / "a" / "Tempo-tiny"
+FRACTAL = GOLDEN / "videos" / "fractal.mp4"
+COMMAND = [sys.executable, "-m", "tempo_cli"]
+SHORT = ["--model", str(MODEL), "--device", "cpu", "--max-new-tokens", "24"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        (line,) = self.out.splitlines()
+        value: dict[str, Any] = json.loads(line)
+        return value
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no configuration file of whoever runs the tests has a say."""
+    for name in list(os.environ):
+        if name.startswith("TEMPO_") or name in ("FORCE_COLOR", "NO_COLOR", "GITHUB_ACTIONS", "COLUMNS"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.fixture
+def tempo(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run the command line here, with stdout and stderr as pipes."""
+
+    def call(*arguments: object) -> Outcome:
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
+    """Start the command as a process of its own, output to pipes."""
+    words = [str(argument) for argument in arguments]
+    return subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+def on_terminal(*arguments: object, columns: int = 80) -> tuple[int, str]:
+    """Run the command with a terminal of `columns` cells on all three streams: exit code and everything shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    words = [str(argument) for argument in arguments]
+    process = subprocess.Popen([*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the terminal's way of saying that the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    return process.wait(), shown.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,0 +1,154 @@
+"""Every error: the right exit code, one line that says what is wrong, one that says what to do."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+from .conftest import FRACTAL, MODEL, SHORT, Outcome
+
+Tempo = Callable[..., Outcome]
+
+
+def two_lines(outcome: Outcome) -> tuple[str, str]:
+    error, hint = outcome.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    return error, hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["ask"], 2, "Missing argument"),
+        (["ask", FRACTAL], 2, "there is no question"),
+        (["ask", FRACTAL, ""], 2, "there is no question"),
+        (["ask", FRACTAL, " \n"], 2, "there is no question"),
+        (["ask", FRACTAL, "what", "--fps", "x"], 2, "Invalid value for '--fps'"),
+        (["ask", FRACTAL, "what", "--fps", "0"], 2, "fps is 0"),
+        (["ask", FRACTAL, "what", "--fps", "nan"], 2, "fps is nan"),
+        (["ask", FRACTAL, "what", "--max-frames", "0"], 2, "max_frames is 0"),
+        (["ask", FRACTAL, "what", "--window", "0"], 2, "window is 0"),
+        (["ask", FRACTAL, "what", "--budget", "0"], 2, "budget is 0"),
+        (["ask", FRACTAL, "what", "--temperature", "-1"], 2, "temperature is -1"),
+        (["ask", FRACTAL, "what", "--start", "1:x"], 2, "'1:x' is no time"),
+        (["ask", FRACTAL, "what", "--start", "5", "--end", "4"], 2, "start (5 s) is not before end (4 s)"),
+        (["ask", FRACTAL, "what", "--top", "some"], 2, "'some' is neither a number nor 'all'"),
+        (["ask", FRACTAL, "what", "--color", "pink"], 2, "'pink'"),
+        (["ask", FRACTAL, "what", "--nope"], 2, "--nope"),
+        (["guess"], 2, "guess"),
+        (["ask", FRACTAL, "what", *SHORT, "--start", "11"], 2, "the video has no frame between 11 s and 10 s"),
+        (["ask", FRACTAL, "what", *SHORT, "--device", "tpu"], 2, "device 'tpu' is not known"),
+        (["ask", FRACTAL, "what", *SHORT, "--dtype", "int3"], 2, "dtype 'int3' is not known"),
+        (["ask", FRACTAL, "what", *SHORT, "--context", "30"], 2, "nothing is left for the video"),
+        (["ask", FRACTAL, "what", *SHORT, "--context", "99999"], 2, "more than the model's 40,960"),
+        (["ask", FRACTAL, "what", *SHORT, "--no-ata", "--context", "300"], 2, "without ATA the video takes 403"),
+        (["ask", FRACTAL, "why? " * 20_000, *SHORT], 2, "nothing is left for the video"),
+        (["ask", "https://example.org/a.mp4", "what"], 2, "is a URL"),
+        (["ask", "missing.mp4", "what"], 3, "'missing.mp4' does not exist"),
+        (["ask", MODEL, "what"], 3, "is a folder"),
+        (["ask", MODEL / "config.json", "what", *SHORT], 3, "is not a readable video"),
+        (["ask", FRACTAL, "what", "--model", "nowhere"], 4, "there is no model folder 'nowhere'"),
+        (["ask", FRACTAL, "what"], 4, "the model Vision-CAIR/Tempo-6B is not downloaded"),
+        (["ask", FRACTAL, "what", "--model", FRACTAL.parent], 4, "has no config.json"),
+        (["ask", FRACTAL, "what", *SHORT, "--ffmpeg", "nowhere"], 5, "'nowhere' is no ffmpeg that runs here"),
+        (["inspect", FRACTAL], 2, "there is no question for"),
+        (["inspect", "missing.mp4", "what"], 3, "'missing.mp4' does not exist"),
+    ],
+)  # fmt: skip
+def test_code_and_message(
+    arguments: list[object],
+    code: int,
+    words: str,
+    tempo: Tempo,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    plain = tempo(*arguments)
+    assert plain.code == code
+    assert plain.out == ""
+    assert words in two_lines(plain)[0]
+    described = tempo(*arguments, "--json")
+    assert described.code == code
+    names = {2: "usage", 3: "video", 4: "model", 5: "environment"}
+    error = described.json["error"]
+    assert (described.json["status"], error["code"]) == ("error", names[code])
+    assert words in error["message"]
+    assert error["hint"]
+
+
+def test_every_unanswered_question_gets_its_line(tempo: Tempo) -> None:
+    done = tempo("ask", "missing.mp4", "-q", "first", "-q", "second", "--json")
+    assert [json.loads(line)["question"] for line in done.out.splitlines()] == ["first", "second"]
+
+
+def test_a_hostile_file_name_is_shown_escaped(tempo: Tempo) -> None:
+    done = tempo("ask", "a\x1b[31m\n\u202eb[bold].mp4", "what")
+    assert done.code == 3
+    assert two_lines(done)[0] == r"error: 'a\x1b[31m\x0a\u202eb[bold].mp4' does not exist"
+
+
+def test_a_bug_ends_in_two_lines(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> None:
+        raise RuntimeError("unforeseen [bold]")
+
+    monkeypatch.setattr("tempo_cli.video.probe.check_file", broken)
+    done = tempo("ask", FRACTAL, "what")
+    assert done.code == 1
+    assert two_lines(done)[0] == "error: RuntimeError: unforeseen [bold]"
+
+
+def test_a_traceback_only_when_asked_for(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPO_DEBUG", "1")
+    assert "Traceback" in tempo("ask", "missing.mp4", "what").err
+
+
+def test_memory_that_does_not_suffice(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def starved(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tempo_cli.model.llm.Decoder.splice", starved)
+    done = tempo("ask", FRACTAL, "what", *SHORT)
+    assert done.code == 6
+    assert two_lines(done) == ("error: the memory does not suffice", "hint: Lower --budget.")
+
+
+@pytest.mark.parametrize(
+    "name", ["two words.mp4", 'it\'s "so".mp4', "100%.mp4", "%03d.mp4", "-i.mp4", "c:d.mp4"]
+)
+def test_awkward_names_are_only_names(
+    name: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copy(FRACTAL, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    done = tempo("ask", *SHORT, "--json", "--max-new-tokens", 1, "--", name, "what")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["video"]["path"] == name
+
+
+def test_a_damaged_end_is_answered_with_a_warning(tempo: Tempo, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    binary = imageio_ffmpeg.get_ffmpeg_exe()
+    copy = [
+        "-c",
+        "copy",
+        "-movflags",
+        "+faststart",
+        str(whole),
+    ]  # its index in front, so it still announces all
+    subprocess.run([binary, "-loglevel", "error", "-i", str(FRACTAL), *copy], check=True)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    done = tempo("ask", cut, "what", *SHORT, "--json")
+    run = done.json
+    (warning,) = run["warnings"]
+    left_out = 20 - run["sampling"]["frames"]
+    assert (done.code, run["video"]["duration"], run["sampling"]["fps"]) == (0, 10.0, 2.0)
+    assert 5 <= left_out <= 15
+    assert warning.startswith("the video is damaged from ")
+    assert f": {left_out} of 20 sampled frames are left out" in warning

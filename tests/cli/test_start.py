@@ -1,0 +1,99 @@
+"""Help, version, settings: what happens before any work."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tempo_cli
+
+from .conftest import FRACTAL, SHORT, Outcome
+
+Tempo = Callable[..., Outcome]
+
+HELP_WITHOUT_TORCH = """
+import sys
+from tempo_cli.cli.main import run
+code = run(sys.argv[1:])
+heavy = {"torch", "transformers", "tokenizers", "huggingface_hub", "PIL"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else code)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["ask", "--help"], ["inspect", "--help"], ["--version"], [], ["ask", "missing.mp4"]],
+)
+def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_WITHOUT_TORCH, *arguments], capture_output=True, text=True
+    )
+    assert (done.returncode, "imported" in done.stderr) == (2 if "missing.mp4" in arguments else 0, False)
+
+
+def test_version(tempo: Tempo) -> None:
+    assert tempo("--version") == Outcome(0, f"tempo {tempo_cli.__version__}\n", "")
+
+
+def test_help_says_that_it_is_deaf(tempo: Tempo) -> None:
+    for arguments in (["--help"], ["-h"], [], ["ask", "--help"]):
+        assert "tempo sees, it does not hear: no audio, no subtitles." in tempo(*arguments).out
+
+
+def test_flag_before_variable_before_file_before_default(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def window(*more: object) -> int:
+        run = tempo("ask", FRACTAL, "what", *SHORT, "--json", *more).json
+        assert isinstance(run["sampling"]["window"], int)
+        return int(run["sampling"]["window"])
+
+    assert window() == 8
+    settings = tmp_path / "config.toml"
+    settings.write_text('window = 6\nmax-frames = 12\ncolor = "never"\n')
+    monkeypatch.setenv("TEMPO_CONFIG", str(settings))
+    assert window() == 6
+    assert tempo("ask", FRACTAL, "what", *SHORT, "--json").json["sampling"]["frames"] == 12
+    monkeypatch.setenv("TEMPO_WINDOW", "5")
+    assert window() == 5
+    assert window("--window", 4) == 4
+
+
+def test_the_file_in_the_platforms_folder_is_found(tempo: Tempo, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "tempo"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("window = 3")
+    if sys.platform == "linux":
+        assert tempo("ask", FRACTAL, "what", *SHORT, "--json").json["sampling"]["window"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("windw = 3", "'windw' in"),
+        ("window = [3]", "'window' in"),
+        ("window =", "can't be read"),
+        (None, "exist"),
+    ],
+)
+def test_a_wrong_file_is_named(
+    text: str | None, words: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config.toml"
+    if text is not None:
+        settings.write_text(text)
+    monkeypatch.setenv("TEMPO_CONFIG", str(settings))
+    done = tempo("ask", FRACTAL, "what")
+    assert done.code == 2
+    assert words in done.err.splitlines()[0]
+
+
+def test_installed_command_and_module_are_the_same() -> None:
+    installed = Path(sys.executable).with_name("tempo")
+    by_name = subprocess.run([installed, "--version"], capture_output=True, text=True, check=True)
+    by_module = subprocess.run(
+        [sys.executable, "-m", "tempo_cli", "--version"], capture_output=True, text=True
+    )
+    assert by_name.stdout == by_module.stdout == f"tempo {tempo_cli.__version__}\n"

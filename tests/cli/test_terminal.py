@@ -1,0 +1,139 @@
+"""The command on a real (pseudo) terminal, and its end by a signal or a closed pipe."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, on_terminal, spawn
+
+CONTROL = "Which of these is shown?\nA. A race.\nB. A street with bicycles.\nAnswer with the letter."
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two and a half minutes of video: some seconds of work here."""
+    path = tmp_path_factory.mktemp("clips") / "long.mp4"
+    source = ["-stream_loop", "14", "-i", str(FRACTAL), "-c", "copy", str(path)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *source], check=True)
+    return path
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_answer_then_table_then_summary(columns: int) -> None:
+    code, shown = on_terminal(
+        "ask", FRACTAL, "what color was the car", *SHORT, "--color", "never", "--quiet", columns=columns
+    )
+    answer = json.loads((GOLDEN / "cases" / "a_fractal.json").read_text())["answer"]
+    assert code == 0
+    assert shown.startswith(answer + "\n\n#  time")
+    assert "2  0:04.2 - 0:08.4  █████████▌ 0.95     128  16.0/frame" in shown
+    assert "\n3 segments · 180 of 8,192 tokens · highest relevance 0.95 · decode " in shown
+    assert "\x1b" not in shown
+
+
+def test_progress_leaves_the_screen_as_it_was() -> None:
+    """Bars come and go: the cursor is shown again and the answer stands on a line of its own."""
+    code, shown = on_terminal("ask", FRACTAL, "what color was the car", *SHORT)
+    assert code == 0
+    assert "compress" in shown.split("ly m-)istant")[0]
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+    assert shown.rindex("\x1b[?25h") < shown.index("ly m-)istant")
+
+
+def test_control_characters_of_an_answer_are_escaped_on_a_terminal() -> None:
+    """This golden answer begins with a control character."""
+    model = GOLDEN / "checkpoints" / "b" / "Tempo-tiny"
+    code, shown = on_terminal(
+        "ask", FRACTAL, CONTROL, "--model", model, "--device", "cpu", "--fps", 4, "--budget", 128,
+        "--max-new-tokens", 24, "--quiet", "--color", "never",
+    )  # fmt: skip
+    assert code == 0
+    assert shown.startswith("\\x18ue")
+    assert "\x18" not in shown
+
+
+def test_markup_in_a_question_is_not_interpreted() -> None:
+    questions = ["-q", "[bold]a[/bold]\x1b[31m", "-q", "b [/]"]
+    code, shown = on_terminal("ask", FRACTAL, *questions, *SHORT, "--color", "never", "--quiet")
+    assert code == 0
+    assert shown.startswith("> [bold]a[/bold]\\x1b[31m\n")
+    assert "\n> b [/]\n" in shown
+
+
+def children(parent: int) -> list[int]:
+    """Processes whose parent is `parent`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_decoding_leaves_no_ffmpeg(number: int, code: int, long_clip: Path) -> None:
+    process = spawn("ask", long_clip, "what", *SHORT, "--fps", 25, "--max-frames", 4000, "--json")
+    deadline = time.monotonic() + 60
+    while not (offspring := children(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert offspring
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert err.startswith(b"error: interrupted by SIG")
+    assert not [pid for pid in offspring if alive(pid)]
+
+
+def test_ctrl_c_while_the_answer_is_written() -> None:
+    """With a terminal's Ctrl-C the whole process group gets the signal; the screen keeps what was answered."""
+    process = spawn("ask", FRACTAL, "what", *SHORT[:4], "--max-new-tokens", 39_000, start_new_session=True)
+    time.sleep(0.1)
+    deadline = time.monotonic() + 60
+    seen_child = False
+    while time.monotonic() < deadline:
+        here = children(process.pid)
+        if seen_child and not here:
+            break  # decoding is over
+        seen_child = seen_child or bool(here)
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    process = spawn("ask", FRACTAL, "what", *SHORT)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr as stream:
+        assert stream.read() == b""
+    assert process.wait(60) == 141
+
+
+def test_color_always_colours_a_pipe_and_never_does_not(tmp_path: Path) -> None:
+    saved = tmp_path / "run.json"
+    saved.write_text((Path(__file__).parent / "run.json").read_text())
+    coloured = spawn("inspect", saved, "--color", "always").communicate()[0]
+    plain = spawn("inspect", saved, "--color", "never").communicate()[0]
+    assert b"\x1b[" in coloured
+    assert b"\x1b" not in plain
+    assert str(MODEL).encode() not in plain

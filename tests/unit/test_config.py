@@ -1,0 +1,81 @@
+"""Options: the published defaults, and every senseless value refused with a word of advice."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from tempo_cli import config, errors
+from tempo_cli.config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from tempo_cli.errors import TempoError, UsageError
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("build", "field", "value"),
+    [
+        *((SamplingOptions, "fps", value) for value in (0, -1, NAN, INF)),
+        *((SamplingOptions, "max_frames", value) for value in (0, -4)),
+        *((SamplingOptions, "window", value) for value in (0, -8)),
+        *((SamplingOptions, "start", value) for value in (-0.1, NAN, INF)),
+        *((SamplingOptions, "end", value) for value in (-0.1, NAN, INF)),
+        *((BudgetOptions, "budget", value) for value in (0, -1)),
+        *((BudgetOptions, "context", value) for value in (0, 16, -1)),
+        *((GenerationOptions, "max_new_tokens", value) for value in (0, -1)),
+        *((GenerationOptions, "temperature", value) for value in (-0.1, NAN, INF)),
+        *((LoadOptions, "micro_batch", value) for value in (0, -1)),
+    ],
+)
+def test_a_senseless_value_is_refused_by_name(build: Callable[..., Any], field, value):
+    with pytest.raises(UsageError) as caught:
+        build(**{field: value})
+    assert caught.value.message.startswith(f"{field} is {value}")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("start", "end"), [(5.0, 5.0), (6.0, 5.0)])
+def test_a_part_that_ends_before_it_starts_is_refused(start, end):
+    with pytest.raises(UsageError, match=rf"start \({start:g} s\) is not before end \(5 s\)"):
+        SamplingOptions(start=start, end=end)
+
+
+@pytest.mark.parametrize(
+    ("build", "values"),
+    [
+        (SamplingOptions, {"fps": 0.001, "max_frames": 1, "window": 1, "start": 0.0, "end": 0.001}),
+        (BudgetOptions, {"budget": 1, "context": 17, "ata": False}),
+        (GenerationOptions, {"max_new_tokens": 1, "temperature": 0.0, "seed": 0}),
+        (LoadOptions, {"device": "cpu", "dtype": "float32", "micro_batch": 1}),
+    ],
+)
+def test_the_smallest_sensible_values_are_taken(build: Callable[..., Any], values):
+    assert asdict(build(**values)) == values
+
+
+def test_defaults_are_the_published_settings():
+    assert SamplingOptions() == SamplingOptions(fps=2.0, max_frames=1024, window=8, start=None, end=None)
+    assert BudgetOptions() == BudgetOptions(budget=8192, context=None, ata=True)
+    assert GenerationOptions() == GenerationOptions(max_new_tokens=1024, temperature=0.0, seed=None)
+    assert (config.MIN_FRAMES, config.MIN_TOKENS, config.CONTEXT_MARGIN) == (4, 4, 16)
+    assert (config.MIN_PIXELS, config.MAX_PIXELS) == (131_072, 786_432)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "code"),
+    [
+        (errors.TempoError, 1, "internal"),
+        (errors.UsageError, 2, "usage"),
+        (errors.VideoError, 3, "video"),
+        (errors.ModelError, 4, "model"),
+        (errors.SetupError, 5, "environment"),
+        (errors.OutOfMemoryError, 6, "memory"),
+        (errors.InterruptedRun, 130, "interrupted"),
+    ],
+)
+def test_every_class_of_error_has_its_exit_code(error: type[TempoError], exit_code, code):
+    raised = error("what is wrong", "what to do")
+    assert (raised.exit_code, raised.code) == (exit_code, code)
+    assert (str(raised), raised.message, raised.hint) == ("what is wrong", "what is wrong", "what to do")
+    assert isinstance(raised, TempoError)

@@ -1,0 +1,120 @@
+"""The layers, read from the source: lower ones never import upper ones, and each duty has one place."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tempo_cli
+
+ROOT = Path(tempo_cli.__file__).parent
+SOURCES = sorted(ROOT.rglob("*.py"))
+DECISIONS = ("sampling", "segments", "allocation", "budget", "prompts")
+PURE = (*DECISIONS, "types", "config", "errors", "events", "schema")
+IMPURE = ("torch", "transformers", "time", "datetime", "random", "secrets", "os", "subprocess", "socket")
+
+
+def module(path: Path) -> str:
+    """`model.llm` for ROOT/model/llm.py; a package has the name of its folder."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node under `node` that is not for type checkers only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from at_run_time(child)
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports at run time; our own begin with `tempo_cli.`."""
+    package = ["tempo_cli", *path.relative_to(ROOT).parts[:-1]]
+    found: set[str] = set()
+    for node in at_run_time(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            home = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{home}.{alias.name}" for alias in node.names}
+    return found
+
+
+def importers(*names: str) -> set[str]:
+    """Modules that import one of `names`, or something in it."""
+
+    def is_one(found: str) -> bool:
+        return any(found == name or found.startswith(f"{name}.") for name in names)
+
+    return {module(path) for path in SOURCES if any(is_one(found) for found in imports(path))}
+
+
+def inside(*packages: str) -> set[str]:
+    return {module(path) for path in SOURCES if module(path).split(".")[0] in packages}
+
+
+def test_the_source_is_read():
+    assert {"model.llm", "video.decode", *PURE} <= {module(path) for path in SOURCES}
+    llm = imports(ROOT / "model" / "llm.py")
+    assert {"torch", "tempo_cli.config.ModelDimensions", "tempo_cli.model.projector.build_projector"} <= llm
+    assert "torch" not in imports(ROOT / "types.py")  # it stands under TYPE_CHECKING
+
+
+def test_video_and_model_do_not_know_each_other():
+    assert importers("tempo_cli.model") & inside("video") == set()
+    assert importers("tempo_cli.video") & inside("model") == set()
+
+
+def test_nothing_below_knows_the_pipeline():
+    upper = {"", "__main__", *inside("cli", "pipeline", "report")}  # "" is the package's own lazy front door
+    assert importers("tempo_cli.pipeline") <= upper
+
+
+def test_nothing_but_the_entry_point_knows_the_command_line():
+    assert importers("tempo_cli.cli") <= inside("cli", "__main__")
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_decides_without_torch_files_or_chance(name):
+    assert name not in importers(*IMPURE)
+    assert name not in importers("tempo_cli.video", "tempo_cli.model", "tempo_cli.pipeline", "tempo_cli.cli")
+
+
+def test_only_video_starts_processes():
+    assert importers("subprocess", "multiprocessing", "os.system", "os.popen") <= inside("video")
+
+
+def test_only_the_checkpoint_reads_the_models_files():
+    readers = importers("pathlib", "os", "io", "safetensors", "huggingface_hub")
+    assert readers & inside("model") == {"model.checkpoint"}
+
+
+def test_only_the_command_line_draws_on_the_screen():
+    assert importers("typer", "rich") <= inside("cli")
+    names = {
+        module(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id in ("print", "input")
+    }
+    assert names <= inside("cli")
+
+
+@pytest.mark.parametrize("name", ["tempo_cli", "tempo_cli.cli", "tempo_cli.cli.main"])
+def test_importing_the_command_does_not_import_torch(name):
+    heavy = {"torch", "transformers", "av"}
+    code = f"import sys, {name}; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_public_names_are_all_there():
+    assert all(getattr(tempo_cli, name) is not None for name in tempo_cli.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = tempo_cli.nothing

@@ -1,0 +1,123 @@
+"""Reading ahead in a thread: in order, bounded, with errors, and without a thread left behind."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tempo_cli.prefetch import prefetch
+
+SECONDS = 10.0  # that a test may hang before it fails
+
+
+def nothing() -> None:
+    pass
+
+
+def prefetch_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert prefetch_threads() == []
+
+
+@pytest.mark.parametrize("depth", [1, 3, 100])
+def test_items_come_in_order(depth):
+    with prefetch(iter(range(20)), depth, nothing) as ahead:
+        assert list(ahead) == list(range(20))
+        assert list(ahead) == []
+
+
+def test_no_item_at_all_is_fine():
+    with prefetch(iter(()), 2, nothing) as ahead:
+        assert list(ahead) == []
+
+
+@pytest.mark.parametrize("error", [OSError("broken"), KeyboardInterrupt("stop")])
+def test_an_error_is_raised_where_the_items_are_read(error):
+    def source() -> Iterator[int]:
+        yield 1
+        raise error
+
+    with prefetch(source(), 2, nothing) as ahead:
+        assert next(ahead) == 1
+        with pytest.raises(type(error)) as caught:
+            next(ahead)
+        assert caught.value is error
+
+
+def test_an_error_of_the_reader_passes_and_ends_the_thread():
+    def fail_while_reading() -> None:
+        with prefetch(iter(range(1000)), 2, nothing) as ahead:
+            next(ahead)
+            raise OSError("mine")
+
+    with pytest.raises(OSError, match="mine"):
+        fail_while_reading()
+
+
+@pytest.mark.parametrize("read", [0, 1, 5])
+def test_leaving_early_ends_the_thread(read):
+    with prefetch(iter(range(1000)), 2, nothing) as ahead:
+        assert [next(ahead) for _ in range(read)] == list(range(read))
+    assert prefetch_threads() == []
+
+
+def test_a_source_that_waits_is_interrupted():
+    released = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        assert released.wait(SECONDS)
+
+    with prefetch(source(), 2, released.set) as ahead:
+        assert next(ahead) == 1
+    assert prefetch_threads() == []
+
+
+def test_a_source_that_fails_because_it_was_interrupted_is_no_error():
+    killed = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        assert killed.wait(SECONDS)
+        raise OSError("killed")
+
+    with prefetch(source(), 2, killed.set) as ahead:
+        assert next(ahead) == 1
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_no_more_than_depth_items_wait_for_the_reader(depth):
+    made, full, ended = [], threading.Event(), threading.Event()
+
+    def source() -> Iterator[int]:
+        for item in range(100):
+            made.append(item)
+            if len(made) == depth + 1:  # the queue is full, and one is in the thread's hand
+                full.set()
+            yield item
+        ended.set()
+
+    with prefetch(source(), depth, nothing) as ahead:
+        assert full.wait(SECONDS)
+        assert not ended.wait(0.2)  # an unbounded queue would take all of them
+        assert len(made) == depth + 1
+        assert len(list(ahead)) == 100
+
+
+def test_the_source_runs_while_the_reader_works():
+    second = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        second.set()
+        yield 2
+
+    with prefetch(source(), 1, nothing) as ahead:
+        assert next(ahead) == 1
+        assert second.wait(SECONDS)
+        assert next(ahead) == 2

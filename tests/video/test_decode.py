@@ -1,0 +1,348 @@
+"""The decoder yields the planned frames and no others, exactly, and leaves no process behind."""
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_cli.config import SamplingOptions
+from tempo_cli.errors import VideoError
+from tempo_cli.sampling import frames_between, plan_frames
+from tempo_cli.types import FramePlan, IntArray, VideoInfo
+from tempo_cli.video.decode import FrameDecoder, Range, selection, wanted_ranges
+from tempo_cli.video.probe import probe
+
+from .clips import FFMPEG, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame
+
+ONE_PIXEL_PAIR = r"printf 'P6\n2 1\n255\nabcdef'"  # a frame of 2x1 px, as ffmpeg writes it
+
+
+def fake_video(frames: int) -> VideoInfo:
+    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, Fraction(25), np.arange(frames) / 25, frames / 25)
+
+
+def plan(*indices: int) -> FramePlan:
+    return FramePlan(np.array(indices), 1.0)
+
+
+# --- exact frames ---
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_every_frame_is_ffmpegs(name: str, clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip(name))
+    frames, warnings = decode_plan(info, every_frame(info))
+    assert [frame.position for frame in frames] == list(range(info.frames))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth(name))
+    assert warnings == []
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_sampled_frames_are_ffmpegs(name: str, clip: ClipMaker, truth: FullDecode) -> None:
+    """Short clips repeat frames: four are sampled at least."""
+    info = probe(clip(name))
+    planned = plan_frames(info.frames, float(info.rate), SamplingOptions(fps=9.0))
+    frames, warnings = decode_plan(info, planned)
+    assert [frame.position for frame in frames] == list(range(len(planned.indices)))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth(name)[planned.indices])
+    assert warnings == []
+
+
+@pytest.mark.parametrize("indices", [[0], [49], [7], [0, 0, 0], [3, 3, 4, 4, 20, 49, 49], [18, 19, 20, 21]])
+def test_any_plan_is_followed(indices: list[int], clip: ClipMaker, truth: FullDecode) -> None:
+    frames, warnings = decode_plan(probe(clip("h264.mp4")), plan(*indices))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4")[indices])
+    assert warnings == []
+
+
+def test_a_cut_shows_the_same_frames_as_the_whole(clip: ClipMaker, truth: FullDecode) -> None:
+    """1.5 s is between the frames 37 and 38, in the middle of a group of pictures."""
+    info = probe(clip("cut.mp4"))
+    frames, _ = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("long.mp4")[38:])
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (270, 3)])
+def test_rotated_videos_come_upright(degrees: int, quarters: int, clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip(f"rotated_{degrees}.mp4"))
+    (frame,), _ = decode_plan(info, plan(30))
+    np.testing.assert_array_equal(frame.pixels, np.rot90(truth("h264.mp4")[30], quarters))
+
+
+def test_a_change_of_size_is_scaled_to_the_first_size(
+    clip: ClipMaker, truth: FullDecode, tmp_path: Path
+) -> None:
+    path = tmp_path / "two_sizes.h264"
+    path.write_bytes(clip("h264.h264").read_bytes() + clip("small.h264").read_bytes())
+    info = probe(path)
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames[:50]], truth("h264.h264"))
+    assert [frame.pixels.shape for frame in frames[50:]] == [(90, 160, 3)] * 50
+    assert warnings == []
+
+
+def test_more_ranges_than_one_filter_holds(clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip("many_frames.mp4"))
+    planned = plan(*range(0, 4100, 2))
+    frames, warnings = decode_plan(info, planned)
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("many_frames.mp4")[::2])
+    assert warnings == []
+
+
+# --- start and end ---
+
+
+def test_start_is_inside_and_end_is_outside() -> None:
+    times = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
+    assert frames_between(times, None, None) == (0, 5)
+    assert frames_between(times, 0.5, 1.5) == (1, 3)
+    assert frames_between(times, 0.51, 1.51) == (2, 4)
+    assert frames_between(times, 2.0, None) == (4, 5)
+    assert frames_between(times, None, 0.5) == (0, 1)
+    assert frames_between(times, 0.6, 0.9) == (2, 2)
+    assert frames_between(times, 2.1, None) == (5, 5)
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "h264.ts", "vp9.webm", "mpeg4.avi", "h264.h264"])
+def test_start_meets_its_frame_exactly(name: str, clip: ClipMaker) -> None:
+    times = probe(clip(name)).times
+    assert [frames_between(times, frame / 25, None)[0] for frame in range(50)] == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end", "indices"),
+    [
+        ("h264.mp4", 1.0, None, [25, 33, 41, 49]),
+        ("h264.mp4", None, 1.0, [0, 8, 16, 24]),
+        ("h264.mp4", 0.4, 0.8, [10, 13, 16, 19]),
+        ("h264.mp4", 0.4, 0.48, [10, 10, 11, 11]),
+        ("h264.mp4", 1.96, None, [49]),
+        ("uneven.mp4", 0.5, 1.0, [10, 12, 15, 17]),  # shown at 0.5, 0.624, 0.825, 0.969 s
+        ("cut.mp4", 0.4, 0.8, [10, 13, 16, 19]),
+    ],
+)
+def test_a_part_of_a_video(
+    name: str,
+    start: float | None,
+    end: float | None,
+    indices: list[int],
+    clip: ClipMaker,
+    truth: FullDecode,
+) -> None:
+    info = probe(clip(name))
+    first, last = frames_between(info.times, start, end)
+    planned = plan_frames(
+        last - first, float(info.rate), SamplingOptions(), first, origin=float(info.times[first])
+    )
+    assert planned.indices.tolist() == indices
+    assert planned.origin == pytest.approx(info.times[indices[0]], abs=1e-9)
+    frames, warnings = decode_plan(info, planned)
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth(name)[indices])
+    assert warnings == []
+
+
+def test_a_part_keeps_the_whole_videos_clock() -> None:
+    whole = plan_frames(1000, 25.0, SamplingOptions(fps=2.0))
+    part = plan_frames(500, 25.0, SamplingOptions(fps=2.0), first=500, origin=20.0)
+    assert (whole.fps, part.fps) == (2.0, 2.0)
+    assert part.indices[[0, -1]].tolist() == [500, 999]
+    assert part.mean_time([0, 1]) == 20.25
+    assert whole.mean_time([40, 41]) == 20.25
+
+
+# --- ranges and the filter expression ---
+
+plans = st.lists(st.integers(0, 300), min_size=1, max_size=60).map(lambda found: np.array(sorted(found)))
+
+
+def runs(indices: IntArray) -> list[Range]:
+    """Maximal rows of neighbours."""
+    found: list[Range] = []
+    for index in sorted(set(indices.tolist())):
+        if found and found[-1][1] == index - 1:
+            found[-1] = (found[-1][0], index)
+        else:
+            found.append((index, index))
+    return found
+
+
+@given(plans, st.integers(1, 70))
+def test_ranges_hold_every_index_and_waste_the_least(indices: IntArray, most: int) -> None:
+    ranges = wanted_ranges(indices, most)
+    assert len(ranges) <= most
+    assert all(first <= last for first, last in ranges)
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
+    assert all(any(first <= index <= last for first, last in ranges) for index in indices)
+    exact = runs(indices)
+    gaps = sorted((after[0] - before[1] - 1 for before, after in pairwise(exact)), reverse=True)
+    least = int(indices[-1] - indices[0]) + 1 - sum(gaps[: most - 1])
+    assert sum(last - first + 1 for first, last in ranges) == least
+
+
+@given(plans)
+def test_ranges_are_exact_where_there_is_room(indices: IntArray) -> None:
+    assert wanted_ranges(indices, 2000) == runs(indices)
+
+
+def holds(expression: str, n: int) -> bool:
+    """The value of a filter expression at frame `n`, by ffmpeg's documented meaning of its functions."""
+    functions = {
+        "eq": lambda x, y: x == y,
+        "lt": lambda x, y: x < y,
+        "between": lambda x, low, high: low <= x <= high,
+        "if_": lambda condition, then, otherwise: then if condition else otherwise,
+        "__builtins__": {},
+    }
+    return bool(eval(re.sub(r"\bif\(", "if_(", expression), functions, {"n": n}))
+
+
+@given(plans, st.integers(1, 70))
+def test_the_filter_expression_is_true_in_the_ranges_only(indices: IntArray, most: int) -> None:
+    ranges = wanted_ranges(indices, most)
+    expression = selection(ranges)
+    for n in range(303):
+        assert holds(expression, n) == any(first <= n <= last for first, last in ranges)
+
+
+def test_the_longest_filter_expression_fits_an_argument() -> None:
+    """Linux allows 128 KiB; ten million frames are four days of video."""
+    indices = np.arange(9_990_000, 10_000_000).reshape(-1, 5)[:, :3].ravel()
+    ranges = wanted_ranges(indices, 2000)
+    assert len(ranges) == 2000
+    assert len(selection(ranges)) < 128 * 1024
+
+
+# --- processes ---
+
+
+def assert_gone(ids: list[int], expected: int = 1) -> None:
+    """Ended and reaped: a zombie would still be there."""
+    assert len(ids) == expected
+    for number in ids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
+
+
+def test_no_process_is_left_after_all_frames(clip: ClipMaker, started: list[int]) -> None:
+    decode_plan(probe(clip("h264.mp4")), plan(0, 49))
+    assert_gone(started)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_no_process_is_left_after_stopping_halfway(taken: int, clip: ClipMaker, started: list[int]) -> None:
+    info = probe(clip("many_frames.mp4"))
+    with FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
+        frames = decoder.frames()
+        assert [next(frames).position for _ in range(taken)] == list(range(taken))
+        os.kill(started[0], 0)  # still there
+    assert_gone(started)
+
+
+def test_no_process_is_left_after_an_error(clip: ClipMaker, started: list[int]) -> None:
+    info = probe(clip("many_frames.mp4"))
+    with pytest.raises(KeyError), FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
+        {}[next(decoder.frames()).position]
+    assert_gone(started)
+
+
+def test_no_thread_is_left(clip: ClipMaker) -> None:
+    info = probe(clip("many_frames.mp4"))
+    before = set(threading.enumerate())
+    with FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
+        next(decoder.frames())
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(timeout=5)  # a cancelled timer needs a moment
+    assert not [thread for thread in left if thread.is_alive()]
+
+
+@pytest.mark.parametrize(
+    ("before", "indices"),
+    [("", [0]), (r"printf 'P6\n2 '", [0]), (r"printf 'P6\n2 1\n255\nab'", [0]), (ONE_PIXEL_PAIR, [0, 1])],
+    ids=["at the start", "in a header", "in a frame", "after a frame"],
+)
+def test_an_ffmpeg_that_hangs_is_ended(
+    before: str, indices: list[int], script: Callable[[str, str], str], started: list[int]
+) -> None:
+    binary = script("ffmpeg", f"{before}\nexec sleep 600")
+    with (
+        pytest.raises(VideoError, match="hang"),
+        FrameDecoder(fake_video(2), plan(*indices), binary, pytest.fail, stall=0.3) as decoder,
+    ):
+        list(decoder.frames())
+    assert_gone(started)
+
+
+def test_an_ffmpeg_that_closes_its_output_and_hangs_is_ended(
+    script: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    """BUG: without output there is nothing to watch, and `wait` has no end."""
+    survived = tmp_path / "survived"
+    binary = script("ffmpeg", f"exec >&-\nsleep 3\ntouch '{survived}'")
+    with (
+        pytest.raises(VideoError),
+        FrameDecoder(fake_video(1), plan(0), binary, pytest.fail, stall=0.3) as decoder,
+    ):
+        list(decoder.frames())
+    assert not survived.exists()
+
+
+def test_children_of_ffmpeg_are_ended_too(script: Callable[[str, str], str], tmp_path: Path) -> None:
+    """BUG: where ffmpeg is a wrapper script, only the script is killed.
+
+    Its child keeps our pipe open, and whoever reads or closes it waits for the child.
+    """
+    survived = tmp_path / "survived"
+    binary = script("ffmpeg", f"(sleep 3; touch '{survived}')\ntrue")
+    with (
+        pytest.raises(VideoError, match="hang"),
+        FrameDecoder(fake_video(1), plan(0), binary, pytest.fail, stall=0.3) as decoder,
+    ):
+        list(decoder.frames())
+    assert not survived.exists()
+
+
+@pytest.mark.parametrize("before", ["", ONE_PIXEL_PAIR])
+def test_kill_ends_frames_in_another_thread_without_a_word(
+    before: str, script: Callable[[str, str], str], started: list[int]
+) -> None:
+    binary = script("ffmpeg", f"{before}\nexec sleep 600")
+    outcome: list[object] = []
+    reading = threading.Event()
+
+    def read(decoder: FrameDecoder) -> None:
+        try:
+            for frame in decoder.frames():
+                outcome.append(frame.position)
+                reading.set()
+        except BaseException as error:  # noqa: BLE001  shown by the assertion
+            outcome.append(error)
+
+    with FrameDecoder(fake_video(2), plan(0, 1), binary, outcome.append) as decoder:
+        reader = threading.Thread(target=read, args=(decoder,), daemon=True)
+        reader.start()
+        reading.wait(timeout=20 if before else 0.3)  # let it come to where it waits
+        decoder.kill()
+        reader.join(timeout=20)  # ffmpeg counts as hung after a minute only
+        assert not reader.is_alive()
+    assert outcome == ([0] if before else [])
+    assert_gone(started)
+
+
+def test_a_talkative_ffmpeg_does_not_block(script: Callable[[str, str], str]) -> None:
+    """More on stderr than a pipe holds, before the first frame."""
+    line = "x" * 1000
+    binary = script(
+        "ffmpeg", f"i=0\nwhile [ $i -lt 500 ]; do echo {line} >&2; i=$((i+1)); done\n{ONE_PIXEL_PAIR}"
+    )
+    with FrameDecoder(fake_video(1), plan(0), binary, pytest.fail, stall=20) as decoder:
+        (frame,) = decoder.frames()
+    assert frame.pixels.tolist() == [[list(b"abc"), list(b"def")]]

@@ -1,0 +1,188 @@
+"""What the probe says of a file agrees with what ffmpeg and a full decode find in it."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tempo_cli.errors import VideoError
+from tempo_cli.video.probe import probe
+
+from .clips import H264, RECIPES, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame, run_ffmpeg
+
+# raw streams carry no timestamps, AVI only the order of decoding
+WITHOUT_TIMES = {"h264.h264", "hevc.hevc", "mpeg4_b_frames.avi"}
+
+
+def decoded_times(path: Path, stream: int) -> list[float]:
+    """Seconds from the first frame, of every decoded frame."""
+    with av.open(str(path)) as container:
+        video = container.streams[stream]
+        assert video.time_base is not None
+        stamps = [frame.pts for frame in container.decode(video)]
+        return [float((stamp - stamps[0]) * video.time_base) for stamp in stamps]
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_counts_the_frames_that_ffmpeg_emits(name: str, clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip(name))
+    assert info.frames == len(truth(name)) == RECIPES[name].frames
+
+
+@pytest.mark.parametrize("name", sorted(VIDEOS.keys() - WITHOUT_TIMES))
+def test_times_are_those_of_the_decoded_frames(name: str, clip: ClipMaker) -> None:
+    info = probe(clip(name))
+    np.testing.assert_allclose(info.times, decoded_times(clip(name), info.stream), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_TIMES))
+def test_without_timestamps_frames_are_counted(name: str, clip: ClipMaker) -> None:
+    info = probe(clip(name))
+    np.testing.assert_allclose(info.times, np.arange(50) / 25, rtol=0, atol=1e-9)
+    assert info.duration == pytest.approx(2.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "tick"), [("uneven.mp4", 0.001), ("uneven.mkv", 0.001), ("uneven.gif", 0.01)]
+)
+def test_uneven_frame_times(name: str, tick: float, clip: ClipMaker) -> None:
+    step, n = (40 if tick == 0.001 else 4), np.arange(20)
+    np.testing.assert_allclose(probe(clip(name)).times, tick * (step * n + n * n), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["h264.mp4", "h264.mkv", "h264.ts", "vp9.webm", "late_start.mp4", "longer_sound.mkv"]
+)
+def test_times_start_at_zero_and_duration_reaches_the_end_of_the_last_frame(
+    name: str, clip: ClipMaker
+) -> None:
+    info = probe(clip(name))
+    assert info.times[0] == 0
+    assert info.times[-1] == pytest.approx(1.96, abs=1e-9)
+    assert info.duration == pytest.approx(2.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_rate_is_libavs_average(name: str, clip: ClipMaker) -> None:
+    info = probe(clip(name))
+    with av.open(str(clip(name))) as container:
+        video = container.streams[info.stream]
+        assert isinstance(video, av.VideoStream)
+        assert info.rate == (video.average_rate or video.guessed_rate)
+    assert info.rate == 25 or name.startswith("uneven")
+
+
+def test_a_broken_rate_stays_a_fraction(tmp_path: Path) -> None:
+    path = tmp_path / "ntsc.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=30000/1001:duration=1", *H264, path)
+    assert probe(path).rate == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("h264.mp4", "h264"),
+        ("hevc_10_bit.mp4", "hevc"),
+        ("vp8.webm", "vp8"),
+        ("vp9.webm", "vp9"),
+        ("av1.mp4", "av1"),
+        ("prores.mov", "prores"),
+        ("uneven.gif", "gif"),
+    ],
+)
+def test_codec_is_named(name: str, codec: str, clip: ClipMaker) -> None:
+    assert probe(clip(name)).codec == codec
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("h264.mp4", (160, 90)),
+        ("odd_size.mp4", (321, 181)),
+        ("portrait.mp4", (90, 160)),
+        ("rotated_90.mp4", (160, 90)),
+        ("wide_pixels.mp4", (160, 90)),
+    ],
+)
+def test_size_is_as_stored(name: str, size: tuple[int, int], clip: ClipMaker) -> None:
+    info = probe(clip(name))
+    assert (info.width, info.height) == size
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_chooses_the_stream_that_a_player_shows(name: str, clip: ClipMaker) -> None:
+    assert probe(clip(name)).stream == RECIPES[name].stream
+
+
+def boxes(data: bytes) -> list[bytes]:
+    """The MP4 boxes in `data`, one after the other."""
+    found = []
+    while data:
+        size = int.from_bytes(data[:4], "big")
+        found.append(data[:size])
+        data = data[size:]
+    return found
+
+
+def test_a_cover_that_comes_first_is_no_video(clip: ClipMaker, truth: FullDecode, tmp_path: Path) -> None:
+    """As some taggers write it: the metadata with the cover stand before the tracks."""
+    *before, moov = boxes(clip("cover.mp4").read_bytes())
+    inner = sorted(boxes(moov[8:]), key=lambda box: box[4:8] != b"udta")
+    path = tmp_path / "cover_first.mp4"
+    path.write_bytes(b"".join([*before, moov[:8], *inner]))
+    with av.open(str(path)) as container:
+        assert [stream.codec_context.name for stream in container.streams] == ["mjpeg", "h264"]
+
+    info = probe(path)
+    assert (info.stream, info.codec, info.frames) == (1, "h264", 50)
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4"))
+    assert warnings == []
+
+
+def test_a_track_that_starts_late_announces_no_more_frames_than_it_has(clip: ClipMaker) -> None:
+    """BUG: Matroska's DURATION tag counts from the file's start, not from the track's first frame.
+
+    18 frames are invented, and the decoder then calls an intact video damaged.
+    """
+    info = probe(clip("late_start.mkv"))
+    assert info.frames == 50
+    assert info.duration == pytest.approx(2.0, abs=1e-9)
+
+
+def test_a_pause_in_the_timestamps_announces_no_frames(clip: ClipMaker) -> None:
+    """BUG: in MPEG-TS the duration is libav's guess from the timestamps, no announcement.
+
+    After a pause of 100 s, 2500 frames are invented: nearly all samples fall on frames that do not exist.
+    """
+    assert probe(clip("pause.ts")).frames == 50
+
+
+def test_a_recording_that_starts_between_key_frames_counts_what_can_be_decoded(
+    clip: ClipMaker, tmp_path: Path
+) -> None:
+    """BUG: the packets before the first key frame are counted although no decoder can show them.
+
+    Every frame then gets an earlier frame's time, and an intact recording is called damaged at its end.
+    """
+    whole = clip("long.ts").read_bytes()
+    path = tmp_path / "tuned_in_late.ts"
+    path.write_bytes(whole[len(whole) // 188 // 3 * 188 :])
+    shown = run_ffmpeg("-i", path, "-fps_mode", "passthrough", "-f", "framehash", "-")
+    emitted = [line for line in shown.splitlines() if not line.startswith(b"#")]
+    assert len(emitted) % 20 == 0, "only whole groups of pictures"
+    assert probe(path).frames == len(emitted)
+
+
+def test_a_stream_of_unknown_size_is_an_error_of_the_video(clip: ClipMaker, tmp_path: Path) -> None:
+    """BUG: no parameter sets, so libav says 0x0: a ValueError of VideoInfo comes out, not a VideoError."""
+    packets = clip("h264.ts").read_bytes()
+    packets = packets.replace(b"\x00\x00\x01\x67", b"\x00\x00\x01\x7f").replace(
+        b"\x00\x00\x01\x68", b"\x00\x00\x01\x7f"
+    )
+    path = tmp_path / "no_parameters.ts"
+    path.write_bytes(packets)
+    with pytest.raises(VideoError):
+        probe(path)
