@@ -45,15 +45,18 @@ def allocate(scores: FloatArray, budget: int, min_tokens: int, max_tokens: int) 
     linear = floor + np.floor(scaled * np.float32(max_tokens - floor)).astype(np.int64)
     if linear.sum() <= budget:
         return Allocation(linear, budget, "linear")
-    tokens = floor + _shares(scaled, budget - count * floor)
+    tokens = floor + _shares(relevance, scaled, budget - count * floor)
     return Allocation(np.clip(tokens, floor, max_tokens), budget, "rescaled")
 
 
-def _shares(scaled: FloatArray, extra: int) -> IntArray:
-    """Split `extra` in proportion to `scaled`; the highest get what rounding down leaves."""
+def _shares(relevance: FloatArray, scaled: FloatArray, extra: int) -> IntArray:
+    """Split `extra` in proportion to `scaled`; the most relevant get what rounding down leaves.
+
+    Ranked by relevance, not by weight as in the reference: neighbouring scores can end on the same weight.
+    """
     weights = scaled / scaled.sum(dtype=np.float32)
-    shares = np.floor(weights * np.float32(extra)).astype(np.int64)
-    ranked = np.argsort(-weights, kind="stable")
+    shares: IntArray = np.floor(weights * np.float32(extra)).astype(np.int64)
+    ranked = _ranked(relevance)
     left = extra - int(shares.sum())
     if left >= 0:
         shares[ranked[:left]] += 1
@@ -68,5 +71,10 @@ def _shares(scaled: FloatArray, extra: int) -> IntArray:
 
 def _one_each(relevance: FloatArray, budget: int) -> IntArray:
     tokens = np.zeros(len(relevance), np.int64)
-    tokens[np.argsort(-relevance, kind="stable")[:budget]] = 1
+    tokens[_ranked(relevance)[:budget]] = 1
     return tokens
+
+
+def _ranked(relevance: FloatArray) -> IntArray:
+    """Segments from the most to the least relevant; ties: the earlier one first."""
+    return np.argsort(-relevance, kind="stable").astype(np.int64)

@@ -37,7 +37,8 @@ def context_room(text: int, options: BudgetOptions, dimensions: ModelDimensions)
     room = context - CONTEXT_MARGIN - text
     if room < 1:
         raise UsageError(
-            f"the question takes {text:,} of {context - CONTEXT_MARGIN:,} tokens: nothing is left for the video",
+            f"the question takes {text:,} of {context - CONTEXT_MARGIN:,} tokens: "
+            "nothing is left for the video",
             f"Shorten it, or raise --context (up to {dimensions.max_positions}).",
         )
     return room

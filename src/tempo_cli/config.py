@@ -107,7 +107,8 @@ class LoadOptions:
 
     Attributes:
         device: auto, cpu, cuda, cuda:N or mps.
-        dtype: auto (bfloat16 on CUDA where it has it, else float16; float32 on a CPU), float32, bfloat16, float16.
+        dtype: float32, bfloat16, float16, or auto: bfloat16 on CUDA where it has it, else float16;
+            float32 on a CPU.
         micro_batch: segments compressed at once; changes speed and memory, no result beyond rounding.
     """
 

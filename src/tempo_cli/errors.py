@@ -57,7 +57,7 @@ class OutOfMemoryError(TempoError):
     code = "memory"
 
 
-class InterruptedRun(TempoError):
+class StoppedError(TempoError):
     """What `--json` says after Ctrl-C."""
 
     exit_code = 130

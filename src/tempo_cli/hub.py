@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .errors import ModelError
 
+_SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -44,7 +45,7 @@ def find_base(home: ModelHome, name: str) -> ModelHome:
         ModelError: it does not exist, or the name may not be followed.
     """
     local = home.revision is None
-    if name.startswith("./") and local and Path(name[2:]).name == name[2:]:
+    if local and _SIBLING.fullmatch(name):
         folder = home.folder.resolve().parent / name[2:]
         if not folder.is_dir():
             raise ModelError(

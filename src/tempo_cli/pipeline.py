@@ -35,7 +35,7 @@ from .model.pixels import resize
 from .model.tokenizer import TextStream
 from .prefetch import prefetch
 from .sampling import frames_between, plan_frames
-from .segments import cut_segments, plan_segment
+from .segments import cut_segments
 from .types import (
     Allocation,
     Answer,
@@ -59,6 +59,8 @@ from .video.decode import FrameDecoder
 from .video.ffmpeg import find_ffmpeg
 from .video.probe import probe
 
+_TOKENS_PER_FRAME = 70  # that the compressor reads: 128 for two frames, and their times
+_TOKENS_PER_SEGMENT = 250  # prompt, question and memory tokens
 _SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a word before the wait
 
 Item = TypeVar("Item")
@@ -219,8 +221,9 @@ class Tempo:
         info = probe(Path(video))
         first, last = frames_between(info.times, sampling.start, sampling.end)
         if first >= last:
+            start, end = sampling.start or 0.0, sampling.end or info.duration
             raise UsageError(
-                f"the video has no frame between {sampling.start or 0:g} s and {sampling.end or info.duration:g} s",
+                f"the video has no frame between {start:g} s and {end:g} s",
                 f"It lasts {info.duration:.1f} s.",
             )
         plan = plan_frames(last - first, float(info.rate), sampling, first, float(info.times[first]))
@@ -305,7 +308,7 @@ class Tempo:
 
     def _tags(self, job: "_Job") -> list[list[int]]:
         tokenizer = self.checkpoint.decoder_tokenizer
-        return [tokenizer.encode(prompts.time_tag(plan.time)) for plan in job.segments(self.checkpoint)]
+        return [tokenizer.encode(prompts.time_tag(plan.time)) for plan in job.segments]
 
     def _report(
         self,
@@ -322,9 +325,11 @@ class Tempo:
             question=job.questions[number],
             answer=answer,
             model=self.info,
-            sampling=SamplingSummary(sum(job.lengths), job.plan.fps, job.sampling.window),
+            sampling=SamplingSummary(
+                sum(len(plan.positions) for plan in job.segments), job.plan.fps, job.sampling.window
+            ),
             budget=BudgetSummary(allocation.limit, allocation.used, allocation.mode),
-            segments=tuple(_segment_reports(job, self.checkpoint, memory, allocation)),
+            segments=tuple(_segment_reports(job, memory, allocation)),
             timing=Timing(
                 load=self._load_seconds,
                 decode=seconds["decode"],
@@ -340,12 +345,11 @@ class Tempo:
         parameters = sum(weight.numel() for weight in self._compressor.parameters())
         if self.info.device != "cpu" or parameters < _SLOW_PARAMETERS:
             return
-        # a pixel limit's worth of tokens for every two frames is what each weight is multiplied with
-        tokens = len(job.plan.indices) / 2 * 128 + 64
+        frames = len(job.plan.indices)
+        tokens = frames * _TOKENS_PER_FRAME + frames / job.sampling.window * _TOKENS_PER_SEGMENT
         minutes = parameters * tokens / cpu_speed() / 60
-        job.warn(
-            f"a model of {parameters / 1e9:.1f} billion weights on a CPU: about {minutes:.0f} minutes to compress"
-        )
+        size = f"{parameters / 1e9:.1f} billion weights"
+        job.warn(f"{size} on a CPU: expect about {minutes:.0f} minutes before the answer begins")
 
 
 class _Clock:
@@ -391,7 +395,7 @@ class _Job:
     clock: _Clock = field(default_factory=_Clock)
     warnings: list[tuple[int | None, str]] = field(default_factory=list)
     done: int = 0
-    lengths: list[int] = field(default_factory=list)
+    segments: list[SegmentPlan] = field(default_factory=list)
 
     @property
     def end(self) -> float:
@@ -415,32 +419,25 @@ class _Job:
             self.info = replace(self.info, height=height, width=width)
 
     def count(self, segments: Iterator[Segment], total: int) -> Iterator[Segment]:
-        """Note every segment's length as it passes."""
+        """Note every segment as it passes."""
         for segment in segments:
-            self.lengths.append(len(segment.plan.positions))
-            self.tell(Progress("decode", len(self.lengths), total))
+            self.segments.append(segment.plan)
+            self.tell(Progress("decode", segment.plan.index + 1, total))
             yield segment
 
-    def segments(self, checkpoint: Checkpoint) -> list[SegmentPlan]:
-        window, patch = self.sampling.window, checkpoint.dimensions.temporal_patch
-        return [plan_segment(self.plan, index, n, window, patch) for index, n in enumerate(self.lengths)]
 
-
-def _segment_reports(
-    job: _Job, checkpoint: Checkpoint, memory: MemoryTokens, allocation: Allocation
-) -> Iterator[SegmentReport]:
-    times, indices = job.info.times, job.plan.indices
-    for plan, score, tokens in zip(
-        job.segments(checkpoint), memory.relevance, allocation.tokens.tolist(), strict=True
-    ):
-        after = plan.positions.stop
+def _segment_reports(job: _Job, memory: MemoryTokens, allocation: Allocation) -> Iterator[SegmentReport]:
+    times, indices, window = job.info.times, job.plan.indices, job.sampling.window
+    for plan, score, tokens in zip(job.segments, memory.relevance, allocation.tokens.tolist(), strict=True):
+        after = (plan.index + 1) * window
         yield SegmentReport(
             index=plan.index,
-            start=float(times[indices[plan.positions.start]]),
+            start=float(times[indices[plan.index * window]]),
             end=float(times[indices[after]]) if after < len(indices) else job.end,
             time=float(f"{plan.time:.1f}"),
             relevance=float(score) if job.budget.ata else None,
             tokens=tokens,
+            frames=len(plan.positions),
         )
 
 

@@ -1,26 +1,29 @@
 """Cutting the stream of frames into segments, with the times that the model is told."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
 from .types import Frame, FramePlan, Pixels, Segment, SegmentPlan
 
 
-def plan_segment(plan: FramePlan, index: int, frames: int, window: int, temporal_patch: int) -> SegmentPlan:
-    """The times of segment `index`, which has `frames` of at most `window` frames.
+def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, temporal_patch: int) -> SegmentPlan:
+    """The times of the segment that holds the sampled frames at `positions`.
 
     A patch's time is the mean of its frames' model times; a frame that is repeated to fill the last
     patch counts as the next position. The tag's time is the middle of a full window, also for a short
     last segment (reference).
     """
-    first = index * window
-    starts = range(first, first + frames, temporal_patch)
+    index = positions[0] // window
+    full = [*positions, *range(positions[-1] + 1, positions[-1] + 1 + -len(positions) % temporal_patch)]
     return SegmentPlan(
         index=index,
-        positions=range(first, first + frames),
-        patch_times=tuple(plan.mean_time(range(s, s + temporal_patch)) for s in starts),
+        positions=tuple(positions),
+        patch_times=tuple(
+            plan.mean_time(full[start : start + temporal_patch])
+            for start in range(0, len(full), temporal_patch)
+        ),
         time=plan.origin + (index * window + window / 2) / plan.fps,
     )
 
@@ -32,14 +35,12 @@ def cut_segments(
     temporal_patch: int,
     resize: Callable[[Pixels], Pixels],
 ) -> Iterator[Segment]:
-    """Yield consecutive segments of `window` resized frames; the last one may be shorter.
+    """Yield segments of `window` sampled frames, resized; without those that could not be decoded.
 
     The last frame is repeated until the last temporal patch is full (reference).
     """
-    stream = iter(frames)
-    index = 0
-    while batch := [resize(frame.pixels) for frame in islice(stream, window)]:
-        times = plan_segment(plan, index, len(batch), window, temporal_patch)
-        batch += [batch[-1]] * (-len(batch) % temporal_patch)
-        yield Segment(times, np.stack(batch))
-        index += 1
+    for _, members in groupby(frames, key=lambda frame: frame.position // window):
+        here = [(frame.position, resize(frame.pixels)) for frame in members]
+        positions, pixels = [position for position, _ in here], [resized for _, resized in here]
+        pixels += [pixels[-1]] * (-len(pixels) % temporal_patch)
+        yield Segment(plan_segment(plan, positions, window, temporal_patch), np.stack(pixels))

@@ -32,6 +32,8 @@ class VideoInfo:
         rate: average frames per second as libav reports it.
         times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
             Frames that the file announces but does not hold continue at the average rate.
+        stamps: the same in the stream's own ticks, strictly ascending, for the frames that the file holds;
+            None where it does not tell them, and frames can only be counted.
         duration: seconds, to the end of the last frame.
     """
 
@@ -42,9 +44,14 @@ class VideoInfo:
     height: int
     rate: Fraction
     times: FloatArray
+    stamps: IntArray | None
     duration: float
 
     def __post_init__(self) -> None:
+        if self.stamps is not None and (
+            len(self.stamps) > len(self.times) or (np.diff(self.stamps) <= 0).any()
+        ):
+            raise ValueError("time stamps must be one strictly ascending row")
         if self.times.ndim != 1 or len(self.times) < 1 or (np.diff(self.times) < 0).any():
             raise ValueError("frame times must be one ascending row")
         if self.rate <= 0 or self.width < 1 or self.height < 1:
@@ -97,20 +104,20 @@ class SegmentPlan:
 
     Attributes:
         index: from 0.
-        positions: which of the sampled frames.
+        positions: which of the sampled frames; one that could not be decoded is not among them.
         patch_times: seconds that the compressor is told, one for each temporal patch.
         time: seconds in the tag that the decoder reads.
     """
 
     index: int
-    positions: range
+    positions: tuple[int, ...]
     patch_times: tuple[float, ...]
     time: float
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment, decoded and resized: `frames` is RGB, uint8, (T, H, W, 3), T a multiple of the temporal patch."""
+    """One segment, decoded and resized: `frames` is RGB, uint8, (T, H, W, 3), T fills its last patch."""
 
     plan: SegmentPlan
     frames: Pixels
@@ -124,7 +131,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class MemoryTokens:
-    """What the compressor made of S segments for one question: `tokens` (S, M, D), `relevance` float32 (S,)."""
+    """What the compressor made of S segments: `tokens` (S, M, D), `relevance` float32 (S,)."""
 
     tokens: "torch.Tensor"
     relevance: FloatArray
@@ -167,7 +174,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """The video of a run: px as shown, `fps` its average rate; `start` and `end` bound what was looked at, seconds."""
+    """The video of a run: px as shown, average rate; `start` and `end` bound what was looked at, seconds."""
 
     path: str
     duration: float
@@ -183,7 +190,7 @@ class VideoSummary:
 class SegmentReport:
     """One row of the result: `start` and `end` are true seconds, `time` is the second in the model's tag.
 
-    `relevance` is None when ATA is off.
+    `relevance` is None when ATA is off; `frames` is how many frames were read.
     """
 
     index: int
@@ -192,6 +199,7 @@ class SegmentReport:
     time: float
     relevance: float | None
     tokens: int
+    frames: int
 
 
 @dataclass(frozen=True)
@@ -207,7 +215,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class SamplingSummary:
-    """`frames` that were read, `fps` they were sampled at (frames per second of video), `window` frames a segment."""
+    """`frames` that were read, `fps` that they were sampled at, `window` frames per segment."""
 
     frames: int
     fps: float
@@ -244,7 +252,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything about one answered question; its fields are those of `--json`. After `inspect`, `answer` is None."""
+    """Everything about one question; its fields are those of `--json`. After `inspect`, `answer` is None."""
 
     video: VideoSummary
     question: str
@@ -260,7 +268,3 @@ class Run:
     def __post_init__(self) -> None:
         if sum(segment.tokens for segment in self.segments) != self.budget.used:
             raise ValueError("segments and budget disagree")
-
-    def frames_in(self, segment: SegmentReport) -> int:
-        """How many frames were read for a segment: a full window, but for the last one."""
-        return min(self.sampling.window, self.sampling.frames - segment.index * self.sampling.window)

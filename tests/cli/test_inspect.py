@@ -70,7 +70,7 @@ def test_a_saved_run_needs_no_model(tempo: Tempo, saved: Path) -> None:
     assert lines[-5:-2] == [
         "1  0:00.0 - 0:04.2  █████▏     0.51       4  0.5/frame",
         "2  0:04.2 - 0:08.4  █████████▌ 0.95     128  16.0/frame",
-        "3  0:08.4 - 0:10.0  ██████▋    0.67      48  12.0/frame",
+        "3  0:08.4 - 0:10.0  ██████▊    0.67      48  12.0/frame",
     ]
     assert tempo("inspect", saved, "--json").out == saved.read_text()
 

@@ -11,8 +11,8 @@ HELP = """Ask questions about videos of any length, and see which parts the answ
 
 tempo sees, it does not hear: no audio, no subtitles.
 
-Every option has a variable: --max-frames is TEMPO_MAX_FRAMES. A flag goes before a variable, a variable before
-the configuration file, the file before the default.
+Every option has a variable: --max-frames is TEMPO_MAX_FRAMES. A flag goes before a variable, a
+variable before the configuration file, the file before the default.
 """
 
 

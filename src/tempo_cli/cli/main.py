@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from ..errors import Interrupted, InterruptedRun, TempoError, UsageError
+from ..errors import Interrupted, StoppedError, TempoError, UsageError
 from .app import build_app
 from .console import report_error, wants_json
 from .settings import file_settings
@@ -67,7 +67,7 @@ def _interrupted(number: int, arguments: list[str]) -> int:
     """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
     if wants_json(arguments):
         name = signal.Signals(number).name
-        report_error(InterruptedRun(f"interrupted by {name}", "Run it again."), arguments)
+        report_error(StoppedError(f"interrupted by {name}", "Run it again."), arguments)
     return 128 + number
 
 

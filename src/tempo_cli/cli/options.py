@@ -1,6 +1,6 @@
 """The options, each defined once: the same name, variable and meaning everywhere."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
 
 
-class Color(str, Enum):
+class Color(StrEnum):
     """When to colour: auto is on a terminal, unless NO_COLOR is set."""
 
     auto = "auto"

@@ -1,4 +1,4 @@
-"""A run as a table, a timeline and a summary line. Values in, Rich renderables out; nothing is printed here."""
+"""A run as a table, a timeline and a summary line: values in, Rich renderables out, nothing printed."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def table(run: Run, top: int | None) -> RenderableType:
     grid.add_column("tokens", justify="right")
     grid.add_column("", no_wrap=True, style="dim")
     for segment in shown:
-        per_frame = segment.tokens / max(1, run.frames_in(segment))
+        per_frame = segment.tokens / segment.frames
         grid.add_row(
             str(segment.index + 1),
             _span(segment),

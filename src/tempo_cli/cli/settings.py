@@ -44,4 +44,4 @@ def file_settings() -> Settings:
             known = ", ".join(sorted(options.CONFIGURABLE))
             raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {known}.")
     named = {key.replace("-", "_"): value for key, value in values.items()}
-    return {command: named for command in ("ask", "inspect")}
+    return dict.fromkeys(("ask", "inspect"), named)

@@ -42,10 +42,7 @@ class TensorFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         index = folder / "model.safetensors.index.json"
-        if index.exists():
-            names = sorted(set(_read_json(index).get("weight_map", {}).values()))
-        else:
-            names = ["model.safetensors"]
+        names = _shard_names(index) if index.exists() else ["model.safetensors"]
         self._homes: dict[str, Path] = {}
         for name in names:
             path = folder / name
@@ -78,6 +75,13 @@ class TensorFiles:
                 with _opened(path, device) as tensors:
                     for name in here:
                         yield names[name], tensors.get_tensor(name)
+
+
+def _shard_names(index: Path) -> list[str]:
+    homes = _read_json(index).get("weight_map")
+    if not isinstance(homes, dict) or not all(isinstance(name, str) for name in homes.values()):
+        raise ModelError(f"{index} is no index of tensors", _REDOWNLOAD)
+    return sorted(set(homes.values()))
 
 
 def _opened(path: Path, device: torch.device | None = None) -> Any:
@@ -187,7 +191,8 @@ class Checkpoint:
             raise ModelError(f"{self.base} has neither {heads[0]} nor {heads[1]}", _REDOWNLOAD)
         tokenizer = self.compressor_tokenizer
         yes, no = files.rows(home, [tokenizer.word_id("Yes"), tokenizer.word_id("No")])
-        return (yes - no).float()
+        direction: torch.Tensor = yes - no
+        return direction.float()
 
     def _check_tensors(self) -> None:
         compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
@@ -288,8 +293,8 @@ def _tempo_config(folder: Path) -> dict[str, Any]:
 
 
 def _llm_config(raw: dict[str, Any], folder: Path) -> Qwen3Config:
-    fields = {key: value for key, value in raw.items() if key not in ("model_type", "rope_scaling")}
-    return _configure(folder, lambda: Qwen3Config(**fields, rope_scaling=None))
+    fields = {key: value for key, value in raw.items() if key != "model_type"}
+    return _configure(folder, lambda: Qwen3Config(**fields | {"rope_scaling": None}))
 
 
 def _vlm_config(base: Path) -> Qwen3VLConfig:
@@ -305,23 +310,25 @@ def _vlm_config(base: Path) -> Qwen3VLConfig:
 def _configure(folder: Path, build: Callable[[], Config]) -> Config:
     try:
         return build()
-    except Exception as error:  # noqa: BLE001  the library validates fields with errors of many classes
+    except Exception as error:  # the library validates fields with errors of many classes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{folder}/config.json does not fit: {reason}", _REDOWNLOAD) from error
 
 
 def _dimensions(raw: dict[str, Any], llm: Qwen3Config, vlm: Qwen3VLConfig) -> ModelDimensions:
+    text: Any = vlm.text_config
+    vision: Any = vlm.vision_config
     try:
         return ModelDimensions(
             memory_tokens=int(raw["num_compression_tokens"]),
             projector=str(raw["mm_projector_type"]),
-            compressor_width=vlm.text_config.hidden_size,
+            compressor_width=text.hidden_size,
             decoder_width=llm.hidden_size,
             context=int(raw["tokenizer_model_max_length"]),
             max_positions=llm.max_position_embeddings,
-            patch=vlm.vision_config.patch_size,
-            merge=vlm.vision_config.spatial_merge_size,
-            temporal_patch=vlm.vision_config.temporal_patch_size,
+            patch=vision.patch_size,
+            merge=vision.spatial_merge_size,
+            temporal_patch=vision.temporal_patch_size,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(

@@ -41,7 +41,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values of B segments before any question; `next_position` is the text position that follows."""
+    """Keys and values of B segments before any question; text goes on at `next_position`."""
 
     cache: DynamicCache
     length: int
@@ -95,7 +95,7 @@ class Compressor(nn.Module):
         embeds[mask] = features.pooler_output.to(embeds.dtype)
         positions = mrope_positions(visual[0], grid, self.dimensions.merge)
         # rows differ in the digits of their times only: positions and mask are the same for all
-        cache = DynamicCache(config=self.vlm.config.text_config)
+        cache = DynamicCache(config=self.vlm.language_model.config)
         self.vlm.language_model(
             inputs_embeds=embeds,
             position_ids=_on(device, positions, len(ids)),

@@ -75,7 +75,7 @@ def resize(frame: Pixels, dimensions: ModelDimensions) -> Pixels:
 
 
 def _resize_tensor(pixels: Pixels, size: Size) -> Pixels:
-    """In floats, rounded at the end: torch's 8-bit kernel also rounds in between and is up to 17 levels off."""
+    """In floats, rounded at the end: torch's 8-bit kernel also rounds in between, up to 17 levels off."""
     planes = torch.tensor(pixels).permute(2, 0, 1)[None].contiguous().float()
     scaled = torch.nn.functional.interpolate(planes, size, mode="bicubic", antialias=True)
     levels = scaled.round().clamp(0, 255).to(torch.uint8)

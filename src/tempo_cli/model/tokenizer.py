@@ -11,7 +11,7 @@ class TextTokenizer:
     def __init__(self, serialized: str) -> None:
         try:
             self._backend = BackendTokenizer.from_str(serialized)
-        except Exception as error:  # noqa: BLE001  the library raises a bare Exception
+        except Exception as error:  # the library raises no narrower class
             raise ModelError(f"tokenizer.json can't be read: {error}", "Download the model again.") from error
         self._backend.no_truncation()
         self._backend.no_padding()

@@ -15,13 +15,15 @@ STALL_SECONDS = 60.0  # without output; more where many frames lie between two w
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _MOST_RANGES = 2000  # in one filter expression: an argument of a process may be 128 KiB
 _HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
-_SOURCE = re.compile(r"^\[[^]]*@ 0x[0-9a-f]+\] ")  # the part of ffmpeg that speaks, with its address
 
 Range = tuple[int, int]
 
 
 class FrameDecoder:
     """Decodes the planned frames. A context manager: on exit no process is left.
+
+    Frames are selected by their time stamps, so that one that can't be decoded takes no other's place;
+    by counting where the file tells no stamps.
 
     Args:
         warn: is told what had to be left out.
@@ -37,7 +39,10 @@ class FrameDecoder:
         stall: float = STALL_SECONDS,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
-        self._ranges = wanted_ranges(plan.indices, _MOST_RANGES)
+        held = plan.indices if info.stamps is None else plan.indices[plan.indices < len(info.stamps)]
+        if not len(held):
+            raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
+        self._ranges = wanted_ranges(held, _MOST_RANGES)
         self._patience = stall + int(np.diff(plan.indices, prepend=0).max()) / _SLOWEST
         self._killed = False
         self._process = FFmpegProcess(_arguments(info, self._ranges, binary))
@@ -46,45 +51,65 @@ class FrameDecoder:
         """Yield the planned frames in order, each as soon as it is decoded.
 
         The pixels are those of `ffmpeg -fps_mode passthrough -pix_fmt rgb24`, autorotated, bit for bit
-        (reference). Where the stream ends before the plan does, the rest is left out with a warning.
+        (reference). Frames that can't be decoded are left out, with a warning at the end.
 
         Raises:
             VideoError: nothing could be decoded, or ffmpeg hung.
         """
         indices, position = self._plan.indices, 0
-        for index in (index for first, last in self._ranges for index in range(first, last + 1)):
-            pixels = _read_frame(self._process, self._patience)
-            if pixels is None:
-                break
-            while position < len(indices) and indices[position] == index:
-                yield Frame(position, pixels)
+        missing: list[int] = []
+        for index, pixels in self._decoded():
+            while position < len(indices) and indices[position] <= index:
+                if indices[position] == index:
+                    yield Frame(position, pixels)
+                else:
+                    missing.append(position)
                 position += 1
-        if position < len(indices) and not self._killed:
-            self._report_missing(position)
+        missing += range(position, len(indices))
+        if missing and not self._killed:
+            self._report(missing)
 
     def kill(self) -> None:
         """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
         self._killed = True
         self._process.kill()
 
-    def _report_missing(self, got: int) -> None:
+    def _decoded(self) -> Iterator[tuple[int, Pixels]]:
+        """Frames with their indices, as ffmpeg writes them."""
+        stamps = self._info.stamps
+        counted = (index for first, last in self._ranges for index in range(first, last + 1))
+        for index in counted:
+            pixels = _read_frame(self._process, self._patience)
+            if pixels is None:
+                return
+            if stamps is None:
+                yield index, pixels
+                continue
+            stamp = self._process.read_stamp(self._patience)
+            if stamp is None:
+                return
+            yield int(np.searchsorted(stamps, stamp)), pixels
+
+    def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
+        self._process.wait(self._patience)
         if self._process.stalled:
             raise VideoError(
                 f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
             )
-        self._process.wait()
         complaints = self._process.complaints()
-        reason = f": ffmpeg says '{_SOURCE.sub('', complaints[0])}'" if complaints else ""
-        if got == 0:
+        reason = f": ffmpeg says '{complaints[0]}'" if complaints else ""
+        if len(missing) == planned:
             raise VideoError(
                 f"no frame of '{name}' could be decoded{reason}",
                 "The file is damaged, or ffmpeg lacks its codec.",
             )
-        seconds = self._info.times[self._plan.indices[got]]
+        first, last = (
+            self._info.times[self._plan.indices[position]] for position in (missing[0], missing[-1])
+        )
         self._warn(
-            f"the video is damaged from {seconds:.1f} s on: "
-            f"{planned - got} of {planned} sampled frames are left out{reason}"
+            f"the video is damaged ({first:.1f} s to {last:.1f} s): "
+            f"{len(missing)} of {planned} sampled frames are left out{reason}"
         )
 
     def __enter__(self) -> "FrameDecoder":
@@ -107,18 +132,27 @@ def wanted_ranges(indices: IntArray, most: int) -> list[Range]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def selection(ranges: Sequence[Range]) -> str:
-    """A filter expression that is true for frame numbers in `ranges`: a search tree, so cheap per frame."""
+def selection(ranges: Sequence[Range], variable: str) -> str:
+    """A filter expression that is true where `variable` is in `ranges`: a search tree, so cheap per frame."""
     if len(ranges) == 1:
         first, last = ranges[0]
-        return f"eq(n,{first})" if first == last else f"between(n,{first},{last})"
+        return f"eq({variable},{first})" if first == last else f"between({variable},{first},{last})"
     middle = len(ranges) // 2
-    return f"if(lt(n,{ranges[middle][0]}),{selection(ranges[:middle])},{selection(ranges[middle:])})"
+    low, high = selection(ranges[:middle], variable), selection(ranges[middle:], variable)
+    return f"if(lt({variable},{ranges[middle][0]}),{low},{high})"
 
 
 def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str) -> list[str]:
-    """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess."""
+    """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
+
+    `showinfo` writes every picture's time stamp to stderr, and `-copyts` keeps it the file's own.
+    """
     source = ffmpeg.input(f"file:{info.path}", **READER_OPTIONS)
+    stamps = info.stamps
+    if stamps is None:
+        expression = selection(ranges, "n")
+    else:
+        expression = selection([(int(stamps[first]), int(stamps[last])) for first, last in ranges], "pts")
     output = ffmpeg.output(
         source[str(info.stream)],
         "pipe:1",
@@ -126,12 +160,11 @@ def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str) -> list[st
         vcodec="ppm",
         pix_fmt="rgb24",
         fps_mode="passthrough",
-        vf=f"select='{selection(ranges)}'",
+        vf=f"select='{expression}',showinfo=checksum=0",
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
-    arguments: list[str] = output.global_args("-nostdin", "-hide_banner", "-loglevel", "error").compile(
-        binary
-    )
+    quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]
+    arguments: list[str] = output.global_args(*quiet).compile(binary)
     return arguments
 
 
@@ -140,5 +173,8 @@ def _read_frame(process: FFmpegProcess, patience: float) -> Pixels | None:
     match = _HEADER.fullmatch(header)
     if match is None:
         return None
-    pixels = np.empty((int(match[2]), int(match[1]), 3), np.uint8)
-    return pixels if process.read_into(memoryview(pixels).cast("B"), patience) else None
+    width, height = int(match[1]), int(match[2])
+    buffer = bytearray(height * width * 3)
+    if not process.read_into(memoryview(buffer), patience):
+        return None
+    return np.frombuffer(buffer, np.uint8).reshape(height, width, 3)

@@ -1,11 +1,13 @@
 """The ffmpeg binary and its processes: never through a shell, never without an end."""
 
 import os
+import queue
 import re
 import shutil
+import signal
 import subprocess
 import threading
-from collections import deque
+from contextlib import suppress
 from functools import cache
 from typing import IO
 
@@ -15,6 +17,8 @@ from ..errors import SetupError
 
 OLDEST = (5, 1)  # the first release with -fps_mode passthrough
 _KEPT_LINES = 50
+_STAMP = re.compile(r"\[Parsed_showinfo.* n: *\d+ pts: *(-?\d+) ")
+_COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] (.*)")
 
 
 @cache
@@ -85,7 +89,8 @@ class FFmpegProcess:
         except OSError as error:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check --ffmpeg and your PATH.") from error
         self.stalled = False
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._complaints: list[str] = []
+        self._stamps: queue.Queue[int | None] = queue.Queue()
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
         self._drain.start()
 
@@ -105,22 +110,37 @@ class FFmpegProcess:
                 done += count
         return True
 
+    def read_stamp(self, seconds: float) -> int | None:
+        """The time stamp of the next picture, in the stream's ticks; None at the end."""
+        try:
+            return self._stamps.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+        """End it at once, and what it started."""
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.poll() is None:
+            self._process.kill()
 
     def complaints(self) -> list[str]:
-        """The last lines that it wrote to stderr, after its end."""
+        """The first errors that it wrote to stderr, after its end."""
         self._drain.join(timeout=5)
-        return [line for line in self._lines if line]
+        return self._complaints
 
-    def wait(self) -> int:
-        """Exit status, after its output has ended."""
-        return self._process.wait()
+    def wait(self, seconds: float) -> None:
+        """Let it end by itself after its output has; one that does not is killed and counts as stalled."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.stalled = True
+            self.kill()
 
     def close(self) -> None:
         """End and reap it, and let go of its pipes."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         self._drain.join(timeout=5)
         self._stdout.close()
@@ -137,8 +157,13 @@ class FFmpegProcess:
         return self._process.stderr
 
     def _keep_stderr(self) -> None:
-        for line in self._stderr:
-            self._lines.append(line.decode("utf-8", "replace").strip())
+        for raw in self._stderr:
+            line = raw.decode("utf-8", "replace")
+            if stamp := _STAMP.match(line):
+                self._stamps.put(int(stamp[1]))
+            elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
+                self._complaints.append(complaint[1].strip())
+        self._stamps.put(None)
 
 
 class _Watchdog:
