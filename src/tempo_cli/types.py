@@ -35,6 +35,7 @@ class VideoInfo:
         stamps: the same in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
         duration: seconds, to the end of the last frame.
+        entries: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class VideoInfo:
     times: FloatArray
     stamps: IntArray | None
     duration: float
+    entries: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.stamps is not None and (

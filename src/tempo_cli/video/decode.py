@@ -23,7 +23,7 @@ class FrameDecoder:
     """Decodes the planned frames. A context manager: on exit no process is left.
 
     Frames are selected by their time stamps, so that one that can't be decoded takes no other's place;
-    by counting where the file tells no stamps.
+    by counting where the file tells no stamps. Decoding begins at a key frame before the first of them.
 
     Args:
         warn: is told what had to be left out.
@@ -44,8 +44,9 @@ class FrameDecoder:
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
         self._ranges = wanted_ranges(held, _MOST_RANGES)
         self._patience = stall + int(np.diff(plan.indices, prepend=0).max()) / _SLOWEST
+        self._binary = binary
         self._killed = False
-        self._process = FFmpegProcess(_arguments(info, self._ranges, binary))
+        self._begin(entry_before(info, self._ranges[0][0]))
 
     def frames(self) -> Iterator[Frame]:
         """Yield the planned frames in order, each as soon as it is decoded.
@@ -74,21 +75,36 @@ class FrameDecoder:
         self._killed = True
         self._process.kill()
 
+    def _begin(self, entry: float | None) -> None:
+        """Start ffmpeg at `entry`, seconds in the file's own time; None: at the beginning."""
+        self._entry = entry
+        self._numbers = (n for first, last in self._ranges for n in range(first, last + 1))
+        self._process = FFmpegProcess(_arguments(self._info, self._ranges, self._binary, entry))
+        if self._killed:
+            self._process.kill()
+
     def _decoded(self) -> Iterator[tuple[int, Pixels]]:
         """Frames with their indices, as ffmpeg writes them."""
-        stamps = self._info.stamps
-        counted = (index for first, last in self._ranges for index in range(first, last + 1))
-        for index in counted:
-            pixels = _read_frame(self._process, self._patience)
-            if pixels is None:
-                return
-            if stamps is None:
-                yield index, pixels
-                continue
-            stamp = self._process.read_stamp(self._patience)
-            if stamp is None:
-                return
-            yield int(np.searchsorted(stamps, stamp)), pixels
+        picture = self._next()
+        missed = picture is None or picture[0] != self._ranges[0][0]
+        if missed and self._entry is not None and not self._killed:
+            # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
+            self._process.close()
+            self._begin(None)
+            picture = self._next()
+        while picture is not None:
+            yield picture
+            picture = self._next()
+
+    def _next(self) -> tuple[int, Pixels] | None:
+        number, stamps = next(self._numbers, None), self._info.stamps
+        pixels = None if number is None else _read_frame(self._process, self._patience)
+        if number is None or pixels is None:
+            return None
+        if stamps is None:
+            return number, pixels
+        stamp = self._process.read_stamp(self._patience)
+        return None if stamp is None else (int(np.searchsorted(stamps, stamp)), pixels)
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -132,6 +148,16 @@ def wanted_ranges(indices: IntArray, most: int) -> list[Range]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
+def entry_before(info: VideoInfo, index: int) -> float | None:
+    """Where decoding may begin to reach frame `index`: the key frame before the last one before it.
+
+    One group of pictures to spare, because the first frames after a key frame may refer to the group before.
+    None: at the beginning of the file.
+    """
+    before = [seconds for place, seconds in info.entries if place <= index]
+    return before[-2] if len(before) > 2 else None
+
+
 def selection(ranges: Sequence[Range], variable: str) -> str:
     """A filter expression that is true where `variable` is in `ranges`: a search tree, so cheap per frame."""
     if len(ranges) == 1:
@@ -142,12 +168,13 @@ def selection(ranges: Sequence[Range], variable: str) -> str:
     return f"if(lt({variable},{ranges[middle][0]}),{low},{high})"
 
 
-def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str) -> list[str]:
+def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str, entry: float | None) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
     `showinfo` writes every picture's time stamp to stderr, and `-copyts` keeps it the file's own.
     """
-    source = ffmpeg.input(f"file:{info.path}", **READER_OPTIONS)
+    seek = {} if entry is None else {"ss": f"{entry:.6f}", "seek_timestamp": 1}
+    source = ffmpeg.input(f"file:{info.path}", **READER_OPTIONS, **seek)
     stamps = info.stamps
     if stamps is None:
         expression = selection(ranges, "n")
@@ -165,6 +192,8 @@ def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str) -> list[st
     )
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]
     arguments: list[str] = output.global_args(*quiet).compile(binary)
+    if entry is not None:
+        arguments.insert(arguments.index("-i"), "-noaccurate_seek")
     return arguments
 
 

@@ -55,6 +55,7 @@ def probe(path: Path) -> VideoInfo:
             times=timeline.times,
             stamps=timeline.stamps,
             duration=timeline.duration,
+            entries=_entries(index, timeline.stamps, stream.time_base),
         )
 
 
@@ -87,12 +88,13 @@ def check_file(path: Path) -> None:
 class _Index(NamedTuple):
     """The shown packets.
 
-    `stamps` are their presentation times in ticks, None where unknown; `hidden` counts the others that a
-    header may have counted; `last` is the duration of the last one, in ticks; `exact` is whether the
-    container tells presentation times at all.
+    `stamps` are their presentation times in ticks, None where unknown, `keys` those of key frames;
+    `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
+    ticks; `exact` is whether the container tells presentation times at all.
     """
 
     stamps: list[int | None]
+    keys: list[int]
     hidden: int
     last: int
     exact: bool
@@ -142,6 +144,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     stamps: list[int | None] = []
+    keys: list[int] = []
     hidden = last = early = 0
     started = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
@@ -155,9 +158,18 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
             else:
                 stamps.append(packet.pts)
                 last = packet.duration or last
+                if packet.is_keyframe and packet.pts is not None:
+                    keys.append(packet.pts)
     # AVI tells decoding times; with B-frames they are not the presentation times
     exact = container.format.name != "avi" or not stream.codec_context.has_b_frames
-    return _Index(stamps[early:], hidden + early, last, exact)
+    return _Index(stamps[early:], keys, hidden + early, last, exact)
+
+
+def _entries(index: _Index, stamps: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
+    if stamps is None or tick is None:
+        return ()
+    places = np.searchsorted(stamps, index.keys).tolist()
+    return tuple((place, float(key * tick)) for place, key in zip(places, index.keys, strict=True))
 
 
 def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timeline:
@@ -172,7 +184,7 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
     if len(known) == count and (fitting or not reported or container not in _JUMPY):
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
         ticks = np.array(known, np.int64)
-        times = np.array([float((stamp - known[0]) * tick) for stamp in known])
+        times = (ticks - ticks[0]) * tick.numerator / tick.denominator
         if index.exact and (np.diff(ticks) > 0).all():
             stamps = ticks
     else:
