@@ -25,12 +25,12 @@ from transformers import Qwen3Config, Qwen3VLConfig
 
 from ..config import ModelDimensions
 from ..errors import ModelError
+from . import configuration
 from .compressor import Compressor
 from .llm import Decoder, SamplingRule
 from .tokenizer import TextTokenizer
 
 Module = TypeVar("Module", bound=nn.Module)
-Config = TypeVar("Config")
 
 _COMPRESSOR = "model.vision_tower_aux_list.0."
 _REDOWNLOAD = "Download it again, or check the folder."
@@ -136,13 +136,7 @@ class Checkpoint:
     @staticmethod
     def base_name(folder: Path) -> str:
         """What `config.json` names as the compressor's base: `./sibling` or a Hub repository."""
-        config = _tempo_config(folder)
-        names = config.get("mm_vision_tower_aux_list")
-        if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-            raise ModelError(
-                f"{folder}/config.json names no single base model", "This is not a Tempo checkpoint."
-            )
-        return names[0]
+        return configuration.base_name(_read_json(folder / "config.json"), str(folder))
 
     @classmethod
     def open(cls, folder: Path, base: Path) -> "Checkpoint":
@@ -151,18 +145,21 @@ class Checkpoint:
         Raises:
             ModelError: a file is missing or damaged, or a tensor is missing, unexpected or of a wrong shape.
         """
-        raw = _tempo_config(folder)
-        llm_config = _llm_config(raw, folder)
-        vlm_config = _vlm_config(base)
-        decoder_tokenizer = TextTokenizer(_read_text(folder / "tokenizer.json"))
+        raw = _read_json(folder / "config.json")
+        tokenizer = TextTokenizer(_read_text(folder / "tokenizer.json"))
+        stop_ids = frozenset({tokenizer.special_id("<|im_end|>"), tokenizer.special_id("<|endoftext|>")})
+        generation = folder / "generation_config.json"
+        vlm_config = configuration.vlm_config(_read_json(base / "config.json"), str(base))
+        llm_config = configuration.llm_config(raw, str(folder))
+        rule = _read_json(generation) if generation.exists() else {}
         checkpoint = cls(
             folder=folder,
             base=base,
             llm_config=llm_config,
             vlm_config=vlm_config,
-            dimensions=_dimensions(raw, llm_config, vlm_config),
-            rule=_sampling_rule(folder, decoder_tokenizer),
-            decoder_tokenizer=decoder_tokenizer,
+            dimensions=configuration.dimensions(raw, llm_config, vlm_config, str(folder)),
+            rule=configuration.sampling_rule(rule, stop_ids, str(folder)),
+            decoder_tokenizer=tokenizer,
             compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
             files=TensorFiles(folder),
         )
@@ -189,14 +186,22 @@ class Checkpoint:
         home = next((name for name in heads if name in files.names), None)
         if home is None:
             raise ModelError(f"{self.base} has neither {heads[0]} nor {heads[1]}", _REDOWNLOAD)
-        tokenizer = self.compressor_tokenizer
-        yes, no = files.rows(home, [tokenizer.word_id("Yes"), tokenizer.word_id("No")])
+        ids = [self.compressor_tokenizer.word_id(word) for word in ("Yes", "No")]
+        shape = files.shape(home)
+        if len(shape) != 2 or shape[0] <= max(ids) or shape[1] != self.dimensions.compressor_width:
+            raise ModelError(f"{self.base} has a {home} of shape {shape}, which does not fit", _REDOWNLOAD)
+        yes, no = files.rows(home, ids)
         direction: torch.Tensor = yes - no
         return direction.float()
 
     def _check_tensors(self) -> None:
-        compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
-        decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
+        try:
+            compressor = _on_meta(
+                lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer)
+            )
+            decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ModelError(f"{self.folder}/config.json describes no model: {error}", _REDOWNLOAD) from error
         shapes: dict[str, tuple[int, ...]] = {}
         pairs = (
             (compressor, _compressor_names(compressor)),
@@ -280,67 +285,3 @@ def _fill(
 def _assign(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
     home, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(home), leaf, nn.Parameter(tensor, requires_grad=False))
-
-
-def _tempo_config(folder: Path) -> dict[str, Any]:
-    config = _read_json(folder / "config.json")
-    if config.get("model_type") != "tempo_qwen":
-        raise ModelError(
-            f"{folder} holds a model of type {config.get('model_type')!r}, not 'tempo_qwen'",
-            "Give a Tempo checkpoint.",
-        )
-    return config
-
-
-def _llm_config(raw: dict[str, Any], folder: Path) -> Qwen3Config:
-    fields = {key: value for key, value in raw.items() if key != "model_type"}
-    return _configure(folder, lambda: Qwen3Config(**fields | {"rope_scaling": None}))
-
-
-def _vlm_config(base: Path) -> Qwen3VLConfig:
-    raw = _read_json(base / "config.json")
-    if raw.get("model_type") != "qwen3_vl":
-        raise ModelError(
-            f"{base} holds a model of type {raw.get('model_type')!r}, not 'qwen3_vl'",
-            "Tempo's compressor is built on Qwen3-VL.",
-        )
-    return _configure(base, lambda: Qwen3VLConfig(**raw))
-
-
-def _configure(folder: Path, build: Callable[[], Config]) -> Config:
-    try:
-        return build()
-    except Exception as error:  # the library validates fields with errors of many classes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{folder}/config.json does not fit: {reason}", _REDOWNLOAD) from error
-
-
-def _dimensions(raw: dict[str, Any], llm: Qwen3Config, vlm: Qwen3VLConfig) -> ModelDimensions:
-    text: Any = vlm.text_config
-    vision: Any = vlm.vision_config
-    try:
-        return ModelDimensions(
-            memory_tokens=int(raw["num_compression_tokens"]),
-            projector=str(raw["mm_projector_type"]),
-            compressor_width=text.hidden_size,
-            decoder_width=llm.hidden_size,
-            context=int(raw["tokenizer_model_max_length"]),
-            max_positions=llm.max_position_embeddings,
-            patch=vision.patch_size,
-            merge=vision.spatial_merge_size,
-            temporal_patch=vision.temporal_patch_size,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"config.json lacks or garbles {error}", "This is not a Tempo checkpoint."
-        ) from error
-
-
-def _sampling_rule(folder: Path, tokenizer: TextTokenizer) -> SamplingRule:
-    path = folder / "generation_config.json"
-    raw = _read_json(path) if path.exists() else {}
-    return SamplingRule(
-        stop_ids=frozenset({tokenizer.special_id("<|im_end|>"), tokenizer.special_id("<|endoftext|>")}),
-        top_k=raw.get("top_k"),
-        top_p=raw.get("top_p"),
-    )

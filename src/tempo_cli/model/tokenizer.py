@@ -60,7 +60,7 @@ class TextStream:
     def push(self, token: int) -> str:
         """The text that is certain now: an unfinished character or trailing space waits for the next id."""
         self._ids.append(token)
-        certain = self._tokenizer.decode(self._ids).rstrip("\ufffd").strip()
+        certain = self._tokenizer.decode(self._ids).strip().rstrip("\ufffd").rstrip()
         return self._advance(certain)
 
     def finish(self) -> str:

@@ -1,0 +1,111 @@
+"""From a checkpoint's JSON to the configurations of its modules: only what is known is passed on.
+
+A configuration could name an attention kernel or a class of a repository, and the library would fetch and
+run it. So the fields that describe the weights are picked out one by one; all others are passed over.
+`where` is always the folder, for messages.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from transformers import Qwen3Config, Qwen3VLConfig
+
+from ..config import ModelDimensions
+from ..errors import ModelError
+from .llm import SamplingRule
+
+Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
+Json = dict[str, Any]
+
+_ATTENTION = "sdpa"
+_LANGUAGE = {
+    "attention_bias", "head_dim", "hidden_act", "hidden_size", "initializer_range", "intermediate_size",
+    "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
+    "rms_norm_eps", "rope_theta", "tie_word_embeddings", "vocab_size",
+}  # fmt: skip
+_LLM = _LANGUAGE | {"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"}
+_VLM_TEXT = _LANGUAGE | {"rope_scaling", "rope_parameters"}
+_VISION = {
+    "deepstack_visual_indexes", "depth", "hidden_act", "hidden_size", "in_channels", "initializer_range",
+    "intermediate_size", "num_heads", "num_position_embeddings", "out_hidden_size", "patch_size",
+    "spatial_merge_size", "temporal_patch_size",
+}  # fmt: skip
+_NO_TEMPO = "This is not a Tempo checkpoint."
+_AGAIN = "Download it again, or check the folder."
+
+
+def base_name(raw: Json, where: str) -> str:
+    """What a Tempo configuration names as the compressor's base: `./sibling` or a Hub repository."""
+    names = raw.get("mm_vision_tower_aux_list")
+    if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
+        raise ModelError(f"{where}/config.json names no single base model", _NO_TEMPO)
+    return names[0]
+
+
+def llm_config(raw: Json, where: str) -> Qwen3Config:
+    """The decoder's configuration. Any scaling of its positions is ignored (reference)."""
+    _require_kind(raw, "tempo_qwen", where)
+    theta = raw.get("rope_theta") or (raw.get("rope_parameters") or {}).get("rope_theta")
+    fields = {key: raw[key] for key in _LLM & raw.keys()} | {"rope_theta": theta, "rope_scaling": None}
+    return _built(where, lambda: Qwen3Config(**fields))
+
+
+def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
+    """The compressor's configuration."""
+    _require_kind(raw, "qwen3_vl", where)
+    text, vision = raw.get("text_config"), raw.get("vision_config")
+    if not isinstance(text, dict) or not isinstance(vision, dict):
+        raise ModelError(f"{where}/config.json has no text_config or vision_config", _AGAIN)
+    parts: Json = {
+        "text_config": {key: text[key] for key in _VLM_TEXT & text.keys()},
+        "vision_config": {key: vision[key] for key in _VISION & vision.keys()},
+    }
+    return _built(where, lambda: Qwen3VLConfig(**parts))
+
+
+def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> ModelDimensions:
+    """What the weights are."""
+    text: Any = vlm.text_config
+    vision: Any = vlm.vision_config
+    try:
+        found = ModelDimensions(
+            memory_tokens=int(raw["num_compression_tokens"]),
+            projector=str(raw["mm_projector_type"]),
+            compressor_width=text.hidden_size,
+            decoder_width=llm.hidden_size,
+            context=int(raw["tokenizer_model_max_length"]),
+            max_positions=llm.max_position_embeddings,
+            patch=vision.patch_size,
+            merge=vision.spatial_merge_size,
+            temporal_patch=vision.temporal_patch_size,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
+    if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
+        raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
+    return found
+
+
+def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:
+    """Top-k and top-p of `generation_config.json`; without one sampling is plain."""
+    top_k, top_p = raw.get("top_k"), raw.get("top_p")
+    sound_k = top_k is None or (isinstance(top_k, int) and top_k >= 0)
+    sound_p = top_p is None or (isinstance(top_p, (int, float)) and 0 < top_p <= 1)
+    if not (sound_k and sound_p):
+        raise ModelError(f"{where}/generation_config.json has top_k {top_k!r}, top_p {top_p!r}", _AGAIN)
+    return SamplingRule(stop_ids, top_k, top_p)
+
+
+def _require_kind(raw: Json, kind: str, where: str) -> None:
+    if raw.get("model_type") != kind:
+        raise ModelError(f"{where} holds a model of type {raw.get('model_type')!r}, not {kind!r}", _NO_TEMPO)
+
+
+def _built(where: str, build: Callable[[], Config]) -> Config:
+    try:
+        config = build()
+    except Exception as error:  # the library validates fields with errors of many classes
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{where}/config.json does not fit: {reason}", _AGAIN) from error
+    config._attn_implementation = _ATTENTION
+    return config
