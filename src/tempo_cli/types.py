@@ -32,9 +32,9 @@ class VideoInfo:
         rate: average frames per second as libav reports it.
         times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
             Frames that the file announces but does not hold continue at the average rate.
-        stamps: the same in the stream's own ticks, strictly ascending, for the frames that the file holds;
-            None where it does not tell them, and frames can only be counted.
         duration: seconds, to the end of the last frame.
+        stamps: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
+            None where it does not tell them, and frames can only be counted.
         entries: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
     """
 
@@ -45,8 +45,8 @@ class VideoInfo:
     height: int
     rate: Fraction
     times: FloatArray
-    stamps: IntArray | None
     duration: float
+    stamps: IntArray | None = None
     entries: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:

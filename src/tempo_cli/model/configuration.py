@@ -30,6 +30,7 @@ _VISION = {
     "intermediate_size", "num_heads", "num_position_embeddings", "out_hidden_size", "patch_size",
     "spatial_merge_size", "temporal_patch_size",
 }  # fmt: skip
+_VLM = {"image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"}
 _NO_TEMPO = "This is not a Tempo checkpoint."
 _AGAIN = "Download it again, or check the folder."
 
@@ -59,6 +60,7 @@ def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
     parts: Json = {
         "text_config": {key: text[key] for key in _VLM_TEXT & text.keys()},
         "vision_config": {key: vision[key] for key in _VISION & vision.keys()},
+        **{key: raw[key] for key in _VLM & raw.keys()},
     }
     return _built(where, lambda: Qwen3VLConfig(**parts))
 

@@ -1,6 +1,7 @@
 """Frames by index, through ffmpeg: exact, in order, and never more than one in memory here."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import ffmpeg
@@ -13,7 +14,7 @@ from .formats import READER_OPTIONS
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
-_MOST_RANGES = 2000  # in one filter expression: an argument of a process may be 128 KiB
+_MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
 _HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
 
 Range = tuple[int, int]
@@ -42,11 +43,14 @@ class FrameDecoder:
         held = plan.indices if info.stamps is None else plan.indices[plan.indices < len(info.stamps)]
         if not len(held):
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
-        self._ranges = wanted_ranges(held, _MOST_RANGES)
+        self._parts = list(_parts(wanted_ranges(held)))
         self._patience = stall + int(np.diff(plan.indices, prepend=0).max()) / _SLOWEST
         self._binary = binary
+        self._lock = threading.Lock()
         self._killed = False
-        self._begin(entry_before(info, self._ranges[0][0]))
+        self._complaints: list[str] = []
+        self._process: FFmpegProcess | None = None
+        self._start(self._parts[0], entry_before(info, self._parts[0][0][0]))
 
     def frames(self) -> Iterator[Frame]:
         """Yield the planned frames in order, each as soon as it is decoded.
@@ -72,49 +76,61 @@ class FrameDecoder:
 
     def kill(self) -> None:
         """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
-        self._killed = True
-        self._process.kill()
+        with self._lock:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
 
-    def _begin(self, entry: float | None) -> None:
-        """Start ffmpeg at `entry`, seconds in the file's own time; None: at the beginning."""
-        self._entry = entry
-        self._numbers = (n for first, last in self._ranges for n in range(first, last + 1))
-        self._process = FFmpegProcess(_arguments(self._info, self._ranges, self._binary, entry))
-        if self._killed:
-            self._process.kill()
+    def _start(self, ranges: Sequence[Range], entry: float | None) -> None:
+        """Let ffmpeg decode `ranges` from `entry` on: seconds in the file's own time; None: its beginning."""
+        with self._lock:
+            self._end()
+            if not self._killed:
+                self._process = FFmpegProcess(_arguments(self._info, ranges, self._binary, entry))
+        self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._complaints += self._process.complaints()
+            self._process = None
 
     def _decoded(self) -> Iterator[tuple[int, Pixels]]:
         """Frames with their indices, as ffmpeg writes them."""
-        picture = self._next()
-        missed = picture is None or picture[0] != self._ranges[0][0]
-        if missed and self._entry is not None and not self._killed:
-            # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
-            self._process.close()
-            self._begin(None)
+        for part, ranges in enumerate(self._parts):
+            entry = entry_before(self._info, ranges[0][0])
+            if part:
+                self._start(ranges, entry)
             picture = self._next()
-        while picture is not None:
-            yield picture
-            picture = self._next()
+            if entry is not None and (picture is None or picture[0] != ranges[0][0]):
+                # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
+                self._start(ranges, None)
+                picture = self._next()
+            while picture is not None:
+                yield picture
+                picture = self._next()
 
     def _next(self) -> tuple[int, Pixels] | None:
-        number, stamps = next(self._numbers, None), self._info.stamps
-        pixels = None if number is None else _read_frame(self._process, self._patience)
-        if number is None or pixels is None:
+        number, stamps, process = next(self._numbers, None), self._info.stamps, self._process
+        if number is None or process is None:
             return None
-        if stamps is None:
-            return number, pixels
-        stamp = self._process.read_stamp(self._patience)
+        pixels = _read_frame(process, self._patience)
+        if pixels is None or stamps is None:
+            return None if pixels is None else (number, pixels)
+        stamp = process.read_stamp(self._patience)
         return None if stamp is None else (int(np.searchsorted(stamps, stamp)), pixels)
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
-        self._process.wait(self._patience)
-        if self._process.stalled:
-            raise VideoError(
-                f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
-            )
-        complaints = self._process.complaints()
-        reason = f": ffmpeg says '{complaints[0]}'" if complaints else ""
+        process = self._process
+        if process is not None:
+            process.wait(self._patience)
+            if process.stalled:
+                raise VideoError(
+                    f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
+                )
+        self._end()
+        reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:
             raise VideoError(
                 f"no frame of '{name}' could be decoded{reason}",
@@ -132,20 +148,23 @@ class FrameDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.close()
+        with self._lock:
+            self._end()
 
 
-def wanted_ranges(indices: IntArray, most: int) -> list[Range]:
-    """The fewest index ranges (first, last) that hold `indices`; the closest are joined down to `most`."""
+def wanted_ranges(indices: IntArray) -> list[Range]:
+    """The fewest index ranges (first, last) that hold just `indices`."""
     unique = np.unique(indices)
-    gaps = np.diff(unique)
-    breaks = np.flatnonzero(gaps > 1)
-    if len(breaks) >= most:
-        widest = np.argsort(-gaps[breaks], kind="stable")[: most - 1]
-        breaks = np.sort(breaks[widest])
+    breaks = np.flatnonzero(np.diff(unique) > 1)
     firsts = unique[np.concatenate([[0], breaks + 1])]
     lasts = unique[np.concatenate([breaks, [len(unique) - 1]])]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
+    """What one ffmpeg can be told to select; the next one begins at a key frame near its part."""
+    for start in range(0, len(ranges), _MOST_RANGES):
+        yield ranges[start : start + _MOST_RANGES]
 
 
 def entry_before(info: VideoInfo, index: int) -> float | None:
@@ -174,7 +193,7 @@ def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str, entry: flo
     `showinfo` writes every picture's time stamp to stderr, and `-copyts` keeps it the file's own.
     """
     seek = {} if entry is None else {"ss": f"{entry:.6f}", "seek_timestamp": 1}
-    source = ffmpeg.input(f"file:{info.path}", **READER_OPTIONS, **seek)
+    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seek)
     stamps = info.stamps
     if stamps is None:
         expression = selection(ranges, "n")
@@ -192,9 +211,9 @@ def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str, entry: flo
     )
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]
     arguments: list[str] = output.global_args(*quiet).compile(binary)
-    if entry is not None:
-        arguments.insert(arguments.index("-i"), "-noaccurate_seek")
-    return arguments
+    place = arguments.index("-i")
+    arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
+    return arguments[:place] + (["-noaccurate_seek"] if entry is not None else []) + arguments[place:]
 
 
 def _read_frame(process: FFmpegProcess, patience: float) -> Pixels | None:

@@ -15,6 +15,7 @@ from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
 from ..types import FloatArray, IntArray, VideoInfo
+from .entries import SEEKABLE, begins_anew
 from .formats import READER_OPTIONS
 
 _JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose time stamps may start anew in mid-stream
@@ -146,6 +147,8 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     stamps: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
+    codec = stream.codec_context
+    seekable = container.format.name in SEEKABLE
     started = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in container.demux(stream):
@@ -158,10 +161,11 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
             else:
                 stamps.append(packet.pts)
                 last = packet.duration or last
-                if packet.is_keyframe and packet.pts is not None:
+                key = seekable and packet.is_keyframe and packet.pts is not None
+                if key and begins_anew(codec.name, bytes(packet), codec.extradata):
                     keys.append(packet.pts)
     # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = container.format.name != "avi" or not stream.codec_context.has_b_frames
+    exact = container.format.name != "avi" or not codec.has_b_frames
     return _Index(stamps[early:], keys, hidden + early, last, exact)
 
 

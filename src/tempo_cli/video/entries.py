@@ -1,0 +1,46 @@
+"""At which packets decoding can begin and give exactly the frames that decoding from the start gives.
+
+A container's "key frame" flag promises less in H.264: with intra refresh it marks where refreshing begins.
+There, and in HEVC, the packet itself is asked.
+"""
+
+import re
+from collections.abc import Iterator
+
+_START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+_IDR = 5  # H.264: nothing after it refers to anything before it
+_IRAP = range(16, 22)  # HEVC: nothing shown after it does
+
+# readers whose seeking lands where their index says
+SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "avi", "flv"}
+
+
+def begins_anew(codec: str, packet: bytes, extradata: bytes | None) -> bool:
+    """Whether a packet that the container calls a key frame is one.
+
+    Args:
+        extradata: the stream's header; it says how the units in a packet are framed.
+    """
+    if codec == "h264":
+        return any(first & 0x1F == _IDR for first in _unit_heads(packet, _length_size(extradata, 4)))
+    if codec == "hevc":
+        return any(first >> 1 & 0x3F in _IRAP for first in _unit_heads(packet, _length_size(extradata, 21)))
+    return True
+
+
+def _length_size(extradata: bytes | None, place: int) -> int | None:
+    """Bytes of the length in front of every unit; None where start codes part them."""
+    if extradata is None or len(extradata) <= place or extradata[0] != 1:
+        return None
+    return (extradata[place] & 3) + 1
+
+
+def _unit_heads(packet: bytes, size: int | None) -> Iterator[int]:
+    """The first byte of every unit in a packet."""
+    if size is None:
+        yield from (match[1][0] for match in _START_CODE.finditer(packet))
+        return
+    place = 0
+    while place + size < len(packet):
+        yield packet[place + size]
+        place += size + int.from_bytes(packet[place : place + size])
