@@ -444,9 +444,7 @@ def _segment_reports(job: _Job, memory: MemoryTokens, allocation: Allocation) ->
 def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     relevance = np.concatenate([part.relevance for part in parts])
     if not np.isfinite(relevance).all():
-        raise ModelError(
-            "the compressor gives no numbers (NaN)", "Try --dtype float32, or download the model again."
-        )
+        raise ModelError("the compressor gives no numbers (NaN)", "Try --dtype float32.")
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
 
 

@@ -33,6 +33,7 @@ from .tokenizer import TextTokenizer
 Module = TypeVar("Module", bound=nn.Module)
 
 _COMPRESSOR = "model.vision_tower_aux_list.0."
+_REAL = {"F64", "F32", "F16", "BF16"}
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
@@ -60,6 +61,11 @@ class TensorFiles:
         """Shape by the file's header."""
         with _opened(self._homes[name]) as tensors:
             return tuple(tensors.get_slice(name).get_shape())
+
+    def is_real(self, name: str) -> bool:
+        """Whether it holds floating-point numbers, by the file's header."""
+        with _opened(self._homes[name]) as tensors:
+            return tensors.get_slice(name).get_dtype() in _REAL
 
     def rows(self, name: str, rows: list[int]) -> torch.Tensor:
         """Some rows of a matrix, in the file's own type, (len(rows), D)."""
@@ -213,6 +219,8 @@ class Checkpoint:
         _report(self.folder, "is missing", sorted(set(shapes) - self.files.names))
         _report(self.folder, "has unexpected", self._unexpected(set(shapes)))
         for name, shape in shapes.items():
+            if not self.files.is_real(name):
+                raise ModelError(f"tensor {name} holds no real numbers", "Quantized weights are not read.")
             found = self.files.shape(name)
             if found != shape:
                 raise ModelError(

@@ -46,7 +46,10 @@ def base_name(raw: Json, where: str) -> str:
 def llm_config(raw: Json, where: str) -> Qwen3Config:
     """The decoder's configuration. Any scaling of its positions is ignored (reference)."""
     _require_kind(raw, "tempo_qwen", where)
-    theta = raw.get("rope_theta") or (raw.get("rope_parameters") or {}).get("rope_theta")
+    newer = raw.get("rope_parameters")
+    theta = raw.get("rope_theta") or (newer.get("rope_theta") if isinstance(newer, dict) else None)
+    if not isinstance(theta, (int, float)) or theta <= 0:
+        raise ModelError(f"{where}/config.json has rope_theta {theta!r}", _NO_TEMPO)
     fields = {key: raw[key] for key in _LLM & raw.keys()} | {"rope_theta": theta, "rope_scaling": None}
     return _built(where, lambda: Qwen3Config(**fields))
 

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
 
 from ..config import GenerationOptions, ModelDimensions
+from ..errors import ModelError
 from ..types import Allocation, MemoryTokens
 from .projector import build_projector
 
@@ -91,7 +92,11 @@ class Decoder(nn.Module):
     def generate(
         self, embeds: torch.Tensor, rule: SamplingRule, options: GenerationOptions
     ) -> Iterator[Token]:
-        """Yield tokens until one of `rule.stop_ids` (not yielded) or `options.max_new_tokens`."""
+        """Yield tokens until one of `rule.stop_ids` (not yielded) or `options.max_new_tokens`.
+
+        Raises:
+            ModelError: the logits are no numbers.
+        """
         randomness = torch.Generator(device=embeds.device)
         if options.seed is None:
             randomness.seed()
@@ -99,6 +104,8 @@ class Decoder(nn.Module):
             randomness.manual_seed(options.seed)
         logits, cache = self.prefill(embeds)
         for count in range(options.max_new_tokens):
+            if logits.isnan().any():
+                raise ModelError("the language model gives no numbers (NaN)", "Try --dtype float32.")
             token = choose(logits, rule, options.temperature, randomness)
             if token in rule.stop_ids:
                 return

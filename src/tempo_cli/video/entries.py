@@ -12,7 +12,7 @@ _IDR = 5  # H.264: nothing after it refers to anything before it
 _IRAP = range(16, 22)  # HEVC: nothing shown after it does
 
 # readers whose seeking lands where their index says
-SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "avi", "flv"}
+SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf"}
 
 
 def begins_anew(codec: str, packet: bytes, extradata: bytes | None) -> bool:

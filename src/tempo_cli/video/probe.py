@@ -161,9 +161,12 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
             else:
                 stamps.append(packet.pts)
                 last = packet.duration or last
-                key = seekable and packet.is_keyframe and packet.pts is not None
-                if key and begins_anew(codec.name, bytes(packet), codec.extradata):
-                    keys.append(packet.pts)
+                if (
+                    seekable
+                    and packet.is_keyframe
+                    and begins_anew(codec.name, bytes(packet), codec.extradata)
+                ):
+                    keys += [packet.pts] if packet.pts is not None else []
     # AVI tells decoding times; with B-frames they are not the presentation times
     exact = container.format.name != "avi" or not codec.has_b_frames
     return _Index(stamps[early:], keys, hidden + early, last, exact)
