@@ -55,12 +55,36 @@ def _positive(text: str) -> int:
     return value
 
 
-def machine(options: argparse.Namespace) -> dict[str, object]:
-    """What the numbers depend on, without host name or paths. Take it first: it notes the load by others."""
+class Neighbours:
+    """How much of the machine other processes take from now on (Linux; elsewhere unknown)."""
+
+    def __init__(self) -> None:
+        self._began = _moment()
+
+    def cpus(self) -> float | None:
+        """CPUs that were busy with anything but this process and its finished children, on average."""
+        if self._began is None or (now := _moment()) is None:
+            return None
+        return round(max(0.0, (now[1] - self._began[1]) / (now[0] - self._began[0])), 2)
+
+
+def _moment() -> tuple[float, float] | None:
+    """Seconds by the clock, and CPU seconds of everybody else."""
+    try:
+        ticks = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    except OSError:
+        return None
+    user, nice, system, _, _, irq, softirq, steal = ticks
+    everybody = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter(), everybody - sum(os.times()[:4])
+
+
+def machine(options: argparse.Namespace, neighbours: Neighbours) -> dict[str, object]:
+    """What the numbers depend on, without host name or paths."""
     return {
         "platform": f"{platform.system()} {platform.machine()}",
         "cpus": _cpus(),
-        "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "cpus_busy_with_other_work": neighbours.cpus(),
         "python": platform.python_version(),
         "torch": version("torch"),
         "ffmpeg": _ffmpeg_version(),
@@ -114,6 +138,12 @@ def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
+def spreads(rounds: Sequence[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """The lowest and the highest of each measure."""
+    values = {name: [one[name] for one in rounds] for name in rounds[0]}
+    return {name: (min(those), max(those)) for name, those in values.items()}
+
+
 def run_child(arguments: Sequence[str]) -> Child:
     """Run a process to its end; its stderr is shown if it fails.
 
@@ -137,17 +167,25 @@ def run_child(arguments: Sequence[str]) -> Child:
     return Child(seconds, usage.ru_maxrss * unit, process.returncode, output)
 
 
-def report(name: str, header: Sequence[str], rows: Sequence[Sequence[object]], **facts: object) -> None:
-    """Print the table, the note, and last one line of JSON."""
+def report(
+    name: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    options: argparse.Namespace,
+    neighbours: Neighbours,
+    **facts: object,
+) -> None:
+    """Print the table, where it was measured, and last one line of JSON."""
     cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for first, *others in cells:
         right = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         print("  ".join([first.ljust(widths[0]), *right]).rstrip())
-    where = facts["machine"]
-    assert isinstance(where, dict)
-    print(f"\n{where['cpus']}-core {where['platform']}{', ' + where['note'] if where['note'] else ''}")
-    print(json.dumps({"bench": name, **facts}))
+    where = machine(options, neighbours)
+    print(f"\n{where['cpus']}-core {where['platform']}, {where['date']}; medians of {options.runs}")
+    busy = _cell(where["cpus_busy_with_other_work"])
+    print(f"Other work kept {busy} of its cores busy meanwhile. {options.note}".rstrip())
+    print(json.dumps({"bench": name, "runs": options.runs, **facts, "machine": where}))
 
 
 def _cell(value: object) -> str:

@@ -12,7 +12,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from common import machine, make_clip, medians, parser, report, timed
+from common import Neighbours, make_clip, medians, parser, report, spreads, timed
 
 from tempo_cli.config import ModelDimensions, SamplingOptions
 from tempo_cli.model.pixels import resize
@@ -91,8 +91,9 @@ def main() -> None:
     )
     options = options_of.parse_args()
     info = probe(options.video or make_clip(options.seconds))
-    where = machine(options)
-    seconds = medians([one_round(info) for _ in range(options.runs)])
+    neighbours = Neighbours()
+    rounds = [one_round(info) for _ in range(options.runs)]
+    seconds, ranges = medians(rounds), spreads(rounds)
     speeds = {name: info.frames / value for name, value in seconds.items()}
     ratios = {name: value / seconds["ffmpeg"] for name, value in seconds.items()}
     taken = {"ffmpeg": info.frames} | {
@@ -102,8 +103,10 @@ def main() -> None:
     }
     report(
         "decode",
-        ["way", "frames taken", "seconds", "frames of video/s", "time / ffmpeg"],
-        [[name, taken[name], seconds[name], speeds[name], ratios[name]] for name in seconds],
+        ["way", "frames taken", "seconds", "lowest", "highest", "frames of video/s", "time / ffmpeg"],
+        [[name, taken[name], seconds[name], *ranges[name], speeds[name], ratios[name]] for name in seconds],
+        options,
+        neighbours,
         video={
             "codec": info.codec,
             "width": info.width,
@@ -111,12 +114,11 @@ def main() -> None:
             "fps": float(info.rate),
             "frames": info.frames,
         },
-        runs=options.runs,
         frames_taken=taken,
         seconds=seconds,
+        lowest_and_highest_seconds=ranges,
         frames_of_video_per_second=speeds,
         time_over_ffmpeg=ratios,
-        machine=where,
     )
 
 

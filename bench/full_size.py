@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import TINY_MODEL, machine, parser, report, timed
+from common import TINY_MODEL, Neighbours, parser, report, timed
 from torch import nn
 from transformers import Qwen3Config, Qwen3VLConfig
 
@@ -313,7 +313,7 @@ def main() -> None:
     options_of.add_argument("--small", action="store_true", help="tiny sizes on the CPU")
     options = options_of.parse_args()
     device = chosen_device(options)
-    where = machine(options)
+    neighbours = Neighbours()
     torch.manual_seed(0)
     model = build(SMALL if options.small else FULL, device)
     batches = [measure_compressor(model, size, options.runs, device) for size in MICRO_BATCHES]
@@ -324,6 +324,8 @@ def main() -> None:
         "full_size",
         ["step", "value", "unit", "peak GB"],
         [*map(compressor_row, batches), *decoder_rows(answer)],
+        options,
+        neighbours,
         small=options.small,
         accelerator=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         parameters=weights(model),
@@ -332,8 +334,6 @@ def main() -> None:
         visual_tokens=visual,
         compress=batches,
         decode=answer,
-        runs=options.runs,
-        machine=where,
     )
 
 

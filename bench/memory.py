@@ -11,7 +11,7 @@ Run: python bench/memory.py [--max-frames 256] [--model FOLDER] [--runs 3]
 import json
 import sys
 
-from common import TINY_MODEL, loop_clip, machine, make_clip, medians, parser, report, run_child
+from common import TINY_MODEL, Neighbours, loop_clip, make_clip, medians, parser, report, run_child, spreads
 
 MINUTES = (10, 60)
 LIMIT = 1.10  # peak of the long clip over peak of the short one
@@ -50,24 +50,28 @@ def main() -> int:
     )
     options_of.add_argument("--max-frames", type=int, default=256, help="frames of both clips (default 256)")
     options = options_of.parse_args()
-    where = machine(options)
+    neighbours = Neighbours()
     rounds = [
         {str(minutes): peak(minutes, options.model, options.max_frames) for minutes in MINUTES}
         for _ in range(options.runs)
     ]
-    peaks = medians(rounds)
+    peaks, ranges = medians(rounds), spreads(rounds)
     short, long = (peaks[str(minutes)] for minutes in MINUTES)
-    rows = [[f"{minutes} minutes", peaks[str(minutes)] / 2**20] for minutes in MINUTES]
+    rows = [
+        [f"{minutes} minutes", *(value / 2**20 for value in (peaks[str(minutes)], *ranges[str(minutes)]))]
+        for minutes in MINUTES
+    ]
     report(
         "memory",
-        ["clip", "peak MiB"],
-        [*rows, [f"ratio (at most {LIMIT:.2f})", long / short]],
+        ["clip", "peak MiB", "lowest", "highest"],
+        [*rows, [f"ratio (at most {LIMIT:.2f})", long / short, "", ""]],
+        options,
+        neighbours,
         frames=options.max_frames,
-        runs=options.runs,
         peak_bytes_by_minutes={minutes: round(value) for minutes, value in peaks.items()},
+        lowest_and_highest_bytes=ranges,
         ratio=long / short,
         limit=LIMIT,
-        machine=where,
     )
     return int(long / short > LIMIT)
 

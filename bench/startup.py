@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from common import machine, medians, parser, report, run_child
+from common import Neighbours, medians, parser, report, run_child, spreads
 
 HEAVY = ("torch", "transformers", "huggingface_hub", "numpy", "av", "PIL", "imageio_ffmpeg")
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("tempo.exe" if sys.platform == "win32" else "tempo")
@@ -49,20 +49,22 @@ def heavy_imports() -> list[str]:
 def main() -> int:
     """Measure and report."""
     options = parser(__doc__, runs=7).parse_args()
-    where = machine(options)
+    neighbours = Neighbours()
     one_round()
-    seconds = medians([one_round() for _ in range(options.runs)])
+    rounds = [one_round() for _ in range(options.runs)]
+    seconds, ranges = medians(rounds), spreads(rounds)
     heavy = heavy_imports()
-    rows: list[list[object]] = [[name, value] for name, value in seconds.items()]
+    rows: list[list[object]] = [[name, value, *ranges[name]] for name, value in seconds.items()]
     report(
         "startup",
-        ["command", "seconds"],
-        [*rows, ["heavy modules that tempo --help imports", ", ".join(heavy) or "none"]],
-        runs=options.runs,
+        ["command", "seconds", "lowest", "highest"],
+        [*rows, ["heavy modules that tempo --help imports", ", ".join(heavy) or "none", "", ""]],
+        options,
+        neighbours,
         seconds=seconds,
+        lowest_and_highest_seconds=ranges,
         help_imports=heavy,
         help_imports_torch="torch" in heavy,
-        machine=where,
     )
     return int("torch" in heavy)
 

@@ -29,7 +29,9 @@ def test_loop_answers_each_video_and_skips_what_is_none(tmp_path: Path) -> None:
 
 
 def test_timeline_prints_the_best_moments_first() -> None:
-    shown = output(sys.executable, EXAMPLES / "timeline.py", FRACTAL, QUESTION, "--model", MODEL, "--moments", 2)
+    shown = output(
+        sys.executable, EXAMPLES / "timeline.py", FRACTAL, QUESTION, "--model", MODEL, "--moments", 2
+    )
     assert re.findall(r"([\d.]+) s to +([\d.]+) s  relevance ([\d.]+)", shown) == [
         ("4.2", "8.4", "0.95"),
         ("8.4", "10.0", "0.67"),

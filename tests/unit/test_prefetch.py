@@ -71,10 +71,12 @@ def test_a_source_that_waits_is_interrupted():
 
     def source() -> Iterator[int]:
         yield 1
-        assert released.wait(SECONDS)
+        released.wait(SECONDS)
 
     with prefetch(source(), 2, released.set) as ahead:
         assert next(ahead) == 1
+        assert not released.is_set()
+    assert released.is_set()
     assert prefetch_threads() == []
 
 
@@ -83,7 +85,7 @@ def test_a_source_that_fails_because_it_was_interrupted_is_no_error():
 
     def source() -> Iterator[int]:
         yield 1
-        assert killed.wait(SECONDS)
+        killed.wait(SECONDS)
         raise OSError("killed")
 
     with prefetch(source(), 2, killed.set) as ahead:

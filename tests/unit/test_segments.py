@@ -26,31 +26,32 @@ def unchanged(pixels: Pixels) -> Pixels:
 
 
 @pytest.mark.parametrize(
-    ("index", "frames", "window", "positions", "patch_times", "time"),
+    ("positions", "window", "index", "patch_times", "time"),
     [
-        (0, 8, 8, range(0, 8), (0.25, 1.25, 2.25, 3.25), 2.0),
-        (1, 8, 8, range(8, 16), (4.25, 5.25, 6.25, 7.25), 6.0),
-        (2, 3, 8, range(16, 19), (8.25, 9.25), 10.0),  # the third frame again, as frame 19
-        (2, 1, 8, range(16, 17), (8.25,), 10.0),
-        (1, 3, 3, range(3, 6), (1.75, 2.75), 2.25),
-        (4, 1, 1, range(4, 5), (2.25,), 2.25),
+        (range(0, 8), 8, 0, (0.25, 1.25, 2.25, 3.25), 2.0),
+        (range(8, 16), 8, 1, (4.25, 5.25, 6.25, 7.25), 6.0),
+        (range(16, 19), 8, 2, (8.25, 9.25), 10.0),  # the third frame again, as frame 19
+        (range(16, 17), 8, 2, (8.25,), 10.0),
+        (range(3, 6), 3, 1, (1.75, 2.75), 2.25),
+        (range(4, 5), 1, 4, (2.25,), 2.25),
+        ([9, 10, 12], 8, 1, (4.75, 6.25), 6.0),  # without the frames that could not be decoded
     ],
 )
-def test_worked_examples(index, frames, window, positions, patch_times, time):
-    segment = plan_segment(plan(100), index, frames, window, temporal_patch=2)
-    assert (segment.index, segment.positions) == (index, positions)
+def test_worked_examples(positions, window, index, patch_times, time):
+    segment = plan_segment(plan(100), positions, window, temporal_patch=2)
+    assert (segment.index, segment.positions) == (index, tuple(positions))
     assert segment.patch_times == pytest.approx(patch_times, abs=1e-12)
     assert segment.time == pytest.approx(time, abs=1e-12)
 
 
 def test_times_count_from_the_videos_beginning_when_only_a_part_is_read():
-    segment = plan_segment(plan(100, fps=4.0, origin=60.0), 1, 4, 4, temporal_patch=2)
+    segment = plan_segment(plan(100, fps=4.0, origin=60.0), range(4, 8), 4, temporal_patch=2)
     assert segment.patch_times == pytest.approx((61.125, 61.625), abs=1e-12)
     assert segment.time == pytest.approx(61.5, abs=1e-12)
 
 
 def test_the_temporal_patch_is_the_weights_own():
-    segment = plan_segment(plan(100), 0, 6, 8, temporal_patch=4)
+    segment = plan_segment(plan(100), range(6), 8, temporal_patch=4)
     assert segment.patch_times == pytest.approx((0.75, 2.75), abs=1e-12)
 
 
@@ -58,12 +59,12 @@ def test_the_last_segment_is_shorter_and_repeats_its_last_frame():
     first, second = cut_segments(stream(7), plan(7), 4, 2, unchanged)
     assert first.frames[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert second.frames[:, 0, 0, 0].tolist() == [4, 5, 6, 6]
-    assert second.plan == plan_segment(plan(7), 1, 3, 4, 2)
+    assert second.plan == plan_segment(plan(7), range(4, 7), 4, 2)
 
 
 def test_where_decoding_stops_early_the_segments_stop_too():
     segments = list(cut_segments(stream(5), plan(100), 4, 2, unchanged))
-    assert [segment.plan.positions for segment in segments] == [range(0, 4), range(4, 5)]
+    assert [segment.plan.positions for segment in segments] == [(0, 1, 2, 3), (4,)]
 
 
 def test_no_frames_give_no_segments():
@@ -82,7 +83,7 @@ def test_every_frame_is_resized_once():
     assert seen == [0, 1, 2]
 
 
-def test_a_segment_comes_as_soon_as_its_last_frame_does():
+def test_a_segment_comes_as_soon_as_the_next_one_begins():
     read = []
 
     def watched() -> Iterator[Frame]:
@@ -91,4 +92,12 @@ def test_a_segment_comes_as_soon_as_its_last_frame_does():
             yield frame
 
     next(cut_segments(watched(), plan(100), 4, 2, unchanged))
-    assert read == [0, 1, 2, 3]
+    assert read == [0, 1, 2, 3, 4]  # the first frame of the next tells that none is missing at the end
+
+
+def test_missing_frames_take_no_others_place():
+    frames = [Frame(position, picture(position)) for position in (0, 2, 3, 9, 12)]
+    segments = list(cut_segments(frames, plan(100), 4, 2, unchanged))
+    assert [segment.plan.index for segment in segments] == [0, 2, 3]
+    assert [segment.frames[:, 0, 0, 0].tolist() for segment in segments] == [[0, 2, 3, 3], [9, 9], [12, 12]]
+    assert [segment.plan.positions for segment in segments] == [(0, 2, 3), (9,), (12,)]

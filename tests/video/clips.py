@@ -122,6 +122,50 @@ VIDEOS: dict[str, Recipe] = {
         for frames in range(1, 8)
     },
 }
+_GROUPS = ("-g", "10", "-keyint_min", "10")
+_OPEN = ("-x264-params", "open-gop=1:keyint=10:min-keyint=10:scenecut=0:bframes=3:b-pyramid=normal")
+_REFRESHED = ("-x264-params", "intra-refresh=1:keyint=10:bframes=0:ref=1")
+_OPEN_265 = (*H265[:4], "-x265-params", f"{H265[-1]}:open-gop=1:keyint=10:min-keyint=10:scenecut=0:bframes=3")
+_COPY_GROUPS = ("-i", "@open_groups.mp4", *COPY)
+
+# every tenth frame is a key frame, or said to be one
+GROUPS: dict[str, Recipe] = {
+    "groups.mp4": Recipe((*source(4), *H264, *_GROUPS), frames=100),
+    "groups.mkv": Recipe(("-i", "@groups.mp4", *COPY), frames=100),
+    "groups.ts": Recipe(("-i", "@groups.mp4", *COPY), frames=100),
+    "groups_fragmented.mp4": Recipe((*source(4), *H264, *_GROUPS, *FRAGMENTED), frames=100),
+    "groups_vp9.webm": Recipe((*source(4), *VP9_HIDDEN, *_GROUPS), frames=100),
+    "groups_av1.mkv": Recipe((*source(4), *AV1, "-g", "10"), frames=100),
+    "groups_mpeg4.avi": Recipe((*source(4), "-c:v", "mpeg4", *_GROUPS), frames=100),
+    "groups_mpeg2.mpg": Recipe((*source(4), "-c:v", "mpeg2video", "-bf", "2", *_GROUPS), frames=100),
+    "groups_theora.ogv": Recipe((*source(4), "-c:v", "libtheora", *_GROUPS), frames=100),
+    "groups_wmv2.wmv": Recipe((*source(4), "-c:v", "wmv2", *_GROUPS), frames=100),
+    "groups_prores.mov": Recipe((*source(4), "-c:v", "prores_ks"), frames=100),
+    "groups_interlaced.ts": Recipe(
+        (*source(4, "160x96"), *H264, "-x264-params", "interlaced=1:keyint=10:open-gop=1"), (160, 96), 100
+    ),
+    "open_groups.mp4": Recipe((*source(4), *H264, *_OPEN), frames=100),
+    "open_groups.mkv": Recipe(_COPY_GROUPS, frames=100),
+    "open_groups.ts": Recipe((*source(4), *H264, *_OPEN), frames=100),
+    "open_groups.flv": Recipe(_COPY_GROUPS, frames=100),
+    "open_groups_rotated.mp4": Recipe(("-display_rotation", "90", *_COPY_GROUPS), (90, 160), 100),
+    "open_groups_sound.mkv": Recipe((*_COPY_GROUPS[:2], "-i", "@tone.m4a", *COPY_BOTH), frames=100),
+    "open_groups_late.mp4": Recipe(
+        ("-itsoffset", "0.7", *_COPY_GROUPS[:2], "-i", "@tone.m4a", *COPY_BOTH), frames=100
+    ),
+    "open_groups_late.mkv": Recipe(
+        ("-itsoffset", "0.7", *_COPY_GROUPS[:2], "-i", "@tone.m4a", *COPY_BOTH), frames=100
+    ),
+    "open_groups_wrapping.ts": Recipe(
+        (*_COPY_GROUPS, "-output_ts_offset", "95441"), frames=100
+    ),  # its clock starts anew after 2.7 s
+    "open_groups_cut.mp4": Recipe(("-ss", "1.5", "-i", "@longer_open_groups.mp4", *COPY), frames=112),
+    "open_groups_265.mp4": Recipe((*source(4), *_OPEN_265), frames=100),
+    "open_groups_265.ts": Recipe(("-i", "@open_groups_265.mp4", *COPY), frames=100),
+    "groups_av1.obu": Recipe((*source(4), *AV1, "-g", "10"), frames=100),
+    # its "key frames" are those where a refresh of the picture begins
+    "refreshed.mp4": Recipe((*source(4), *H264[:2], "-pix_fmt", "yuv420p", *_REFRESHED), frames=100),
+}
 OTHERS: dict[str, Recipe] = {
     "cover.jpg": Recipe((*source(size="320x320"), "-frames:v", "1")),
     "picture.png": Recipe((*source(), "-frames:v", "1")),
@@ -137,23 +181,24 @@ OTHERS: dict[str, Recipe] = {
         (*source(), "-vf", "setpts='(N+2500*gte(N,25))/25/TB'", *PASSTHROUGH, *H264),
     ),
     "long.ts": Recipe(("-i", "@long.mp4", *COPY), frames=100),
+    "longer_open_groups.mp4": Recipe((*source(6), *H264, *_OPEN), frames=150),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
-    "many_frames.mp4": Recipe((*NOISE, "-frames:v", "4100", *H264), (32, 32), 4100),
+    "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),
 }
-RECIPES = VIDEOS | OTHERS
+RECIPES = VIDEOS | GROUPS | OTHERS
 
 
-def run_ffmpeg(*arguments: str | Path) -> bytes:
-    """What ffmpeg writes to its standard output; an error if it fails."""
+def run_ffmpeg(*arguments: str | Path, check: bool = True) -> bytes:
+    """What ffmpeg writes to its standard output; an error if it fails and `check`."""
     command = [FFMPEG, "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    return subprocess.run(command, check=check, capture_output=True).stdout
 
 
-def decode_all(path: Path, recipe: Recipe) -> Pixels:
+def decode_all(path: Path, recipe: Recipe, check: bool = True) -> Pixels:
     """Every frame by ffmpeg alone, without our code: (N, height, width, 3)."""
     output = ("-map", f"0:{recipe.stream}", *PASSTHROUGH, "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
-    raw = run_ffmpeg("-i", f"file:{path}", *output)
+    raw = run_ffmpeg("-i", f"file:{path}", *output, check=check)
     width, height = recipe.size
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 

@@ -17,16 +17,18 @@ from tempo_cli.config import SamplingOptions
 from tempo_cli.errors import VideoError
 from tempo_cli.sampling import frames_between, plan_frames
 from tempo_cli.types import FramePlan, IntArray, VideoInfo
-from tempo_cli.video.decode import FrameDecoder, Range, selection, wanted_ranges
+from tempo_cli.video.decode import FrameDecoder, Range, entry_before, selection, wanted_ranges
 from tempo_cli.video.probe import probe
 
-from .clips import FFMPEG, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame
+from .clips import FFMPEG, GROUPS, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame
 
 ONE_PIXEL_PAIR = r"printf 'P6\n2 1\n255\nabcdef'"  # a frame of 2x1 px, as ffmpeg writes it
 
 
-def fake_video(frames: int) -> VideoInfo:
-    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, Fraction(25), np.arange(frames) / 25, frames / 25)
+def fake_video(frames: int, stamps: IntArray | None = None) -> VideoInfo:
+    """For scripts that stand in for ffmpeg; without time stamps their frames are only counted."""
+    times, rate = np.arange(frames) / 25, Fraction(25)
+    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, rate, times, frames / 25, stamps)
 
 
 def plan(*indices: int) -> FramePlan:
@@ -89,9 +91,40 @@ def test_a_change_of_size_is_scaled_to_the_first_size(
     assert warnings == []
 
 
-def test_more_ranges_than_one_filter_holds(clip: ClipMaker, truth: FullDecode) -> None:
+@pytest.mark.parametrize("indices", [[57, 58, 99], [83, 91], [96], [60, 60, 61]], ids=str)
+@pytest.mark.parametrize("name", GROUPS)
+def test_decoding_from_near_the_first_frame_changes_none(
+    name: str, indices: list[int], clip: ClipMaker, truth: FullDecode
+) -> None:
+    frames, warnings = decode_plan(probe(clip(name)), plan(*indices))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth(name)[indices])
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["groups.mp4", "groups.mkv", "groups.ts", "groups_vp9.webm", "groups_av1.mkv", "open_groups_265.mp4"],
+)
+def test_usual_videos_need_not_be_decoded_from_their_start(name: str, clip: ClipMaker) -> None:
+    info = probe(clip(name))
+    start = entry_before(info, 99)
+    assert start is not None
+    assert 3.0 <= start - info.entries[0][1] <= 3.6
+
+
+def test_decoding_begins_a_group_of_pictures_early(clip: ClipMaker) -> None:
+    """Every tenth frame is a key frame; frames near one may refer to the group before."""
+    info = probe(clip("groups.mp4"))
+    assert [(place, round(seconds, 6)) for place, seconds in info.entries] == [
+        (place, place / 25) for place in range(0, 100, 10)
+    ]
+    assert [entry_before(info, index) for index in (0, 10, 19)] == [None] * 3
+    assert [entry_before(info, index) for index in (20, 29, 30, 99)] == pytest.approx([0.4, 0.4, 0.8, 3.2])
+
+
+def test_more_ranges_than_one_process_is_told(clip: ClipMaker, truth: FullDecode) -> None:
     info = probe(clip("many_frames.mp4"))
-    planned = plan(*range(0, 4100, 2))
+    planned = plan(*range(0, 3300, 2))
     frames, warnings = decode_plan(info, planned)
     np.testing.assert_array_equal([frame.pixels for frame in frames], truth("many_frames.mp4")[::2])
     assert warnings == []
@@ -174,50 +207,45 @@ def runs(indices: IntArray) -> list[Range]:
     return found
 
 
-@given(plans, st.integers(1, 70))
-def test_ranges_hold_every_index_and_waste_the_least(indices: IntArray, most: int) -> None:
-    ranges = wanted_ranges(indices, most)
-    assert len(ranges) <= most
-    assert all(first <= last for first, last in ranges)
-    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
-    assert all(any(first <= index <= last for first, last in ranges) for index in indices)
-    exact = runs(indices)
-    gaps = sorted((after[0] - before[1] - 1 for before, after in pairwise(exact)), reverse=True)
-    least = int(indices[-1] - indices[0]) + 1 - sum(gaps[: most - 1])
-    assert sum(last - first + 1 for first, last in ranges) == least
-
-
 @given(plans)
-def test_ranges_are_exact_where_there_is_room(indices: IntArray) -> None:
-    assert wanted_ranges(indices, 2000) == runs(indices)
+def test_ranges_are_the_runs_of_neighbours(indices: IntArray) -> None:
+    ranges = wanted_ranges(indices)
+    assert ranges == runs(indices)
+    assert sorted(set(indices)) == [n for first, last in ranges for n in range(first, last + 1)]
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
 
 
-def holds(expression: str, n: int) -> bool:
-    """The value of a filter expression at frame `n`, by ffmpeg's documented meaning of its functions."""
+def meaning(expression: str, variable: str) -> Callable[[int], bool]:
+    """A filter expression as a function of `variable`, by ffmpeg's documented meaning of its functions."""
     functions = {
         "eq": lambda x, y: x == y,
         "lt": lambda x, y: x < y,
         "between": lambda x, low, high: low <= x <= high,
         "if_": lambda condition, then, otherwise: then if condition else otherwise,
-        "__builtins__": {},
     }
-    return bool(eval(re.sub(r"\bif\(", "if_(", expression), functions, {"n": n}))
+    body = re.sub(r"\bif\(", "if_(", expression)
+    function: Callable[[int], bool] = eval(f"lambda {variable}: {body}", {"__builtins__": {}, **functions})
+    return function
 
 
-@given(plans, st.integers(1, 70))
-def test_the_filter_expression_is_true_in_the_ranges_only(indices: IntArray, most: int) -> None:
-    ranges = wanted_ranges(indices, most)
-    expression = selection(ranges)
-    for n in range(303):
-        assert holds(expression, n) == any(first <= n <= last for first, last in ranges)
+@pytest.mark.parametrize("variable", ["n", "pts"])
+@given(indices=plans)
+def test_the_filter_expression_is_true_in_the_ranges_only(variable: str, indices: IntArray) -> None:
+    ranges = wanted_ranges(indices)
+    selected = meaning(selection(ranges, variable), variable)
+    assert [n for n in range(303) if selected(n)] == sorted(set(indices))
 
 
-def test_the_longest_filter_expression_fits_an_argument() -> None:
-    """Linux allows 128 KiB; ten million frames are four days of video."""
-    indices = np.arange(9_990_000, 10_000_000).reshape(-1, 5)[:, :3].ravel()
-    ranges = wanted_ranges(indices, 2000)
-    assert len(ranges) == 2000
-    assert len(selection(ranges)) < 128 * 1024
+def test_a_plan_of_any_length_fits_the_command_line(script: Callable[[str, str], str]) -> None:
+    """An argument may be 128 KiB. Ticks may be nanoseconds, so a range takes some 70 characters."""
+    frames = 900_000  # 10 hours
+    stamps = np.arange(frames) * 40_000_000
+    planned = plan(*range(0, frames, 300))
+    with (
+        pytest.raises(VideoError, match="no frame"),
+        FrameDecoder(fake_video(frames, stamps), planned, script("ffmpeg", "exit 0"), pytest.fail) as decoder,
+    ):
+        list(decoder.frames())
 
 
 # --- processes ---
@@ -281,10 +309,19 @@ def test_an_ffmpeg_that_hangs_is_ended(
     assert_gone(started)
 
 
+def test_an_ffmpeg_that_tells_no_time_stamp_is_ended(script: Callable[[str, str], str]) -> None:
+    binary = script("ffmpeg", f"{ONE_PIXEL_PAIR}\nexec sleep 600")
+    with (
+        pytest.raises(VideoError, match="hang"),
+        FrameDecoder(fake_video(1, np.array([7])), plan(0), binary, pytest.fail, stall=0.3) as decoder,
+    ):
+        list(decoder.frames())
+
+
 def test_an_ffmpeg_that_closes_its_output_and_hangs_is_ended(
     script: Callable[[str, str], str], tmp_path: Path
 ) -> None:
-    """BUG: without output there is nothing to watch, and `wait` has no end."""
+    """Without output there is nothing to watch."""
     survived = tmp_path / "survived"
     binary = script("ffmpeg", f"exec >&-\nsleep 3\ntouch '{survived}'")
     with (
@@ -296,10 +333,7 @@ def test_an_ffmpeg_that_closes_its_output_and_hangs_is_ended(
 
 
 def test_children_of_ffmpeg_are_ended_too(script: Callable[[str, str], str], tmp_path: Path) -> None:
-    """BUG: where ffmpeg is a wrapper script, only the script is killed.
-
-    Its child keeps our pipe open, and whoever reads or closes it waits for the child.
-    """
+    """Where ffmpeg is a wrapper script: its child would keep our pipe open, and we would wait for it."""
     survived = tmp_path / "survived"
     binary = script("ffmpeg", f"(sleep 3; touch '{survived}')\ntrue")
     with (

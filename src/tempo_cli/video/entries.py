@@ -11,21 +11,35 @@ _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _IDR = 5  # H.264: nothing after it refers to anything before it
 _IRAP = range(16, 22)  # HEVC: nothing shown after it does
 
+_OPEN = {16, 17, 18, 21}  # HEVC: frames stored after it and shown before it may refer to what came before
+
 # readers whose seeking lands where their index says
-SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf"}
+_SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf"}
 
 
-def begins_anew(codec: str, packet: bytes, extradata: bytes | None) -> bool:
-    """Whether a packet that the container calls a key frame is one.
+def begins_anew(reader: str, codec: str, packet: bytes, extradata: bytes | None) -> bool:
+    """Whether decoding can begin at a packet that the container calls a key frame.
 
     Args:
+        reader: libav's name of the container format.
         extradata: the stream's header; it says how the units in a packet are framed.
     """
+    if reader not in _SEEKABLE:
+        return False
     if codec == "h264":
         return any(first & 0x1F == _IDR for first in _unit_heads(packet, _length_size(extradata, 4)))
     if codec == "hevc":
-        return any(first >> 1 & 0x3F in _IRAP for first in _unit_heads(packet, _length_size(extradata, 21)))
+        return any(kind in _IRAP for kind in _hevc_kinds(packet, extradata))
     return True
+
+
+def loses_leading(codec: str, packet: bytes, extradata: bytes | None) -> bool:
+    """Whether a stream that begins with this key frame loses the frames that are shown before it."""
+    return codec == "hevc" and any(kind in _OPEN for kind in _hevc_kinds(packet, extradata))
+
+
+def _hevc_kinds(packet: bytes, extradata: bytes | None) -> Iterator[int]:
+    return (first >> 1 & 0x3F for first in _unit_heads(packet, _length_size(extradata, 21)))
 
 
 def _length_size(extradata: bytes | None, place: int) -> int | None:

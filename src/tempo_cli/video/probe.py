@@ -15,7 +15,7 @@ from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
 from ..types import FloatArray, IntArray, VideoInfo
-from .entries import SEEKABLE, begins_anew
+from .entries import begins_anew, loses_leading
 from .formats import READER_OPTIONS
 
 _JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose time stamps may start anew in mid-stream
@@ -144,32 +144,35 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
+    codec, reader = stream.codec_context, container.format.name
     stamps: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
-    codec = stream.codec_context
-    seekable = container.format.name in SEEKABLE
+    opening: int | None = None
     started = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
-            if not started and packet.is_keyframe:
-                started, early = True, len(stamps)
+            if packet.is_keyframe and packet.pts is not None:
+                data = bytes(packet)
+                if not started:
+                    early = len(stamps)
+                    lost = early > 0 or loses_leading(codec.name, data, codec.extradata)
+                    opening = packet.pts if lost else None
+                if not packet.is_discard and begins_anew(reader, codec.name, data, codec.extradata):
+                    keys.append(packet.pts)
+            started = started or packet.is_keyframe
             if packet.is_discard:
                 hidden += 1
             else:
                 stamps.append(packet.pts)
                 last = packet.duration or last
-                if (
-                    seekable
-                    and packet.is_keyframe
-                    and begins_anew(codec.name, bytes(packet), codec.extradata)
-                ):
-                    keys += [packet.pts] if packet.pts is not None else []
+    # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
+    shown = [s for s in stamps[early:] if opening is None or s is None or s >= opening]
     # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = container.format.name != "avi" or not codec.has_b_frames
-    return _Index(stamps[early:], keys, hidden + early, last, exact)
+    exact = reader != "avi" or not codec.has_b_frames
+    return _Index(shown, keys, hidden + len(stamps) - len(shown), last, exact)
 
 
 def _entries(index: _Index, stamps: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:

@@ -1,0 +1,171 @@
+"""The compressor against one plain forward pass of Qwen3-VL: cache, positions and masks at once."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from tempo_cli import prompts
+from tempo_cli.model.compressor import Compressor, mrope_positions
+from tempo_cli.model.pixels import patchify
+from tempo_cli.segments import plan_segment
+from tempo_cli.types import FramePlan, MemoryTokens, Segment
+
+PLAN = FramePlan(np.arange(1000, dtype=np.int64), fps=2.0)
+WINDOW = 4
+
+
+def segment(index: int, height: int = 64, width: int = 96, frames: int = WINDOW) -> Segment:
+    pixels = np.random.default_rng(index).integers(0, 256, (frames, height, width, 3), np.uint8)
+    return Segment(
+        plan_segment(PLAN, range(index * WINDOW, index * WINDOW + frames), WINDOW, temporal_patch=2), pixels
+    )
+
+
+def compress(compressor: Compressor, segments: Sequence[Segment], question: str, size: int) -> MemoryTokens:
+    batches = compressor.batches(segments, size)
+    parts = [compressor.compress(compressor.read(batch), question) for batch in batches]
+    scores = np.concatenate([part.relevance for part in parts])
+    return MemoryTokens(torch.cat([part.tokens for part in parts]), scores)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def qwens_own_forward_finds_the_video(tiny_models) -> Iterator[None]:
+    """Only it reads the placeholder's id from the configuration; ours asks the tokenizer."""
+    with pytest.MonkeyPatch.context() as patch:
+        for model in tiny_models.values():
+            config, pad = model.compressor.vlm.config, model.compressor.tokenizer.special_id("<|video_pad|>")
+            patch.setattr(config, "video_token_id", pad)
+        yield
+
+
+@torch.inference_mode()
+def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[torch.Tensor, float]:
+    """Memory tokens (M, D) and relevance of one segment through Qwen3-VL's own forward, without a cache."""
+    suffix = prompts.compressor_suffix(compressor.tokenizer, question)
+    ids = torch.tensor([compressor.prefix_ids(one) + suffix])
+    frames = torch.from_numpy(one.frames)[None]
+    count, height, width = one.frames.shape[:3]
+    grid = torch.tensor([[count // 2, height // 16, width // 16]])
+    embeds = torch.cat([compressor.vlm.language_model.embed_tokens(ids), compressor.memory], dim=1)
+    padded = torch.nn.functional.pad(ids, (0, compressor.memory.shape[1]))
+    kinds = (padded == compressor.vlm.config.video_token_id).int() * 2
+    positions, _ = compressor.vlm.get_rope_index(padded, mm_token_type_ids=kinds, video_grid_thw=grid)
+    hidden = compressor.vlm(
+        inputs_embeds=embeds,
+        pixel_values_videos=patchify(frames, compressor.dimensions),
+        video_grid_thw=grid,
+        position_ids=positions,
+        use_cache=False,
+    ).last_hidden_state[0]
+    score = torch.sigmoid(hidden[ids.shape[1] - 1] @ compressor.router)
+    return hidden[ids.shape[1] :], float(score)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "frames"),
+    [(64, 96, 4), (96, 64, 4), (32, 32, 2), (128, 32, 8), (64, 64, 2), (32, 256, 6)],
+)
+def test_positions_are_qwens_own(tiny_models, height, width, frames):
+    compressor = tiny_models["a"].compressor
+    ids = np.array(compressor.prefix_ids(segment(0, height, width, frames)))
+    visual = ids == compressor.vlm.config.video_token_id
+    grid = frames // 2, height // 16, width // 16
+    theirs, _ = compressor.vlm.get_rope_index(
+        torch.from_numpy(ids)[None],
+        mm_token_type_ids=torch.from_numpy(visual).int()[None] * 2,
+        video_grid_thw=torch.tensor([grid]),
+    )
+    assert mrope_positions(visual, grid, merge=2).tolist() == theirs[:, 0].tolist()
+
+
+def test_positions_worked_out_by_hand():
+    text, video = [False], [True] * 6
+    visual = np.array([*text, *text, *video, *text, *video, *text])
+    assert mrope_positions(visual, grid=(2, 4, 6), merge=2).tolist() == [
+        [0, 1, 2, 2, 2, 2, 2, 2, 5, 6, 6, 6, 6, 6, 6, 9],
+        [0, 1, 2, 2, 2, 3, 3, 3, 5, 6, 6, 6, 7, 7, 7, 9],
+        [0, 1, 2, 3, 4, 2, 3, 4, 5, 6, 7, 8, 6, 7, 8, 9],
+    ]
+
+
+@pytest.mark.parametrize(("height", "width", "frames"), [(64, 96, 4), (96, 32, 2)])
+def test_prefix_and_question_make_what_one_pass_makes(tiny_model, height, width, frames):
+    one, question = segment(3, height, width, frames), "Who is <|im_end|> talking?"
+    ours = compress(tiny_model.compressor, [one], question, 1)
+    tokens, relevance = in_one_pass(tiny_model.compressor, one, question)
+    assert ours.tokens.shape == (1, *tokens.shape)
+    assert (ours.tokens[0] - tokens).abs().max() <= 1e-5
+    assert abs(float(ours.relevance[0]) - relevance) <= 1e-5
+
+
+def test_the_prefix_serves_every_question_as_if_it_were_the_first(tiny_model):
+    compressor = tiny_model.compressor
+    questions = ["what moves?", "a much longer question, about other things"]
+    (batch,) = compressor.batches([segment(0), segment(1)], 2)
+    shared = compressor.read(batch)
+    answers = [compressor.compress(shared, question) for question in [*questions, questions[0]]]
+    alone = [compressor.compress(compressor.read(batch), question) for question in questions]
+    for ours, fresh in zip(answers, [*alone, alone[0]], strict=True):
+        assert torch.equal(ours.tokens, fresh.tokens)
+        assert ours.relevance.tolist() == fresh.relevance.tolist()
+    assert np.abs(answers[0].relevance - answers[1].relevance).max() > 1e-4
+
+
+def test_memory_tokens_have_their_shapes_and_types(tiny_model):
+    memory = compress(tiny_model.compressor, [segment(0), segment(1)], "what?", 2)
+    assert memory.tokens.shape == (2, tiny_model.checkpoint.dimensions.memory_tokens, 64)
+    assert memory.relevance.dtype == np.float32
+    assert ((memory.relevance > 0) & (memory.relevance < 1)).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_segments_in_a_batch_do_not_touch_each_other(tiny_model, size):
+    segments = [segment(index) for index in range(5)] + [segment(5, 96, 64), segment(6, frames=2)]
+    alone = [in_one_pass(tiny_model.compressor, one, "what moves?") for one in segments]
+    memory = compress(tiny_model.compressor, segments, "what moves?", size)
+    assert (memory.tokens - torch.stack([tokens for tokens, _ in alone])).abs().max() <= 1e-5
+    assert np.abs(memory.relevance - np.array([relevance for _, relevance in alone])).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("segments", "size", "sizes"),
+    [
+        ([segment(index) for index in range(4)], 8, [4]),
+        ([segment(index) for index in range(4)], 3, [3, 1]),
+        ([segment(0), segment(1), segment(2, 96, 64), segment(3)], 8, [2, 1, 1]),  # another shape between
+        ([segment(0), segment(1, frames=2)], 8, [1, 1]),  # a shorter last one
+        ([segment(3), segment(4), segment(5)], 8, [2, 1]),  # "10.2 seconds" takes a token more than "9.2"
+        ([], 8, []),
+    ],
+)
+def test_only_equal_prefixes_share_a_batch(tiny_models, segments, size, sizes):
+    compressor = tiny_models["a"].compressor
+    batches = list(compressor.batches(segments, size))
+    assert [len(batch.ids) for batch in batches] == sizes
+    assert [len(batch.frames) for batch in batches] == sizes
+    rows = [row for batch in batches for row in batch.ids.tolist()]
+    assert rows == [compressor.prefix_ids(one) for one in segments]
+    frames = [tuple(pixels.flatten().tolist()) for batch in batches for pixels in batch.frames]
+    assert frames == [tuple(one.frames.flatten().tolist()) for one in segments]
+
+
+def test_batches_are_made_as_segments_come(tiny_models):
+    read = []
+
+    def stream():
+        for index in range(4):
+            read.append(index)
+            yield segment(index)
+
+    next(tiny_models["a"].compressor.batches(stream(), 2))
+    assert read == [0, 1]
+
+
+def test_a_prompt_that_does_not_match_its_frames_is_refused(tiny_models):
+    compressor = tiny_models["a"].compressor
+    (batch,) = compressor.batches([segment(0)], 1)
+    (larger,) = compressor.batches([segment(0, 96, 96)], 1)
+    with pytest.raises(ValueError, match="12 places for 18 visual tokens"):
+        compressor.read(type(batch)(larger.frames, batch.ids))
