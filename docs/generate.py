@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "cli.md"
 COMMANDS: tuple[tuple[str, ...], ...] = ((), ("ask",), ("inspect",))
 HEAD = "# Commands\n\nWritten by `make docs` from the commands' own `--help`.\n"
-FOREIGN = {"--extra-index-url", "--index-url", "--release"}  # options of other programs that the documents name
+FOREIGN = {"--extra-index-url"}  # options of other programs that the documents name
 
 
 def help_text(command: tuple[str, ...]) -> str:
     """What `tempo COMMAND --help` prints on 100 columns without colour."""
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "TEMPO_CONFIG": os.devnull}
+    plain = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "TEMPO_CONFIG": os.devnull}
     words = [sys.executable, "-m", "tempo_cli", *command, "--help"]
-    text = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(words, env=os.environ | plain, capture_output=True, text=True, check=True).stdout
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
@@ -58,7 +58,7 @@ def broken(options: set[str]) -> list[str]:
 def main() -> None:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where something is not true")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where it is not true")
     text = reference()
     if not parser.parse_args().check:
         TARGET.write_text(text, encoding="utf-8")

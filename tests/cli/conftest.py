@@ -1,4 +1,4 @@
-"""Running the command: in this process where that says the same, as a process of its own where it does not."""
+"""Running the command: in this process, or as one of its own where that makes a difference."""
 
 import fcntl
 import json
@@ -70,7 +70,7 @@ def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
 
 
 def on_terminal(*arguments: object, columns: int = 80) -> tuple[int, str]:
-    """Run the command with a terminal of `columns` cells on all three streams: exit code and everything shown."""
+    """Run the command with a terminal of `columns` cells on all streams: exit code and what was shown."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     words = [str(argument) for argument in arguments]

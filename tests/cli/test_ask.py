@@ -105,7 +105,7 @@ def test_several_questions_share_a_run_and_keep_their_order(tempo: Tempo) -> Non
     ids=["prompt", "video", "markup", "ansi", "emoji", "surrogate", "long"],
 )
 def test_any_question_is_text(question: str, tempo: Tempo) -> None:
-    """The allocation and splice hold: as many tokens as segments say, and the question comes back as it was."""
+    """As many tokens are spliced as the segments say, and the question comes back as it was."""
     done = tempo("ask", FRACTAL, question, *SHORT, "--json", "--max-new-tokens", 2)
     run = done.json
     assert (done.code, run["status"], run["question"]) == (0, "ok", question)

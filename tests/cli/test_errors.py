@@ -60,6 +60,7 @@ def two_lines(outcome: Outcome) -> tuple[str, str]:
         (["inspect", "missing.mp4", "what"], 3, "'missing.mp4' does not exist"),
     ],
 )  # fmt: skip
+# ruff: noqa: E501  a table
 def test_code_and_message(
     arguments: list[object],
     code: int,
@@ -150,5 +151,5 @@ def test_a_damaged_end_is_answered_with_a_warning(tempo: Tempo, tmp_path: Path) 
     left_out = 20 - run["sampling"]["frames"]
     assert (done.code, run["video"]["duration"], run["sampling"]["fps"]) == (0, 10.0, 2.0)
     assert 5 <= left_out <= 15
-    assert warning.startswith("the video is damaged from ")
+    assert warning.startswith("the video is damaged (")
     assert f": {left_out} of 20 sampled frames are left out" in warning

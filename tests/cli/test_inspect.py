@@ -28,10 +28,11 @@ def saved(tempo: Tempo, tmp_path: Path) -> Path:
 def many(count: int, seconds: float) -> Run:
     """A made-up run: `count` segments over `seconds`, one of them relevant."""
     step = seconds / count
-    segments = tuple(
-        SegmentReport(i, i * step, (i + 1) * step, i * step, 0.97 if i == count // 3 else 0.02, 128 if i == count // 3 else 4)
-        for i in range(count)
-    )  # fmt: skip
+    rows = ((0.97, 128) if index == count // 3 else (0.02, 4) for index in range(count))
+    segments = [
+        SegmentReport(index, index * step, (index + 1) * step, index * step, relevance, tokens, 8)
+        for index, (relevance, tokens) in enumerate(rows)
+    ]
     used = sum(segment.tokens for segment in segments)
     line = (Path(__file__).parent / "run.json").read_text()
     run = run_from_json(line)

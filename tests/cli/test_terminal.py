@@ -103,7 +103,7 @@ def test_a_signal_while_decoding_leaves_no_ffmpeg(number: int, code: int, long_c
 
 
 def test_ctrl_c_while_the_answer_is_written() -> None:
-    """With a terminal's Ctrl-C the whole process group gets the signal; the screen keeps what was answered."""
+    """A terminal's Ctrl-C goes to the whole process group; what was answered stays on the screen."""
     process = spawn("ask", FRACTAL, "what", *SHORT[:4], "--max-new-tokens", 39_000, start_new_session=True)
     time.sleep(0.1)
     deadline = time.monotonic() + 60
