@@ -192,7 +192,10 @@ def segments(count: int) -> list[Segment]:
     plan = FramePlan(np.arange(count * WINDOW), fps=2.0, origin=1000.0)
     randomness = np.random.default_rng(0)
     frames = randomness.integers(0, 256, (count, WINDOW, HEIGHT, WIDTH, 3), np.uint8)
-    plans = (plan_segment(plan, index, WINDOW, WINDOW, TEMPORAL_PATCH) for index in range(count))
+    plans = (
+        plan_segment(plan, range(first, first + WINDOW), WINDOW, TEMPORAL_PATCH)
+        for first in range(0, count * WINDOW, WINDOW)
+    )
     return [Segment(*pair) for pair in zip(plans, frames, strict=True)]
 
 

@@ -40,6 +40,7 @@ class FrameDecoder:
         stall: float = STALL_SECONDS,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
+        self._stamps = info.stamps
         held = plan.indices if info.stamps is None else plan.indices[plan.indices < len(info.stamps)]
         if not len(held):
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
@@ -86,7 +87,8 @@ class FrameDecoder:
         with self._lock:
             self._end()
             if not self._killed:
-                self._process = FFmpegProcess(_arguments(self._info, ranges, self._binary, entry))
+                arguments = _arguments(self._info, self._stamps, ranges, self._binary, entry)
+                self._process = FFmpegProcess(arguments)
         self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
 
     def _end(self) -> None:
@@ -97,8 +99,9 @@ class FrameDecoder:
 
     def _decoded(self) -> Iterator[tuple[int, Pixels]]:
         """Frames with their indices, as ffmpeg writes them."""
+        any_came = False
         for part, ranges in enumerate(self._parts):
-            entry = entry_before(self._info, ranges[0][0])
+            entry = entry_before(self._info, ranges[0][0]) if self._stamps is not None else None
             if part:
                 self._start(ranges, entry)
             picture = self._next()
@@ -107,11 +110,17 @@ class FrameDecoder:
                 self._start(ranges, None)
                 picture = self._next()
             while picture is not None:
+                any_came = True
                 yield picture
                 picture = self._next()
+        if not any_came and self._stamps is not None and not self._killed:
+            # another release of ffmpeg may read other stamps from this file: count instead
+            self._stamps = None
+            self._start(self._parts[0], None)
+            yield from self._decoded()
 
     def _next(self) -> tuple[int, Pixels] | None:
-        number, stamps, process = next(self._numbers, None), self._info.stamps, self._process
+        number, stamps, process = next(self._numbers, None), self._stamps, self._process
         if number is None or process is None:
             return None
         pixels = _read_frame(process, self._patience)
@@ -187,14 +196,15 @@ def selection(ranges: Sequence[Range], variable: str) -> str:
     return f"if(lt({variable},{ranges[middle][0]}),{low},{high})"
 
 
-def _arguments(info: VideoInfo, ranges: Sequence[Range], binary: str, entry: float | None) -> list[str]:
+def _arguments(
+    info: VideoInfo, stamps: IntArray | None, ranges: Sequence[Range], binary: str, entry: float | None
+) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
     `showinfo` writes every picture's time stamp to stderr, and `-copyts` keeps it the file's own.
     """
     seek = {} if entry is None else {"ss": f"{entry:.6f}", "seek_timestamp": 1}
     source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seek)
-    stamps = info.stamps
     if stamps is None:
         expression = selection(ranges, "n")
     else:
