@@ -97,6 +97,10 @@ class FrameDecoder:
             self._complaints += self._process.complaints()
             self._process = None
 
+    @property
+    def _hung(self) -> bool:
+        return self._process is not None and self._process.stalled
+
     def _decoded(self) -> Iterator[tuple[int, Pixels]]:
         """Frames with their indices, as ffmpeg writes them."""
         any_came = False
@@ -105,7 +109,8 @@ class FrameDecoder:
             if part:
                 self._start(ranges, entry)
             picture = self._next()
-            if entry is not None and (picture is None or picture[0] != ranges[0][0]):
+            missed = picture is None or picture[0] != ranges[0][0]
+            if missed and entry is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 self._start(ranges, None)
                 picture = self._next()
@@ -113,7 +118,7 @@ class FrameDecoder:
                 any_came = True
                 yield picture
                 picture = self._next()
-        if not any_came and self._stamps is not None and not self._killed:
+        if not (any_came or self._killed or self._hung) and self._stamps is not None:
             # another release of ffmpeg may read other stamps from this file: count instead
             self._stamps = None
             self._start(self._parts[0], None)
@@ -131,13 +136,12 @@ class FrameDecoder:
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
-        process = self._process
-        if process is not None:
-            process.wait(self._patience)
-            if process.stalled:
-                raise VideoError(
-                    f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
-                )
+        if self._process is not None:
+            self._process.wait(self._patience)
+        if self._hung:
+            raise VideoError(
+                f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
+            )
         self._end()
         reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:

@@ -111,10 +111,15 @@ class FFmpegProcess:
         return True
 
     def read_stamp(self, seconds: float) -> int | None:
-        """The time stamp of the next picture, in the stream's ticks; None at the end."""
+        """The time stamp of the next picture, in the stream's ticks; None at the end.
+
+        After `seconds` without it the process is killed.
+        """
         try:
             return self._stamps.get(timeout=seconds)
         except queue.Empty:
+            self.stalled = True
+            self.kill()
             return None
 
     def kill(self) -> None:
