@@ -113,6 +113,14 @@ def test_usual_videos_need_not_be_decoded_from_their_start(name: str, clip: Clip
     assert 3.0 <= start - info.entries[0][1] <= 3.6
 
 
+def test_where_ffmpeg_reads_other_stamps_frames_are_counted(clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip("h264.mp4"))
+    assert info.stamps is not None
+    frames, warnings = decode_plan(replace(info, stamps=info.stamps + 7), plan(3, 18, 49))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4")[[3, 18, 49]])
+    assert warnings == []
+
+
 def test_decoding_begins_a_group_of_pictures_early(clip: ClipMaker) -> None:
     """Every tenth frame is a key frame; frames near one may refer to the group before."""
     info = probe(clip("groups.mp4"))

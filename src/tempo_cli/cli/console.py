@@ -36,6 +36,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._opened = 0
         self._answered = 0
         self._progress: Progress | None = None
+        self._in_line = False
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure:
@@ -75,6 +76,7 @@ class Screen(AbstractContextManager["Screen"]):
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
         self.stop_progress()
         self._answered += 1
+        self._in_line = False
         last = self._answered == len(self._questions)
         self._open(self._answered - 1)
         if self.json:
@@ -101,6 +103,8 @@ class Screen(AbstractContextManager["Screen"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_progress()
+        if self._in_line:  # interrupted in the middle of an answer
+            sys.stdout.write("\n")
         if isinstance(error, TempoError):
             error.unanswered = tuple(self._questions[self._answered :])
 
@@ -110,6 +114,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._open(event.question)
         sys.stdout.write(printable(event.text, keep="\n\t"))
         sys.stdout.flush()
+        self._in_line = True
 
     def _open(self, number: int) -> None:
         """Before an answer: no bars any more, and its question where there are several on one screen."""
