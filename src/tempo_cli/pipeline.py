@@ -127,7 +127,7 @@ class Tempo:
 
     def ask(
         self,
-        video: str | Path,
+        video: str | Path | VideoInfo,
         question: str,
         *,
         sampling: SamplingOptions | None = None,
@@ -151,7 +151,7 @@ class Tempo:
 
     def ask_many(
         self,
-        video: str | Path,
+        video: str | Path | VideoInfo,
         questions: Sequence[str],
         *,
         sampling: SamplingOptions | None = None,
@@ -163,7 +163,7 @@ class Tempo:
         """Answer questions about a video, in order, with one decode and one visual pass.
 
         Args:
-            video: a file.
+            video: a file, or what `probe` said of it.
             questions: at least one, none of them blank. Special tokens in them are plain text.
             ffmpeg: path of the binary; None finds one.
             on_event: hears of progress, of the answer's text as it comes, and of warnings.
@@ -184,7 +184,7 @@ class Tempo:
 
     def inspect(
         self,
-        video: str | Path,
+        video: str | Path | VideoInfo,
         question: str,
         *,
         sampling: SamplingOptions | None = None,
@@ -200,7 +200,7 @@ class Tempo:
 
     def _job(
         self,
-        video: str | Path,
+        video: str | Path | VideoInfo,
         questions: Sequence[str],
         sampling: SamplingOptions | None,
         budget: BudgetOptions | None,
@@ -208,7 +208,7 @@ class Tempo:
         on_event: Listener | None,
     ) -> "_Job":
         """Everything that can be known, and can be wrong, before the first frame is decoded."""
-        job_started = time.perf_counter()
+        started = time.perf_counter()
         sampling, budget = sampling or SamplingOptions(), budget or BudgetOptions()
         if not questions or any(not question.strip() for question in questions):
             raise UsageError(
@@ -218,27 +218,27 @@ class Tempo:
         texts = [prompts.decoder_prompt(tokenizer, question) for question in questions]
         rooms = [context_room(len(before) + len(after), budget, dimensions) for before, after in texts]
         binary = find_ffmpeg(ffmpeg)
-        info = probe(Path(video))
+        info = video if isinstance(video, VideoInfo) else probe(Path(video))
         first, last = frames_between(info.times, sampling.start, sampling.end)
         if first >= last:
-            start, end = sampling.start or 0.0, sampling.end or info.duration
+            begin, end = sampling.start or 0.0, sampling.end or info.duration
             raise UsageError(
-                f"the video has no frame between {start:g} s and {end:g} s",
+                f"the video has no frame between {begin:g} s and {end:g} s",
                 f"It lasts {info.duration:.1f} s.",
             )
         plan = plan_frames(last - first, float(info.rate), sampling, first, float(info.times[first]))
         job = _Job(
-            questions,
-            texts,
-            rooms,
-            budget,
-            info,
-            plan,
-            sampling,
-            last,
-            binary,
-            on_event or _ignore,
-            job_started,
+            questions=questions,
+            texts=texts,
+            rooms=rooms,
+            budget=budget,
+            info=info,
+            plan=plan,
+            sampling=sampling,
+            last=last,
+            binary=binary,
+            tell=on_event or _ignore,
+            started=started,
         )
         self._warn_if_slow(job)
         return job
@@ -379,7 +379,15 @@ class _Clock:
 
 @dataclass
 class _Job:
-    """One video with its questions on the way through the pipeline."""
+    """One video with its questions on the way through the pipeline.
+
+    Attributes:
+        texts: ids before and after the video in the decoder's input, for each question.
+        rooms: tokens that each question leaves to the video.
+        last: one past the last frame that may be looked at.
+        warnings: (question's number or None for all, message).
+        done: segments compressed; segments: those decoded, as they passed.
+    """
 
     questions: Sequence[str]
     texts: list[tuple[list[int], list[int]]]

@@ -98,7 +98,7 @@ def test_a_bug_ends_in_two_lines(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) 
     def broken(_: Path) -> None:
         raise RuntimeError("unforeseen [bold]")
 
-    monkeypatch.setattr("tempo_cli.video.probe.check_file", broken)
+    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
     done = tempo("ask", FRACTAL, "what")
     assert done.code == 1
     assert two_lines(done)[0] == "error: RuntimeError: unforeseen [bold]"

@@ -7,7 +7,8 @@ import typer
 
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
-from ..types import Run
+from ..events import Progress
+from ..types import Run, VideoInfo
 from . import options as o
 from . import render
 from .console import Screen
@@ -67,12 +68,13 @@ def ask(
             raise UsageError(
                 "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
             )
-        _check_early(video)
+        info = looked_at(video, ffmpeg)
+        screen.hear(Progress("load", 0, 1))
         from ..pipeline import Tempo  # heavy: torch
 
         tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.hear)
         runs = tempo.ask_many(
-            video,
+            info,
             questions,
             sampling=sampling,
             budget=limits,
@@ -84,11 +86,13 @@ def ask(
             _present(run, screen, rows)
 
 
-def _check_early(video: Path) -> None:
-    """What is wrong at first sight is said before torch and the weights are loaded."""
-    from ..video.probe import check_file
+def looked_at(video: Path, ffmpeg: str | None) -> VideoInfo:
+    """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is loaded."""
+    from ..video.ffmpeg import find_ffmpeg
+    from ..video.probe import probe
 
-    check_file(video)
+    find_ffmpeg(ffmpeg)
+    return probe(video)
 
 
 def _present(run: Run, screen: Screen, rows: int | None) -> None:

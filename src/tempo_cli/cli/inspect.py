@@ -7,10 +7,12 @@ import typer
 
 from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
+from ..events import Progress
 from ..schema import run_from_json
 from ..types import Run
 from . import options as o
 from . import render
+from .ask import looked_at
 from .console import Screen
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
@@ -73,14 +75,13 @@ def _measured(
     budget: BudgetOptions,
     ffmpeg: str | None,
 ) -> Run:
-    from ..video.probe import check_file
-
-    check_file(video)
+    info = looked_at(video, ffmpeg)
+    screen.hear(Progress("load", 0, 1))
     from ..pipeline import Tempo  # heavy: torch
 
     tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.hear)
     return tempo.inspect(
-        video, question, sampling=sampling, budget=budget, ffmpeg=ffmpeg, on_event=screen.hear
+        info, question, sampling=sampling, budget=budget, ffmpeg=ffmpeg, on_event=screen.hear
     )
 
 

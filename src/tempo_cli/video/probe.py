@@ -36,7 +36,7 @@ def probe(path: Path) -> VideoInfo:
         UsageError: `path` is a URL.
         VideoError: no such file, not a video, no video stream, or no frames in it.
     """
-    check_file(path)
+    _check_file(path)
     with _opened(path) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)
@@ -60,8 +60,7 @@ def probe(path: Path) -> VideoInfo:
         )
 
 
-def check_file(path: Path) -> None:
-    """Raise UsageError or VideoError if `path` can't be a video file at all, without reading it."""
+def _check_file(path: Path) -> None:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
