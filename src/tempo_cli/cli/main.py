@@ -65,10 +65,9 @@ def run(arguments: list[str]) -> int:
 
 def _interrupted(number: int, arguments: list[str]) -> int:
     """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
-    if wants_json(arguments):
-        name = signal.Signals(number).name
-        report_error(StoppedError(f"interrupted by {name}", "Run it again."), arguments)
-    return 128 + number
+    error = StoppedError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
+    error.exit_code = 128 + number
+    return _failed(error, arguments, debug=False) if wants_json(arguments) else error.exit_code
 
 
 def _failed(error: TempoError, arguments: list[str], debug: bool) -> int:
