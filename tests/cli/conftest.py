@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -69,8 +70,12 @@ def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
-def on_terminal(*arguments: object, columns: int = 80) -> tuple[int, str]:
-    """Run the command with a terminal of `columns` cells on all streams: exit code and what was shown."""
+def on_terminal(*arguments: object, columns: int = 80, interrupt_at: bytes | None = None) -> tuple[int, str]:
+    """Run the command with a terminal of `columns` cells on all streams: exit code and what was shown.
+
+    Args:
+        interrupt_at: send SIGINT once this was shown.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     words = [str(argument) for argument in arguments]
@@ -85,5 +90,8 @@ def on_terminal(*arguments: object, columns: int = 80) -> tuple[int, str]:
         if not piece:
             break
         shown += piece
+        if interrupt_at is not None and interrupt_at in shown:
+            process.send_signal(signal.SIGINT)
+            interrupt_at = None
     os.close(ours)
     return process.wait(), shown.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -102,21 +102,44 @@ def test_a_signal_while_decoding_leaves_no_ffmpeg(number: int, code: int, long_c
     assert not [pid for pid in offspring if alive(pid)]
 
 
-def test_ctrl_c_while_the_answer_is_written() -> None:
-    """A terminal's Ctrl-C goes to the whole process group; what was answered stays on the screen."""
-    process = spawn("ask", FRACTAL, "what", *SHORT[:4], "--max-new-tokens", 39_000, start_new_session=True)
-    time.sleep(0.1)
-    deadline = time.monotonic() + 60
-    seen_child = False
+def after_decoding(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until ffmpeg has come and gone."""
+    seen, deadline = False, time.monotonic() + 60
     while time.monotonic() < deadline:
-        here = children(process.pid)
-        if seen_child and not here:
-            break  # decoding is over
-        seen_child = seen_child or bool(here)
-        time.sleep(0.02)
+        here = bool(children(process.pid))
+        if seen and not here:
+            return
+        seen = seen or here
+        time.sleep(0.01)
+    pytest.fail("ffmpeg did not come and go")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize(
+    "work",
+    [["--fps", 25, "--window", 1, "--max-new-tokens", 1], ["--max-new-tokens", 39_000]],
+    ids=["compressing", "answering"],
+)
+def test_ctrl_c_after_decoding(work: list[object]) -> None:
+    """A terminal's Ctrl-C goes to the whole process group."""
+    process = spawn("ask", FRACTAL, "what", *SHORT[:4], *work, start_new_session=True)
+    after_decoding(process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("at", [b"decode", b"ly m-)"], ids=["progress", "answer"])
+def test_ctrl_c_leaves_the_terminal_as_it_was(at: bytes) -> None:
+    """The cursor is shown again, and the prompt begins on a line of its own."""
+    code, shown = on_terminal(
+        "ask", FRACTAL, "what color was the car", *SHORT[:4], "--max-new-tokens", 39_000, interrupt_at=at
+    )
+    assert code == 130
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+    assert "Traceback" not in shown
+    if at != b"decode":
+        assert shown.endswith("\n")
 
 
 def test_a_closed_pipe_is_quiet() -> None:
