@@ -171,6 +171,9 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     shown = [s for s in stamps[early:] if opening is None or s is None or s >= opening]
     # AVI tells decoding times; with B-frames they are not the presentation times
     exact = reader != "avi" or not codec.has_b_frames
+    if exact and any(stamp is not None for stamp in shown):
+        # a packet without a stamp among others with one: a second field, or the rest of a cut-off group
+        shown = [stamp for stamp in shown if stamp is not None]
     return _Index(shown, keys, hidden + len(stamps) - len(shown), last, exact)
 
 
