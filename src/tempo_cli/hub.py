@@ -26,7 +26,7 @@ def find_model(model: str, revision: str | None = None) -> ModelHome:
         ModelError: neither exists.
     """
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model.strip() and folder.is_dir():
         return ModelHome(model, folder, None)
     if not _is_repository(model):
         raise ModelError(

@@ -412,9 +412,17 @@ class _Job:
 
     def summary(self) -> VideoSummary:
         """What a run says of the video."""
-        info, start = self.info, float(self.info.times[self.plan.indices[0]])
-        shown = str(info.path), info.duration, float(info.rate), info.width, info.height, info.codec
-        return VideoSummary(*shown, start, self.end)
+        info = self.info
+        return VideoSummary(
+            path=str(info.path),
+            duration=info.duration,
+            fps=float(info.rate),
+            width=info.width,
+            height=info.height,
+            codec=info.codec,
+            start=self.plan.origin,
+            end=self.end,
+        )
 
     def warn(self, message: str, question: int | None = None) -> None:
         self.warnings.append((question, message))

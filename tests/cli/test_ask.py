@@ -126,6 +126,12 @@ def test_start_and_end_count_from_the_beginning_of_the_video(tempo: Tempo) -> No
     ]
 
 
+def test_one_frame_is_the_last_one(tempo: Tempo) -> None:
+    run = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--max-frames", 1).json
+    assert (run["video"]["start"], run["video"]["end"]) == (0.0, 10.0)
+    assert [(s["start"], s["end"], s["frames"]) for s in run["segments"]] == [(9.96, 10.0, 1)]
+
+
 def test_a_lowered_budget_is_told_on_stderr_and_in_the_run(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--context", 120)
     (warning,) = done.json["warnings"]

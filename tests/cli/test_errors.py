@@ -52,6 +52,7 @@ def two_lines(outcome: Outcome) -> tuple[str, str]:
         (["ask", "missing.mp4", "what"], 3, "'missing.mp4' does not exist"),
         (["ask", MODEL, "what"], 3, "is a folder"),
         (["ask", MODEL / "config.json", "what", *SHORT], 3, "is not a readable video"),
+        (["ask", FRACTAL, "what", "--model", ""], 4, "there is no model folder ''"),
         (["ask", FRACTAL, "what", "--model", "nowhere"], 4, "there is no model folder 'nowhere'"),
         (["ask", FRACTAL, "what"], 4, "the model Vision-CAIR/Tempo-6B is not downloaded"),
         (["ask", FRACTAL, "what", "--model", FRACTAL.parent], 4, "has no config.json"),
