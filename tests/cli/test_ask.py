@@ -140,6 +140,17 @@ def test_a_lowered_budget_is_told_on_stderr_and_in_the_run(tempo: Tempo) -> None
     assert done.json["budget"]["used"] <= done.json["budget"]["limit"] < 120
 
 
+def test_a_large_model_on_a_cpu_is_told_with_an_estimate(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Multiply-adds of 20 frames in 3 segments, at a speed that makes them take an hour."""
+    monkeypatch.setattr("tempo_cli.pipeline._SLOW_PARAMETERS", 1)
+    weights = 289_568  # of the tiny compressor and its router
+    monkeypatch.setattr("tempo_cli.pipeline.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600)
+    (warning,) = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
+    assert warning == "0.0 billion weights on a CPU: expect about 60 minutes before the answer begins"
+
+
 def test_quiet_says_nothing_on_stderr_but_keeps_the_warning_in_the_run(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--context", 120, "--quiet")
     assert (done.err, len(done.json["warnings"])) == ("", 1)
