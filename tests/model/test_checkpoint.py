@@ -279,6 +279,16 @@ def test_a_senseless_configuration_is_an_error_of_the_model(folder, fields, mess
     assert message in failure(folder).message
 
 
+@pytest.mark.parametrize("part", ["Tempo-tiny", "Qwen3-VL-tiny"])
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder, part):
+    path = folder.parent / part / "tokenizer.json"
+    value = json.loads(path.read_text())
+    last = value["added_tokens"][-1]
+    value["added_tokens"] += [last | {"id": 471 + n, "content": f"<|more_{n}|>"} for n in range(10)]
+    path.write_text(json.dumps(value))
+    assert failure(folder).message == f"{folder.parent / part}/tokenizer.json has 481 tokens, the model 480"
+
+
 def test_the_weights_must_fit_the_configuration(folder):
     edit(folder / "config.json", num_compression_tokens=64)
     assert failure(folder).message == (

@@ -169,6 +169,7 @@ class Checkpoint:
             compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
             files=TensorFiles(folder),
         )
+        checkpoint._check_vocabularies()
         checkpoint._check_tensors()
         return checkpoint
 
@@ -199,6 +200,19 @@ class Checkpoint:
         yes, no = files.rows(home, ids)
         direction: torch.Tensor = yes - no
         return direction.float()
+
+    def _check_vocabularies(self) -> None:
+        text: Any = self.vlm_config.text_config
+        pairs = (
+            (self.folder, self.decoder_tokenizer, self.llm_config.vocab_size),
+            (self.base, self.compressor_tokenizer, text.vocab_size),
+        )
+        for folder, tokenizer, size in pairs:
+            if tokenizer.vocabulary > size:
+                raise ModelError(
+                    f"{folder}/tokenizer.json has {tokenizer.vocabulary:,} tokens, the model {size:,}",
+                    _REDOWNLOAD,
+                )
 
     def _check_tensors(self) -> None:
         try:
