@@ -195,7 +195,7 @@ class Tempo:
         """Relevance and allocation of every segment, without an answer: needs no decoder."""
         job = self._job(video, [question], sampling, budget, ffmpeg, on_event)
         (memory,) = self._compress(job)
-        allocation = self._allocate(job, 0, memory)
+        allocation = self._allocate(job, 0, memory, self._tags(job))
         return self._report(job, 0, memory, allocation, None, 0.0)
 
     def _job(
@@ -274,9 +274,11 @@ class Tempo:
         job.see(pixels)
         return resize(pixels, self.checkpoint.dimensions)
 
-    def _allocate(self, job: "_Job", number: int, memory: MemoryTokens) -> Allocation:
-        tags = [len(tag) for tag in self._tags(job)]
-        fitted = fit_budget(memory.relevance, tags, job.rooms[number], job.budget, self.checkpoint.dimensions)
+    def _allocate(
+        self, job: "_Job", number: int, memory: MemoryTokens, tags: Sequence[Sequence[int]]
+    ) -> Allocation:
+        lengths, dimensions = [len(tag) for tag in tags], self.checkpoint.dimensions
+        fitted = fit_budget(memory.relevance, lengths, job.rooms[number], job.budget, dimensions)
         for warning in fitted.warnings:
             job.warn(warning, number)
         return fitted.allocation
@@ -284,11 +286,12 @@ class Tempo:
     def _answer(
         self, job: "_Job", number: int, memory: MemoryTokens, decoder: Decoder, generation: GenerationOptions
     ) -> Run:
-        allocation = self._allocate(job, number, memory)
+        tags = self._tags(job)
+        allocation = self._allocate(job, number, memory, tags)
         started = time.perf_counter()
         before, after = job.texts[number]
         with _memory_errors("Lower --budget."):
-            embeds = decoder.splice(before, self._tags(job), memory, allocation, after)
+            embeds = decoder.splice(before, tags, memory, allocation, after)
             longest = self.checkpoint.dimensions.max_positions - len(embeds)
             most = min(generation.max_new_tokens, longest)
             tokens = decoder.generate(embeds, self.checkpoint.rule, replace(generation, max_new_tokens=most))

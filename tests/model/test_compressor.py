@@ -1,6 +1,7 @@
 """The compressor against one plain forward pass of Qwen3-VL: cache, positions and masks at once."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,3 +170,14 @@ def test_a_prompt_that_does_not_match_its_frames_is_refused(tiny_models):
     (larger,) = compressor.batches([segment(0, 96, 96)], 1)
     with pytest.raises(ValueError, match="12 places for 18 visual tokens"):
         compressor.read(type(batch)(larger.frames, batch.ids))
+
+
+def test_prompts_of_one_length_with_frames_at_other_places_are_batched_apart(tiny_model):
+    """Times of other lengths in another order: no video has them, another tokenizer may."""
+    compressor = tiny_model.compressor
+    ahead, behind = (
+        Segment(replace(one.plan, patch_times=times), one.frames)
+        for one, times in ((segment(0), (9.5, 10.5)), (segment(1), (10.5, 9.5)))
+    )
+    assert len(compressor.prefix_ids(ahead)) == len(compressor.prefix_ids(behind))
+    assert [len(batch.ids) for batch in compressor.batches([ahead, behind], 8)] == [1, 1]

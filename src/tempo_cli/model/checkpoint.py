@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -37,6 +37,14 @@ _REAL = {"F64", "F32", "F16", "BF16"}
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
+class _Header(NamedTuple):
+    """What a file says of a tensor."""
+
+    path: Path
+    shape: tuple[int, ...]
+    kind: str
+
+
 class TensorFiles:
     """The tensors of a folder's safetensors files, one file or sharded, by name."""
 
@@ -44,43 +52,42 @@ class TensorFiles:
         self.folder = folder
         index = folder / "model.safetensors.index.json"
         names = _shard_names(index) if index.exists() else ["model.safetensors"]
-        self._homes: dict[str, Path] = {}
+        self._headers: dict[str, _Header] = {}
         for name in names:
             path = folder / name
             if Path(name).name != name or not path.exists():
                 raise ModelError(f"{folder} has no {name}", _no_weights_hint(folder))
             with _opened(path) as tensors:
-                self._homes.update(dict.fromkeys(tensors.keys(), path))
+                for tensor in tensors.keys():  # noqa: SIM118  no dictionary: it has no __iter__
+                    header = tensors.get_slice(tensor)
+                    self._headers[tensor] = _Header(path, tuple(header.get_shape()), header.get_dtype())
 
     @property
     def names(self) -> set[str]:
         """Every tensor's name."""
-        return set(self._homes)
+        return set(self._headers)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape by the file's header."""
-        with _opened(self._homes[name]) as tensors:
-            return tuple(tensors.get_slice(name).get_shape())
+        return self._headers[name].shape
 
     def is_real(self, name: str) -> bool:
         """Whether it holds floating-point numbers, by the file's header."""
-        with _opened(self._homes[name]) as tensors:
-            return tensors.get_slice(name).get_dtype() in _REAL
+        return self._headers[name].kind in _REAL
 
     def rows(self, name: str, rows: list[int]) -> torch.Tensor:
         """Some rows of a matrix, in the file's own type, (len(rows), D)."""
-        with _opened(self._homes[name]) as tensors:
+        with _opened(self._headers[name].path) as tensors:
             matrix = tensors.get_slice(name)
             return torch.stack([matrix[row : row + 1][0] for row in rows])
 
     def load(self, names: dict[str, str], device: torch.device) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield (module's name, tensor) for `names`, {file's name: module's name}, file by file."""
-        for path in sorted(set(self._homes.values())):
-            here = [name for name in names if self._homes[name] == path]
-            if here:
-                with _opened(path, device) as tensors:
-                    for name in here:
-                        yield names[name], tensors.get_tensor(name)
+        for path in sorted({self._headers[name].path for name in names}):
+            with _opened(path, device) as tensors:
+                for name, own in names.items():
+                    if self._headers[name].path == path:
+                        yield own, tensors.get_tensor(name)
 
 
 def _shard_names(index: Path) -> list[str]:

@@ -8,7 +8,7 @@
 | memory tokens | (B, M, D) |
 | relevance | (B,) float32 |
 
-Segments in a batch have equal shapes and equally long prefixes, so nothing is padded or masked out.
+Segments in a batch have equal shapes and their frames at equal places, so nothing is padded or masked out.
 Everything is causal: the prefix is computed once and read by every question (reference: prompt order).
 """
 
@@ -68,19 +68,19 @@ class Compressor(nn.Module):
         return prompts.compressor_prefix(self.tokenizer, segment.plan.patch_times, tokens)
 
     def batches(self, segments: Iterable[Segment], size: int) -> Iterator[Batch]:
-        """Yield consecutive segments together, up to `size` while shape and prefix length stay the same."""
-        pairs = ((segment.frames, self.prefix_ids(segment)) for segment in segments)
-        for _, run in groupby(pairs, key=lambda pair: (pair[0].shape, len(pair[1]))):
+        """Yield consecutive segments together, up to `size`, while shape and frame places are the same."""
+        pairs = ((segment.frames, np.array(self.prefix_ids(segment))) for segment in segments)
+        for _, run in groupby(pairs, key=lambda pair: (pair[0].shape, self._visual(pair[1]).tobytes())):
             while pack := list(islice(run, size)):
                 frames, ids = zip(*pack, strict=True)
-                yield Batch(torch.from_numpy(np.stack(frames)), np.array(ids))
+                yield Batch(torch.from_numpy(np.stack(frames)), np.stack(ids))
 
     @torch.inference_mode()
     def read(self, batch: Batch) -> Prefix:
         """Compute what does not depend on the question."""
         device = self.memory.device
         frames, ids = batch.frames.to(device), batch.ids
-        visual = ids == self.tokenizer.special_id(prompts.VIDEO_PAD)
+        visual = self._visual(ids)
         grid = self._grid(frames)
         features = self.vlm.visual(
             patchify(frames, self.dimensions).to(self.memory.dtype),
@@ -94,7 +94,6 @@ class Compressor(nn.Module):
             )
         embeds[mask] = features.pooler_output.to(embeds.dtype)
         positions = mrope_positions(visual[0], grid, self.dimensions.merge)
-        # rows differ in the digits of their times only: positions and mask are the same for all
         cache = DynamicCache(config=self.vlm.language_model.config)
         self.vlm.language_model(
             inputs_embeds=embeds,
@@ -125,6 +124,11 @@ class Compressor(nn.Module):
         prefix.cache.crop(-embeds.shape[1])
         scores = torch.sigmoid(hidden[:, len(ids) - 1].float() @ self.router)
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
+
+    def _visual(self, ids: IntArray) -> BoolArray:
+        """Which ids are places of the frames; the same in every row of a batch."""
+        places: BoolArray = ids == self.tokenizer.special_id(prompts.VIDEO_PAD)
+        return places
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
         embeds: torch.Tensor = self.vlm.language_model.embed_tokens(

@@ -1,11 +1,14 @@
 """At which packets decoding can begin and give exactly the frames that decoding from the start gives.
 
 A container's "key frame" flag promises less in H.264: with intra refresh it marks where refreshing begins.
-There, and in HEVC, the packet itself is asked.
+There, and in HEVC, the packet itself is asked; no other is read, for all of them may be key frames and large.
 """
 
 import re
 from collections.abc import Iterator
+from typing import Any
+
+import av
 
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _IDR = 5  # H.264: nothing after it refers to anything before it
@@ -17,7 +20,7 @@ _OPEN = {16, 17, 18, 21}  # HEVC: frames stored after it and shown before it may
 _SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf"}
 
 
-def begins_anew(reader: str, codec: str, packet: bytes, extradata: bytes | None) -> bool:
+def begins_anew(reader: str, codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
     """Whether decoding can begin at a packet that the container calls a key frame.
 
     Args:
@@ -27,19 +30,19 @@ def begins_anew(reader: str, codec: str, packet: bytes, extradata: bytes | None)
     if reader not in _SEEKABLE:
         return False
     if codec == "h264":
-        return any(first & 0x1F == _IDR for first in _unit_heads(packet, _length_size(extradata, 4)))
+        return any(first & 0x1F == _IDR for first in _unit_heads(bytes(packet), _length_size(extradata, 4)))
     if codec == "hevc":
         return any(kind in _IRAP for kind in _hevc_kinds(packet, extradata))
     return True
 
 
-def loses_leading(codec: str, packet: bytes, extradata: bytes | None) -> bool:
+def loses_leading(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
     """Whether a stream that begins with this key frame loses the frames that are shown before it."""
     return codec == "hevc" and any(kind in _OPEN for kind in _hevc_kinds(packet, extradata))
 
 
-def _hevc_kinds(packet: bytes, extradata: bytes | None) -> Iterator[int]:
-    return (first >> 1 & 0x3F for first in _unit_heads(packet, _length_size(extradata, 21)))
+def _hevc_kinds(packet: "av.Packet[Any]", extradata: bytes | None) -> Iterator[int]:
+    return (first >> 1 & 0x3F for first in _unit_heads(bytes(packet), _length_size(extradata, 21)))
 
 
 def _length_size(extradata: bytes | None, place: int) -> int | None:

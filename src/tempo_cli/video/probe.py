@@ -154,12 +154,11 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
             if packet.size == 0:
                 continue
             if packet.is_keyframe and packet.pts is not None:
-                data = bytes(packet)
                 if not started:
                     early = len(stamps)
-                    lost = early > 0 or loses_leading(codec.name, data, codec.extradata)
+                    lost = early > 0 or loses_leading(codec.name, packet, codec.extradata)
                     opening = packet.pts if lost else None
-                if not packet.is_discard and begins_anew(reader, codec.name, data, codec.extradata):
+                if not packet.is_discard and begins_anew(reader, codec.name, packet, codec.extradata):
                     keys.append(packet.pts)
             started = started or packet.is_keyframe
             if packet.is_discard:
@@ -220,17 +219,15 @@ def _announced_seconds(stream: av.VideoStream, container: str, start: float) -> 
     Args:
         start: time stamp of the first frame, seconds.
     """
-    if (
-        container == "avi"
-    ):  # libav shortens the duration of a file that was cut off, the header's count it leaves
+    if container == "avi":
+        # libav shortens the duration of a file that was cut off; the header's count it leaves
         return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
     if container in _JUMPY:
         return None  # the duration is a guess from the last time stamps
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    parts = stream.metadata.get("DURATION", "").split(
-        ":"
-    )  # Matroska: HH:MM:SS.fraction, from the file's start
+    # Matroska: HH:MM:SS.fraction, from the file's start
+    parts = stream.metadata.get("DURATION", "").split(":")
     try:
         hours, minutes, seconds = (float(part) for part in parts)
     except ValueError:
