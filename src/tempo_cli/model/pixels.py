@@ -15,14 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..config import (
-    FIRST_GRID,
-    SECOND_GRID,
-    SECOND_MAX_PIXELS,
-    SECOND_MIN_PIXELS,
-    ModelDimensions,
-    PixelLimits,
-)
+from ..config import FIRST_GRID, SECOND_MAX_CELLS, SECOND_MIN_CELLS, ModelDimensions, PixelLimits
 from ..types import Pixels
 
 Size = tuple[int, int]  # height, width in px
@@ -53,7 +46,8 @@ def snap_to_grid(size: Size, grid: int, min_pixels: int, max_pixels: int) -> Siz
 def resized_sizes(size: Size, grid: int, limits: PixelLimits) -> tuple[Size, Size, Size]:
     """The size after each of the three steps; `grid` is patch * merge of the weights."""
     first = cap_longest_edge(size, limits.longest_edge)
-    second = snap_to_grid(first, SECOND_GRID, SECOND_MIN_PIXELS, SECOND_MAX_PIXELS)
+    cell = limits.grid**2
+    second = snap_to_grid(first, limits.grid, SECOND_MIN_CELLS * cell, SECOND_MAX_CELLS * cell)
     third = snap_to_grid(second, grid, limits.min_pixels, limits.max_pixels)
     return first, second, third
 

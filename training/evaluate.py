@@ -1,0 +1,169 @@
+"""Held-out videos as files, asked through the package's API: how often is the answer right?
+
+`python -m training.evaluate MODEL OUT.json` films, encodes and asks; every number in docs/nano.md about
+answers comes from its output. Scenes, encodings, questions and phrasings come from seeds that training
+never uses. An answer is right where it is the expected sentence, letter for letter.
+"""
+
+import argparse
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tempo_cli.config import BudgetOptions, SamplingOptions
+from tempo_cli.pipeline import Tempo
+from tempo_cli.sampling import plan_frames
+from tempo_cli.types import Run
+from tempo_cli.video.probe import probe
+
+from . import words
+from .contents import content_of
+from .corpus import table_of
+from .scene import Random, Sight, plan_scene
+from .shape import WINDOW
+from .stages import auc
+from .video import FFMPEG, random_encoding, write_video
+from .words import FAMILIES, Content, Question
+
+SEED = 777_000
+_RATES = (2.0, 4.0, 8.0, 12.0, 25.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a file, its right answer, and whether the video shows what it asks for."""
+
+    question: Question
+    answer: str
+    there: bool
+    held_out: bool
+
+
+@dataclass
+class Tally:
+    """Right answers, and how the router did."""
+
+    right: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    auc: list[float] = field(default_factory=list)
+    first: list[bool] = field(default_factory=list)
+    highest_absent: list[float] = field(default_factory=list)
+    wrong: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, asked: Asked, run: Run, contents: Sequence[Content], path: Path) -> None:
+        """Count one run."""
+        text = run.answer.text if run.answer else ""
+        name = asked.question.family if asked.there else "absent"
+        self.right[f"{name}, new phrasing" if asked.held_out else name].append(text == asked.answer)
+        if text != asked.answer:
+            told = {"video": path.name, "question": asked.question.text, "right": asked.answer, "answer": text}
+            self.wrong.append(told)
+        states = [words.relevance(asked.question, content) for content in contents]
+        scores = np.array([segment.relevance for segment in run.segments])
+        known = np.array([state is not None for state in states])
+        labels = np.array([bool(state) for state in states])
+        if asked.there and not labels[known].all():
+            self.auc.append(auc(torch.tensor(scores[known]), torch.tensor(labels[known])))
+            self.first.append(bool(labels[known][scores[known].argmax()]))
+        elif not asked.there:
+            self.highest_absent.append(float(scores.max()))
+
+    def report(self) -> dict[str, object]:
+        """Shares with their 95 % intervals."""
+        absent = [score < 0.5 for score in self.highest_absent]
+        return {
+            "answers": {name: share(own) for name, own in sorted(self.right.items())},
+            "router": {
+                "auc": round(float(np.mean(self.auc)), 4),
+                "asked-for segment first": share(self.first),
+                "absent: highest relevance under 0.5": share(absent),
+            },
+        }
+
+
+def share(right: Sequence[bool]) -> dict[str, float]:
+    """Part that is right, with Wilson's 95 % interval, in per cent."""
+    n, p, z = len(right), float(np.mean(right)) if right else 0.0, 1.96
+    if not n:
+        return {"n": 0}
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    rounded = (round(100 * value, 1) for value in (p, middle - half, middle + half))
+    return dict(zip(("right", "from", "to"), rounded, strict=True)) | {"n": n}
+
+
+def film(random: Random, folder: Path, name: str) -> tuple[Path, list[list[Sight]]]:
+    """A video of 8 to 16 segments, encoded somehow, with what each frame shows."""
+    how = random_encoding(random, float(random.choice(_RATES)))
+    segments = int(random.integers(8, 17))
+    scene = plan_scene(random, segments * WINDOW / 2, (1.5, 8.0), (0.0, 6.0), how.aspect)
+    path = folder / (name + how.suffix)
+    return path, write_video(scene, path, how)
+
+
+def contents_of(path: Path, seen: Sequence[list[Sight]], sampling: SamplingOptions) -> list[Content]:
+    """What each segment shows of a file."""
+    info = probe(path)
+    plan = plan_frames(len(info.times), float(info.rate), sampling)
+    starts = range(0, len(plan.indices), sampling.window)
+    parts = [plan.indices[start : start + sampling.window] for start in starts]
+    return [content_of(table_of(seen[index] for index in part), 1 / plan.fps) for part in parts]
+
+
+def questions_about(random: Random, contents: Sequence[Content], times: Sequence[float]) -> list[Asked]:
+    """One question of every family, and two about what is not there; half of them in new phrasings."""
+    asked = []
+    for family in (*FAMILIES, "absent", "absent"):
+        there, held_out = family != "absent", bool(random.random() < 0.5)
+        own = family if there else str(random.choice([name for name in FAMILIES if name != "direction"]))
+        for _ in range(20):
+            question = words.ask(random, contents, own, there, held_out)
+            answer = words.answer(question, contents, times) if question else None
+            if question and answer:
+                asked.append(Asked(question, answer, there, held_out))
+                break
+    return asked
+
+
+def evaluate(tempo: Tempo, videos: int, seed: int, budget: BudgetOptions, first: int = 0) -> Tally:
+    """Ask about videos `first` to `first + videos - 1` of a seed."""
+    tally, sampling = Tally(), SamplingOptions()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(first, first + videos):
+            random = np.random.default_rng((seed, number))
+            path, seen = film(random, Path(folder), f"{number:04}")
+            contents = contents_of(path, seen, sampling)
+            times = [(index * WINDOW + WINDOW / 2) / 2 for index in range(len(contents))]
+            asked = questions_about(random, contents, times)
+            texts = [one.question.text for one in asked]
+            runs = tempo.ask_many(path, texts, budget=budget, ffmpeg=FFMPEG)
+            for one, run in zip(asked, runs, strict=True):
+                tally.add(one, run, contents, path)
+            path.unlink()
+    return tally
+
+
+def main() -> None:
+    """Evaluate a model folder and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--videos", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--budget", type=int, default=BudgetOptions().budget)
+    options = parser.parse_args()
+    tempo = Tempo.load(options.model)
+    tally = evaluate(tempo, options.videos, options.seed, BudgetOptions(budget=options.budget))
+    report = {"videos": options.videos, "seed": options.seed, "budget": options.budget, **tally.report()}
+    options.report.write_text(json.dumps({**report, "wrong": tally.wrong[:200]}, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Writes the trained weights in the released layout: a Tempo folder, and its base folder beside it."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tempo_cli import prompts
+from tempo_cli.model.tokenizer import TextTokenizer
+
+from .network import Nano
+from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION
+
+TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
+_COMPRESSOR = "model.vision_tower_aux_list.0."
+_DTYPE = torch.bfloat16
+
+
+def export(model: Nano, tokenizer_json: str, folder: Path) -> None:
+    """Write both folders into `folder`."""
+    tempo, base = folder / TEMPO, folder / BASE
+    for home in (tempo, base):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
+    ids = _special_ids(model.tokenizer)
+    _write(tempo / "config.json", _tempo_config(model.tokenizer.vocabulary, ids))
+    _write(tempo / "generation_config.json", {"eos_token_id": ids["<|im_end|>"], "top_k": 20, "top_p": 0.95})
+    _write(base / "config.json", _base_config(model.tokenizer.vocabulary, ids))
+    _save(_tempo_tensors(model), tempo)
+    embedding = model.compressor.vlm.language_model.embed_tokens.weight
+    _save({"model.language_model.embed_tokens.weight": embedding}, base)
+
+
+def _special_ids(tokenizer: TextTokenizer) -> dict[str, int]:
+    names = ("<|endoftext|>", "<|im_end|>", "<|image_pad|>")
+    own = (prompts.VIDEO_PAD, prompts.VISION_START, prompts.VISION_END)
+    return {str(name): tokenizer.special_id(name) for name in (*names, *own)}
+
+
+def _tempo_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
+    return {
+        "architectures": ["TempoQwenForCausalLM"],
+        "model_type": "tempo_qwen",
+        "dtype": "bfloat16",
+        **TEXT,
+        "vocab_size": vocabulary,
+        "rope_theta": 10_000.0,
+        "rope_scaling": None,
+        "bos_token_id": ids["<|endoftext|>"],
+        "eos_token_id": ids["<|im_end|>"],
+        "mm_projector_type": DIMENSIONS.projector,
+        "mm_vision_tower_aux_list": [f"./{BASE}"],
+        "num_compression_tokens": DIMENSIONS.memory_tokens,
+        "tokenizer_model_max_length": DIMENSIONS.context,
+        "tempo": {
+            "min_tokens": DIMENSIONS.min_tokens,
+            "longest_edge": PIXELS.longest_edge,
+            "grid": PIXELS.grid,
+            "min_pixels": PIXELS.min_pixels,
+            "max_pixels": PIXELS.max_pixels,
+        },
+    }
+
+
+def _base_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
+    return {
+        "architectures": ["Qwen3VLForConditionalGeneration"],
+        "model_type": "qwen3_vl",
+        "dtype": "bfloat16",
+        "image_token_id": ids["<|image_pad|>"],
+        "video_token_id": ids["<|video_pad|>"],
+        "vision_start_token_id": ids["<|vision_start|>"],
+        "vision_end_token_id": ids["<|vision_end|>"],
+        "tie_word_embeddings": True,
+        "text_config": {
+            "model_type": "qwen3_vl_text",
+            **TEXT,
+            "vocab_size": vocabulary,
+            "rope_theta": MROPE["rope_theta"],
+            "rope_scaling": {key: value for key, value in MROPE.items() if key != "rope_theta"},
+        },
+        "vision_config": {"model_type": "qwen3_vl", **VISION},
+    }
+
+
+def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
+    tensors = {}
+    for name, tensor in model.compressor.vlm.state_dict().items():
+        tensors[f"{_COMPRESSOR}vlm.model.{name}"] = tensor
+    tensors[f"{_COMPRESSOR}compression_tokens"] = model.compressor.memory
+    for name, tensor in model.decoder.state_dict().items():
+        part, _, rest = name.partition(".")
+        if rest != "lm_head.weight":  # tied to the embedding
+            tensors[f"model.mm_projector.{rest}" if part == "projector" else rest] = tensor
+    return tensors
+
+
+def _save(tensors: dict[str, Tensor], home: Path) -> None:
+    rounded = {name: tensor.detach().to(_DTYPE).contiguous() for name, tensor in tensors.items()}
+    save_file(rounded, home / "model.safetensors", metadata={"format": "pt", "license": "Apache-2.0"})
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Export what a work folder holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--stage", default="long")
+    options = parser.parse_args()
+    tokenizer = (options.work / "tokenizer.json").read_text()
+    model = Nano(tokenizer)
+    model.load_state_dict(torch.load(options.work / f"{options.stage}.pt", weights_only=True))
+    export(model, tokenizer, options.folder)
+
+
+if __name__ == "__main__":
+    main()

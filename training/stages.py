@@ -1,0 +1,363 @@
+"""The curriculum: what is learned in each stage, from what, and how it is scored.
+
+| stage | what learns | from what |
+|---|---|---|
+| vision | the vision tower | dense labels on the merged tokens of single temporal patches |
+| decoder | the decoder | stories in which its own word embeddings stand for memory tokens |
+| compressor | compressor and projector | single segments: relevance, and the words that each token should hold |
+| together | everything | short videos: answers, relevance, words |
+| long | the decoder | videos of up to 128 segments, the compressor being fixed |
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tempo_cli.allocation import allocate
+
+from . import words
+from .network import Nano, Story
+from .scene import COLOURS, KINDS, MOTIONS, Random
+from .shape import DIMENSIONS, MEMORY, WIDTH
+from .stories import Example, Shelf, draw_story, look
+from .vocabulary import MEMORY_WORDS
+
+Scores = dict[str, float]
+_SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
+
+
+class Stage(Protocol):
+    """One stage. `loss` draws a batch; the same randomness gives the same batch."""
+
+    name: str
+    steps: int
+    rate: float
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        """What is trained."""
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        """Loss of a fresh batch, with scores for the log."""
+
+
+# --- vision ------------------------------------------------------------------------------------------------
+
+_KINDS, _COLOURS, _MOTIONS = len(KINDS), len(COLOURS), len(MOTIONS)
+
+
+@dataclass
+class Vision:
+    """Each merged token tells which things lie in its cell, their colours and motions."""
+
+    steps: int
+    name: str = "vision"
+    rate: float = 2e-3
+    batch: int = 40  # segments; four temporal patches each
+    heads: nn.Linear = field(
+        default_factory=lambda: nn.Linear(WIDTH, _KINDS * (1 + _COLOURS + _MOTIONS))
+    )
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.compressor.vlm.visual, self.heads]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        rows = random.choice(shelf.rows, self.batch)
+        frames = shelf.frames[rows]
+        sights = shelf.sights[rows].copy()
+        if random.random() < 0.5:
+            frames, sights = np.ascontiguousarray(frames[:, :, :, ::-1]), _mirror(sights)
+        merged, deep = model.see(torch.from_numpy(frames))
+        labels = cell_labels(sights, shelf.place[rows, 2], frames.shape[2:4])
+        kinds, colours, motions = (torch.from_numpy(part).flatten(0, 2) for part in labels)
+        loss, scores = torch.zeros(()), {}
+        for features, weight in ((merged, 1.0), (deep, 0.2)):
+            told = self.heads(features).view(-1, _KINDS, 1 + _COLOURS + _MOTIONS)
+            known = kinds >= 0
+            there = kinds == 1
+            moving = motions >= 0
+            loss = loss + weight * (
+                4 * F.binary_cross_entropy_with_logits(told[..., 0][known], kinds[known])
+                + F.cross_entropy(told[..., 1 : 1 + _COLOURS][there], colours[there])
+                + 0.7 * F.cross_entropy(told[..., 1 + _COLOURS :][moving], motions[moving])
+            )
+            if weight == 1:
+                scores = {
+                    "kind": _share((told[..., 0] > 0)[there]),
+                    "false": _share((told[..., 0] > 0)[kinds == 0]),
+                    "colour": _share((told[..., 1 : 1 + _COLOURS].argmax(-1) == colours)[there]),
+                    "motion": _share((told[..., 1 + _COLOURS :].argmax(-1) == motions)[moving]),
+                }
+        return loss, scores
+
+
+def _mirror(sights: np.ndarray) -> np.ndarray:
+    there = sights[..., 0] >= 0
+    sights[..., 4] = np.where(there, 1 - sights[..., 4], sights[..., 4])
+    motion = sights[..., 2]
+    sights[..., 2] = np.where(motion == 0, 1, np.where(motion == 1, 0, motion))
+    return sights
+
+
+def cell_labels(
+    sights: np.ndarray, intervals: np.ndarray, size: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What lies in the cell of each merged token.
+
+    Returns:
+        kinds: (B, t, cells, 8) float32, 1 there, 0 not, -1 a little; colours and motions: the same shape,
+        int64, -100 where nothing is to be told.
+    """
+    rows, columns = size[0] // 32, size[1] // 32
+    y, x = np.divmod(np.arange(rows * columns), columns)
+    table = sights[:, :, :, None, :]  # (B, T, things, 1, 9)
+    centre_x, centre_y, width, height = (table[..., column] for column in (4, 5, 6, 7))
+    inside = 1.0
+    for centre, edge, cell, count in ((centre_x, width, x, columns), (centre_y, height, y, rows)):
+        low, high = np.maximum(centre - edge / 2, cell / count), np.minimum(centre + edge / 2, (cell + 1) / count)
+        inside = inside * np.maximum(high - low, 0)
+    smaller = np.minimum(np.maximum(width * height, 1e-6), 1 / (rows * columns))
+    overlap = np.where(table[..., 0] >= 0, inside / smaller, 0)  # (B, T, things, cells)
+    batch, frames, things, cells = overlap.shape
+    pairs = overlap.reshape(batch, frames // 2, 2, things, cells)
+    ids = sights.reshape(batch, frames // 2, 2, things, 9)
+    kinds = np.zeros((batch, frames // 2, cells, _KINDS), np.float32)
+    colours = np.full(kinds.shape, -100, np.int64)
+    motions = np.full(kinds.shape, -100, np.int64)
+    share = np.zeros_like(kinds)
+    in_both = np.zeros(kinds.shape, np.int64)
+    for b, t, f, thing in np.argwhere(ids[..., 0] >= 0):
+        kind, colour, motion = (int(v) for v in ids[b, t, f, thing, :3])
+        mine = pairs[b, t, f, thing]
+        share[b, t, :, kind] = np.maximum(share[b, t, :, kind], mine)
+        colours[b, t, mine > 0.25, kind] = colour
+        motions[b, t, mine > 0.25, kind] = motion
+        in_both[b, t, :, kind] += 1
+    kinds[share > 0.25] = 1
+    kinds[(share > 0.03) & (share <= 0.25)] = -1
+    unknown = (in_both < 2) | (intervals > 1.0)[:, None, None, None]
+    motions[unknown] = -100
+    return kinds, colours, motions
+
+
+# --- decoder -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Reading:
+    """The decoder learns to answer from words at the places of memory tokens."""
+
+    steps: int
+    name: str = "decoder"
+    rate: float = 2e-3
+    segments: int = 256  # per batch
+    longest: int = 24
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.decoder.llm]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        table = memory_ids(model)
+        stories, families = [], []
+        spread = float(random.uniform(0.1, 0.8)) * model.embed(table).std().detach()
+        for example in _draw(random, shelf, self.segments, self.longest):
+            held = [_held(example, content) for content in example.contents]
+            kept = keep(random, example, None)
+            memory = []
+            for own, k in zip(held, kept, strict=True):
+                vectors = model.embed(table[torch.tensor(own[:k])])
+                noise = torch.from_numpy(random.standard_normal(vectors.shape, np.float32))
+                memory.append(vectors + noise * spread)
+            stories.append(Story(example.times, memory, example.question.text, example.answer))
+            families.append(example.question.family)
+        loss, right = model.write(stories)
+        return loss, _by_family(families, right)
+
+
+def memory_ids(model: Nano) -> Tensor:
+    """Ids of the words that memory tokens may stand for."""
+    return torch.tensor([model.tokenizer.word_id(word) for word in MEMORY_WORDS])
+
+
+_INDEX = {word.strip(): number for number, word in enumerate(MEMORY_WORDS)}
+
+
+def _held(example: Example, content: words.Content) -> list[int]:
+    """The words of a segment's memory as rows of `MEMORY_WORDS`, filled up with END."""
+    told = words.memory_words(example.question, content) or []
+    return [_INDEX[word] for word in [*told, *[words.END] * MEMORY][:MEMORY]]
+
+
+def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list[int]:
+    """How many tokens each segment keeps: sometimes equally many, else by relevance.
+
+    Where the answer would be cut off, it is mostly given room, so that guessing is not what is learned.
+    """
+    count, way = len(example.contents), random.random()
+    if way < 0.2:
+        return [MEMORY] * count
+    need = max(words.memory_need(example.answer) - 1, 1)
+    if way < 0.45:
+        least = need if random.random() < 0.85 else 1
+        return [int(random.integers(min(least, MEMORY), MEMORY + 1))] * count
+    if relevance is None:
+        scores = np.array([words.relevance(example.question, c) is not False for c in example.contents])
+        relevance = np.clip(scores + random.normal(0, 0.05, count), 0, 1).astype(np.float32)
+    budget = int(random.integers(count + need, count * MEMORY + 1)) if count * MEMORY > count + need else count * MEMORY
+    return allocate(relevance, budget, 1, MEMORY).tokens.tolist()
+
+
+# --- compressor --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Compressing:
+    """The compressor learns relevance and what each memory token should hold, on single segments."""
+
+    steps: int
+    name: str = "compressor"
+    rate: float = 2e-3
+    batch: int = 48
+    router_weight: float = 1.0
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.compressor, model.decoder.projector]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        examples = []
+        while len(examples) < self.batch:
+            example = draw_story(random, shelf, 1)
+            examples.append(example)
+        frames = np.concatenate([look(shelf, example) for example in examples])
+        memory, logits = model.compress(
+            torch.from_numpy(frames),
+            [example.patches[0] for example in examples],
+            [example.question.text for example in examples],
+        )
+        slots, scores = slot_loss(model, memory, examples)
+        router, more = router_loss(logits, examples)
+        return self.router_weight * router + slots, scores | more
+
+
+def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
+    """Each projected memory token should be the embedding of its word: cross-entropy and distance."""
+    table = model.embed(memory_ids(model)).detach()
+    size = table.pow(2).sum(-1).mean()
+    told = [
+        words.memory_words(example.question, content) for example in examples for content in example.contents
+    ]
+    rows = torch.tensor([row for row, own in enumerate(told) if own is not None])
+    full = [[_INDEX[word] for word in [*own, *[words.END] * MEMORY][:MEMORY]] for own in told if own is not None]
+    labels = torch.tensor(full)
+    lengths = torch.tensor([len(own) for own in told if own is not None])
+    counts = torch.arange(MEMORY) < lengths[:, None]
+    weight = torch.where(counts, 1.0, _FILLER)
+    projected = model.decoder.projector(memory[rows])
+    logits = projected @ table.T * (8 / size)
+    each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight)
+    far = (projected - table[labels]).pow(2).sum(-1) / size
+    loss = ((each + _SQUARED * far) * weight).sum() / weight.sum()
+    right = (logits.argmax(-1) == labels) | ~counts
+    relevant = labels[:, 0] != _INDEX[words.NOTHING]
+    return loss, {"words": _share(right.all(1)[relevant]), "first": _share(right[:, 0])}
+
+
+def router_loss(logits: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
+    """Relevance as a yes-or-no question; segments that hardly show the thing are passed over."""
+    states = [
+        words.relevance(example.question, content) for example in examples for content in example.contents
+    ]
+    known = torch.tensor([state is not None for state in states])
+    label = torch.tensor([float(state or 0) for state in states])
+    loss = F.binary_cross_entropy_with_logits(logits[known], label[known])
+    return loss, {"router": float(loss.detach()), "auc": auc(logits[known].detach(), label[known])}
+
+
+def auc(scores: Tensor, labels: Tensor) -> float:
+    """Chance that a relevant segment scores higher than another; 0.5 where there is only one sort."""
+    high, low = scores[labels == 1], scores[labels == 0]
+    if not len(high) or not len(low):
+        return 0.5
+    wins = (high[:, None] > low[None]).float() + 0.5 * (high[:, None] == low[None]).float()
+    return float(wins.mean())
+
+
+# --- together ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Together:
+    """Videos of 1 to `longest` segments, end to end; with `fixed`, the compressor does not learn."""
+
+    steps: int
+    name: str = "together"
+    rate: float = 1e-3
+    segments: int = 64  # per batch
+    longest: int = 12
+    fixed: bool = False
+    router_weight: float = 1.0
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.decoder] if self.fixed else [model.compressor, model.decoder]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        examples = _draw(random, shelf, self.segments, self.longest)
+        frames = torch.from_numpy(np.concatenate([look(shelf, example) for example in examples]))
+        patches = [part for example in examples for part in example.patches]
+        questions = [example.question.text for example in examples for _ in example.contents]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.fixed):
+            parts = [
+                model.compress(frames[at : at + 64], patches[at : at + 64], questions[at : at + 64])
+                for at in range(0, len(frames), 64)
+            ]
+            memory, logits = (torch.cat(part) for part in zip(*parts, strict=True))
+        projected = model.decoder.projector(memory)
+        relevance = torch.sigmoid(logits.detach()).numpy()
+        stories, at = [], 0
+        for example in examples:
+            count = len(example.contents)
+            kept = keep(random, example, relevance[at : at + count])
+            pieces = [projected[at + row, :k] for row, k in enumerate(kept)]
+            stories.append(Story(example.times, pieces, example.question.text, example.answer))
+            at += count
+        answers, right = model.write(stories)
+        router, scores = router_loss(logits, examples)
+        scores |= _by_family([example.question.family for example in examples], right)
+        if self.fixed:
+            return answers, scores
+        slots, more = slot_loss(model, memory, examples)
+        return answers + self.router_weight * router + _SLOT * slots, scores | more
+
+
+def _draw(random: Random, shelf: Shelf, segments: int, longest: int) -> list[Example]:
+    """Videos of equal length, about `segments` segments in all, at most 48 videos."""
+    count = int(np.exp(random.uniform(0, np.log(longest + 1))))
+    return [draw_story(random, shelf, count) for _ in range(max(1, min(48, segments // count)))]
+
+
+def draw_shelf(random: Random, shelves: list[Shelf]) -> Shelf:
+    """A frame size, the more likely the more segments it has."""
+    sizes = np.array([len(shelf) for shelf in shelves], float)
+    return shelves[int(random.choice(len(shelves), p=sizes / sizes.sum()))]
+
+
+def _share(right: Tensor) -> float:
+    return float(right.float().mean()) if len(right) else float("nan")
+
+
+def _by_family(families: list[str], right: Tensor) -> Scores:
+    scores = {"answers": float(right.float().mean())}
+    for family in sorted(set(families)):
+        scores[family] = float(right[[name == family for name in families]].float().mean())
+    return scores
+
+
+assert DIMENSIONS.memory_tokens == MEMORY

@@ -1,0 +1,108 @@
+"""`python -m training.train WORK`: the whole curriculum, resumable; `make nano` calls it.
+
+The vision tower and the decoder learn side by side, a core each; then both cores share each batch.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from .corpus import VIDEOS
+from .network import Nano
+from .stages import Compressing, Reading, Together, Vision
+from .trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
+from .vocabulary import learn_tokenizer
+
+ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the speed
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "500000000",
+    "OMP_NUM_THREADS": "1",
+}
+STAGES = ("vision", "decoder", "compressor", "together", "long")
+
+
+def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
+    """Every stage with its length; `scale` shortens all of them."""
+
+    def steps(full: int) -> int:
+        return max(2, round(full * scale))
+
+    return {
+        "vision": Vision(steps(2400)),
+        "decoder": Reading(steps(2000)),
+        "compressor": Compressing(steps(1300), router_weight=router_weight),
+        "together": Together(steps(1100), router_weight=router_weight),
+        "long": Together(steps(250), name="long", rate=1e-3, segments=192, longest=128, fixed=True),
+    }
+
+
+def work(rank: int, world: int, options: argparse.Namespace, names: list[str], port: int) -> None:
+    """One process: the stages `names`, in step with `world - 1` others."""
+    torch.set_num_threads(1)
+    if world > 1:
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        dist.init_process_group("gloo", rank=rank, world_size=world)
+    torch.manual_seed(options.seed)
+    model = Nano((options.work / "tokenizer.json").read_text())
+    train = load_shelves(options.corpus, TRAINED_ON, options.videos)
+    check = load_shelves(options.corpus, HELD_OUT, options.videos)
+    trainer = Trainer(model, options.work, options.seed, train, check)
+    stages = curriculum(options.scale, options.router_weight)
+    for name in names:
+        if trainer.done(name):
+            continue
+        if name == "compressor":
+            join(model, options.work, options.vision)
+        trainer.run(stages[name], STAGES.index(name))  # type: ignore[arg-type]
+    if world > 1:
+        dist.destroy_process_group()
+
+
+def join(model: Nano, folder: Path, vision: bool) -> None:
+    """The vision tower of one process and the decoder of the other become one model."""
+    model.load_state_dict(torch.load(folder / "decoder.pt", weights_only=True))
+    if vision:
+        state = torch.load(folder / "vision.pt", weights_only=True)
+        part = {name: tensor for name, tensor in state.items() if ".visual." in name}
+        model.load_state_dict(part, strict=False)
+
+
+def main() -> None:
+    """Train, or go on training."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path, help="folder for checkpoints and the log")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--videos", type=int, default=VIDEOS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of steps")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-vision", dest="vision", action="store_false", help="ablation")
+    parser.add_argument("--router-weight", type=float, default=1.0, help="0 for the ablation")
+    options = parser.parse_args()
+    if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR)
+    options.work.mkdir(parents=True, exist_ok=True)
+    tokenizer = options.work / "tokenizer.json"
+    if not tokenizer.exists():
+        tokenizer.write_text(learn_tokenizer())
+    alone = [["decoder"], ["vision"]] if options.vision else [["decoder"]]
+    context = mp.get_context("spawn")
+    processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"a stage failed with {process.exitcode}")
+    port = 29_500 + os.getpid() % 1000
+    mp.spawn(work, args=(options.workers, options, ["compressor", "together", "long"], port), nprocs=options.workers)
+
+
+if __name__ == "__main__":
+    main()
