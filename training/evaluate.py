@@ -62,7 +62,12 @@ class Tally:
         name = asked.question.family if asked.there else "absent"
         self.right[f"{name}, new phrasing" if asked.held_out else name].append(text == asked.answer)
         if text != asked.answer:
-            told = {"video": path.name, "question": asked.question.text, "right": asked.answer, "answer": text}
+            told = {
+                "video": path.name,
+                "question": asked.question.text,
+                "right": asked.answer,
+                "answer": text,
+            }
             self.wrong.append(told)
         states = [words.relevance(asked.question, content) for content in contents]
         scores = np.array([segment.relevance for segment in run.segments])

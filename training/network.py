@@ -37,7 +37,7 @@ Pairs = list[tuple[Tensor, Tensor]]  # keys and values of each layer
 
 
 class Nano(nn.Module):
-    """Compressor and decoder with new weights; the router is row Yes - row No of the compressor's embedding."""
+    """Compressor and decoder with new weights; the router is row Yes - row No of the embedding."""
 
     def __init__(self, tokenizer_json: str) -> None:
         super().__init__()

@@ -7,7 +7,6 @@ the group's start to its end; between groups the background is empty. What is se
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +84,7 @@ class Scene:
 
     def frames(self, rate: float, size: tuple[int, int]) -> Iterator[tuple[Pixels, list[Sight]]]:
         """Every frame at `rate` per second, (H, W, 3) uint8, with what is seen in it."""
-        painter = _Painter(self, size)
+        painter = Painter(self, size)
         for number in range(round(self.duration * rate)):
             t = number / rate
             yield painter.draw(t), self.seen(t)
@@ -183,9 +182,7 @@ def _plan_thing(
     )  # fmt: skip
 
 
-def _size(
-    random: Random, kind: str, aspect: float, in_rows: bool, lanes: int
-) -> tuple[float, float]:
+def _size(random: Random, kind: str, aspect: float, in_rows: bool, lanes: int) -> tuple[float, float]:
     """Width and height in frame units; the shorter frame edge decides, a lane is nearly filled."""
     shape = _SHAPE[kind] / aspect  # width / height in frame units
     largest = 0.55 if lanes == 1 else 1.05 / lanes if in_rows else 0.9 / lanes / shape
@@ -217,7 +214,7 @@ def _way(random: Random, along: float, seconds: float, motion: str, alone: bool)
 # --- painting ---------------------------------------------------------------------------------------------
 
 
-class _Painter:
+class Painter:
     """Draws a scene at one frame size."""
 
     def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
@@ -276,7 +273,8 @@ class _Shot:
     def at(self, seconds: float) -> Pixels:
         """The part of the background that is in view."""
         shift = [
-            round(m / 2 + m / 2 * np.sin(d * seconds * 4)) for m, d in zip(self.margin, self.drift, strict=True)
+            round(m / 2 + m / 2 * np.sin(d * seconds * 4))
+            for m, d in zip(self.margin, self.drift, strict=True)
         ]
         return self.image[shift[0] : shift[0] + self.size[0], shift[1] : shift[1] + self.size[1]].copy()
 

@@ -48,4 +48,9 @@ VISION: dict[str, Any] = {
     "deepstack_visual_indexes": [1],
     "hidden_act": "gelu_pytorch_tanh",
 }
-MROPE = {"rope_type": "default", "mrope_section": [6, 5, 5], "mrope_interleaved": True, "rope_theta": 10_000.0}
+MROPE = {
+    "rope_type": "default",
+    "mrope_section": [6, 5, 5],
+    "mrope_interleaved": True,
+    "rope_theta": 10_000.0,
+}

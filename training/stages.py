@@ -4,13 +4,13 @@
 |---|---|---|
 | vision | the vision tower | dense labels on the merged tokens of single temporal patches |
 | decoder | the decoder | stories in which its own word embeddings stand for memory tokens |
-| compressor | compressor and projector | single segments: relevance, and the words that each token should hold |
+| compressor | compressor and projector | single segments: relevance, the word of each memory token |
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ from . import words
 from .network import Nano, Story
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import Example, Shelf, draw_story, look
+from .stories import Example, Shelf, draw_story, look, story_times
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
@@ -58,9 +58,7 @@ class Vision:
     name: str = "vision"
     rate: float = 2e-3
     batch: int = 40  # segments; four temporal patches each
-    heads: nn.Linear = field(
-        default_factory=lambda: nn.Linear(WIDTH, _KINDS * (1 + _COLOURS + _MOTIONS))
-    )
+    heads: nn.Linear = field(default_factory=lambda: nn.Linear(WIDTH, _KINDS * (1 + _COLOURS + _MOTIONS)))
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.compressor.vlm.visual, self.heads]
@@ -119,7 +117,10 @@ def cell_labels(
     centre_x, centre_y, width, height = (table[..., column] for column in (4, 5, 6, 7))
     inside = 1.0
     for centre, edge, cell, count in ((centre_x, width, x, columns), (centre_y, height, y, rows)):
-        low, high = np.maximum(centre - edge / 2, cell / count), np.minimum(centre + edge / 2, (cell + 1) / count)
+        low, high = (
+            np.maximum(centre - edge / 2, cell / count),
+            np.minimum(centre + edge / 2, (cell + 1) / count),
+        )
         inside = inside * np.maximum(high - low, 0)
     smaller = np.minimum(np.maximum(width * height, 1e-6), 1 / (rows * columns))
     overlap = np.where(table[..., 0] >= 0, inside / smaller, 0)  # (B, T, things, cells)
@@ -209,7 +210,11 @@ def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list
     if relevance is None:
         scores = np.array([words.relevance(example.question, c) is not False for c in example.contents])
         relevance = np.clip(scores + random.normal(0, 0.05, count), 0, 1).astype(np.float32)
-    budget = int(random.integers(count + need, count * MEMORY + 1)) if count * MEMORY > count + need else count * MEMORY
+    budget = (
+        int(random.integers(count + need, count * MEMORY + 1))
+        if count * MEMORY > count + need
+        else count * MEMORY
+    )
     return allocate(relevance, budget, 1, MEMORY).tokens.tolist()
 
 
@@ -254,7 +259,9 @@ def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Ten
         words.memory_words(example.question, content) for example in examples for content in example.contents
     ]
     rows = torch.tensor([row for row, own in enumerate(told) if own is not None])
-    full = [[_INDEX[word] for word in [*own, *[words.END] * MEMORY][:MEMORY]] for own in told if own is not None]
+    full = [
+        [_INDEX[word] for word in [*own, *[words.END] * MEMORY][:MEMORY]] for own in told if own is not None
+    ]
     labels = torch.tensor(full)
     lengths = torch.tensor([len(own) for own in told if own is not None])
     counts = torch.arange(MEMORY) < lengths[:, None]
@@ -294,31 +301,22 @@ def auc(scores: Tensor, labels: Tensor) -> float:
 
 @dataclass
 class Together:
-    """Videos of 1 to `longest` segments, end to end; with `fixed`, the compressor does not learn."""
+    """Videos of 1 to `longest` segments, end to end."""
 
     steps: int
     name: str = "together"
     rate: float = 1e-3
     segments: int = 64  # per batch
     longest: int = 12
-    fixed: bool = False
     router_weight: float = 1.0
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
-        return [model.decoder] if self.fixed else [model.compressor, model.decoder]
+        return [model.compressor, model.decoder]
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
         examples = _draw(random, shelf, self.segments, self.longest)
-        frames = torch.from_numpy(np.concatenate([look(shelf, example) for example in examples]))
-        patches = [part for example in examples for part in example.patches]
-        questions = [example.question.text for example in examples for _ in example.contents]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.fixed):
-            parts = [
-                model.compress(frames[at : at + 64], patches[at : at + 64], questions[at : at + 64])
-                for at in range(0, len(frames), 64)
-            ]
-            memory, logits = (torch.cat(part) for part in zip(*parts, strict=True))
+        memory, logits = _compressed(model, shelf, examples)
         projected = model.decoder.projector(memory)
         relevance = torch.sigmoid(logits.detach()).numpy()
         stories, at = [], 0
@@ -331,10 +329,80 @@ class Together:
         answers, right = model.write(stories)
         router, scores = router_loss(logits, examples)
         scores |= _by_family([example.question.family for example in examples], right)
-        if self.fixed:
-            return answers, scores
         slots, more = slot_loss(model, memory, examples)
         return answers + self.router_weight * router + _SLOT * slots, scores | more
+
+
+@dataclass
+class Long:
+    """The decoder learns to read many segments; the compressor is fixed.
+
+    A video has a few segments of its own; the rest is memory of irrelevant segments, taken from a pool of
+    what the compressor made in earlier batches.
+    """
+
+    steps: int
+    name: str = "long"
+    rate: float = 1e-3
+    own: int = 6  # segments
+    shortest: int = 8
+    longest: int = 128
+    segments: int = 768  # per batch
+    most_pooled: int = 4000
+    pool: Tensor = field(default_factory=lambda: torch.zeros(0, MEMORY, WIDTH))
+    pooled_relevance: Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.decoder]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        count = int(random.integers(self.shortest, self.longest + 1))
+        videos = max(2, min(32, self.segments // count))
+        examples = [draw_story(random, shelf, self.own) for _ in range(videos)]
+        with torch.no_grad():
+            memory, logits = _compressed(model, shelf, examples)
+        relevance = torch.sigmoid(logits)
+        states = [words.relevance(one.question, content) for one in examples for content in one.contents]
+        idle = torch.tensor([state is False for state in states])
+        pool, pooled = (
+            torch.cat([self.pool, memory[idle]]),
+            torch.cat([self.pooled_relevance, relevance[idle]]),
+        )
+        if torch.is_grad_enabled():
+            self.pool, self.pooled_relevance = pool[-self.most_pooled :], pooled[-self.most_pooled :]
+        stories = []
+        for number, example in enumerate(examples):
+            mine = slice(number * self.own, (number + 1) * self.own)
+            more = torch.from_numpy(random.integers(len(pool), size=count - self.own))
+            order = np.sort(random.permutation(count)[: self.own])
+            own = torch.from_numpy(order)
+            whole, scores = torch.zeros(count, MEMORY, WIDTH), torch.zeros(count)
+            rest = torch.ones(count, dtype=torch.bool)
+            rest[own] = False
+            whole[own], scores[own] = memory[mine], relevance[mine]
+            whole[rest], scores[rest] = pool[more], pooled[more]
+            times, _ = story_times(random, count)
+            contents = [words.Content()] * count
+            for place, content in zip(order, example.contents, strict=True):
+                contents[place] = content
+            answer = words.answer(example.question, contents, times) or example.answer
+            longer = replace(example, contents=tuple(contents), times=times, answer=answer)
+            kept = keep(random, longer, scores.numpy())
+            projected = model.decoder.projector(whole)
+            pieces = [projected[row, :k] for row, k in enumerate(kept)]
+            stories.append(Story(times, pieces, example.question.text, answer))
+        loss, right = model.write(stories)
+        scores_now = _by_family([example.question.family for example in examples], right)
+        return loss, scores_now
+
+
+def _compressed(model: Nano, shelf: Shelf, examples: list[Example]) -> tuple[Tensor, Tensor]:
+    """Memory tokens and the router's logits of every segment of the examples, in a row."""
+    frames = torch.from_numpy(np.concatenate([look(shelf, example) for example in examples]))
+    patches = [part for example in examples for part in example.patches]
+    questions = [example.question.text for example in examples for _ in example.contents]
+    return model.compress(frames, patches, questions)
 
 
 def _draw(random: Random, shelf: Shelf, segments: int, longest: int) -> list[Example]:

@@ -142,7 +142,8 @@ def story_times(random: Random, count: int) -> tuple[tuple[float, ...], tuple[tu
     start = float(random.uniform(0, 3600)) if random.random() < 0.3 else 0.0
     times = tuple(start + (index * 8 + 4) * interval for index in range(count))
     patches = tuple(
-        tuple(start + (index * 8 + 2 * patch + 0.5) * interval for patch in range(4)) for index in range(count)
+        tuple(start + (index * 8 + 2 * patch + 0.5) * interval for patch in range(4))
+        for index in range(count)
     )
     return times, patches
 

@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 
 from .corpus import VIDEOS
 from .network import Nano
-from .stages import Compressing, Reading, Together, Vision
+from .stages import Compressing, Long, Reading, Together, Vision
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -36,9 +36,9 @@ def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
     return {
         "vision": Vision(steps(2400)),
         "decoder": Reading(steps(2000)),
-        "compressor": Compressing(steps(1300), router_weight=router_weight),
-        "together": Together(steps(1100), router_weight=router_weight),
-        "long": Together(steps(250), name="long", rate=1e-3, segments=192, longest=128, fixed=True),
+        "compressor": Compressing(steps(1100), router_weight=router_weight),
+        "together": Together(steps(800), router_weight=router_weight),
+        "long": Long(steps(250)),
     }
 
 
@@ -86,7 +86,9 @@ def main() -> None:
     parser.add_argument("--router-weight", type=float, default=1.0, help="0 for the ablation")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
-        os.execve(sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR)
+        os.execve(
+            sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR
+        )
     options.work.mkdir(parents=True, exist_ok=True)
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
@@ -101,7 +103,11 @@ def main() -> None:
         if process.exitcode:
             raise SystemExit(f"a stage failed with {process.exitcode}")
     port = 29_500 + os.getpid() % 1000
-    mp.spawn(work, args=(options.workers, options, ["compressor", "together", "long"], port), nprocs=options.workers)
+    mp.spawn(
+        work,
+        args=(options.workers, options, ["compressor", "together", "long"], port),
+        nprocs=options.workers,
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
 """The loop around a stage: batches by number, Muon, checkpoints, and one process per core."""
 
 import json
-
-import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +31,7 @@ class Trainer:
     """Runs stages on a model, in step with the other processes of the same run.
 
     Args:
-        folder: keeps `<stage>.pt` (the state after a stage), `<stage>.part.pt` (to go on from) and `log.jsonl`.
+        folder: keeps `<stage>.pt` (the state after a stage), `<stage>.part.pt` (on the way) and `log.jsonl`.
         seed: of the batches.
     """
 
@@ -147,7 +144,9 @@ class Trainer:
         if self.rank:
             return
         line: dict[str, object] = {"stage": stage, "step": step}
-        line |= {name: round(float(np.nanmean(own)), 4) for name, own in values.items() if not np.isnan(own).all()}
+        line |= {
+            name: round(float(np.nanmean(own)), 4) for name, own in values.items() if not np.isnan(own).all()
+        }
         if speed is not None:
             line["seconds_per_step"] = round(speed, 3)
         with (self.folder / "log.jsonl").open("a") as log:
@@ -169,9 +168,7 @@ def _parameters(modules: Sequence[nn.Module | nn.Parameter]) -> list[nn.Paramete
     return list(unique.values())
 
 
-def _optimizers(
-    weights: Sequence[nn.Parameter], rate: float, model: Nano
-) -> list[torch.optim.Optimizer]:
+def _optimizers(weights: Sequence[nn.Parameter], rate: float, model: Nano) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between hidden layers, AdamW for the rest."""
     tables = {
         id(model.compressor.vlm.language_model.embed_tokens.weight),
@@ -181,9 +178,7 @@ def _optimizers(
     hidden = [weight for weight in weights if weight.ndim == 2 and id(weight) not in tables]
     chosen = {id(weight) for weight in hidden}
     rest = [weight for weight in weights if id(weight) not in chosen]
-    muon = torch.optim.Muon(
-        hidden, lr=rate, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-    )
+    muon = torch.optim.Muon(hidden, lr=rate, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
     adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
     for optimizer in (muon, adam):
         for group in optimizer.param_groups:
@@ -194,11 +189,4 @@ def _optimizers(
 def _save(path: Path, state: object) -> None:
     fresh = path.with_suffix(".new")
     torch.save(state, fresh)
-    os.replace(fresh, path)
-
-
-def describe(stage: Stage) -> dict[str, object]:
-    """The stage's settings, for the log."""
-    return {name: value for name, value in asdict(stage).items() if not isinstance(value, nn.Module)}
-
-
+    fresh.replace(path)

@@ -54,10 +54,12 @@ def _texts() -> Iterator[str]:
         kinds = None if family == "object" else kind
         colours = colour if family == "object" or random.random() < 0.25 else None
         yield phrase(random, family, kinds, colours)
-        yield f"The {Question(family, '', kinds, colours).name} appeared at {random.uniform(0, 5000):.1f} seconds."
+        name, seconds = Question(family, "", kinds, colours).name, random.uniform(0, 5000)
+        yield f"The {name} appeared at {seconds:.1f} seconds."
     for _ in range(400):
         yield COMPRESSOR_SYSTEM + DECODER_SYSTEM
         yield from ("system\n", "user\n", "assistant\n", "\nQuery:\n", "<1.0 seconds>", "Yes", "No")
         for word in MEMORY_WORDS:
             yield f"There was{word} seen, an{word} moved{word} stayed with{word}."
-        yield "Yes, there was a car. No, there was nothing. With the thing there was a star and a ball, alone."
+        said = "Yes, there was a car. No, there was nothing."
+        yield said + " With the thing there was a star and a ball, alone."

@@ -18,34 +18,38 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "What color was the {it}?", "What color is the {it}?", "Which color does the {it} have?",
         "Tell me the color of the {it}.", "What is the color of the {it}?", "The {it}: what color is it?",
         "Which color was the {it}?", "Do you know the color of the {it}?", "Name the color of the {it}.",
-        "The {it} is of what color?", "Say which color the {it} has.", "I want to know the color of the {it}.",
-        "{it} color?", "What color {it} was it?", "Of what color is the {it}?", "What color did the {it} have?",
-        "The color of the {it}?", "In what color do we see the {it}?", "Is the {it} red, blue or which color?",
+        "The {it} is of what color?", "Say which color the {it} has.",
+        "I want to know the color of the {it}.", "{it} color?", "What color {it} was it?",
+        "Of what color is the {it}?", "What color did the {it} have?", "The color of the {it}?",
+        "In what color do we see the {it}?", "Is the {it} red, blue or which color?",
         "Which color has the {it} that is seen here?", "color of the {it}", "what was the {it}'s color",
         "There is {a}. What color is it?", "When the {it} is there, what color does it have?",
         # never trained on
-        "What's the {it}'s color?", "Give the color of the {it}.", "Can you name the color that the {it} has?",
-        "Which color is the {it} in this video?", "The {it} was what color?", "I see {a}; which color is it?",
+        "What's the {it}'s color?", "Give the color of the {it}.",
+        "Can you name the color that the {it} has?", "Which color is the {it} in this video?",
+        "The {it} was what color?", "I see {a}; which color is it?",
     ),
     "object": (
         "What was {tint}?", "Which thing is {tint}?", "What is {tint} here?", "Which object is {tint}?",
-        "Name the {tint} thing.", "What is the {tint} object?", "Tell me what is {tint}.", "Something is {tint}: what?",
-        "The {tint} thing is what?", "What {tint} thing can be seen?", "Which object has the color {tint}?",
-        "What has the color {tint}?", "What kind of thing is {tint}?", "Say what the {tint} object is.",
-        "What was the {tint} thing?", "What do we see in {tint}?", "Which {tint} thing is it?", "{tint} object?",
-        "what is the {tint} one", "Do you know which thing is {tint}?", "Which thing was seen in {tint}?",
-        "There is a {tint} thing. What is it?", "I want to know what the {tint} thing is.", "the {tint} thing",
+        "Name the {tint} thing.", "What is the {tint} object?", "Tell me what is {tint}.",
+        "Something is {tint}: what?", "The {tint} thing is what?", "What {tint} thing can be seen?",
+        "Which object has the color {tint}?", "What has the color {tint}?", "What kind of thing is {tint}?",
+        "Say what the {tint} object is.", "What was the {tint} thing?", "What do we see in {tint}?",
+        "Which {tint} thing is it?", "{tint} object?", "what is the {tint} one",
+        "Do you know which thing is {tint}?", "Which thing was seen in {tint}?",
+        "There is a {tint} thing. What is it?", "I want to know what the {tint} thing is.",
+        "the {tint} thing",
         # never trained on
         "Which object was {tint}?", "What object has {tint} color?", "Can you name the {tint} object?",
         "What is that {tint} thing?", "What thing is {tint} in this video?", "Say which thing was {tint}.",
     ),
     "presence": (
-        "Is there {a}?", "Is there {a} in the video?", "Can you see {a}?", "Does {a} appear?", "Was there {a}?",
-        "Do we see {a}?", "Did {a} appear in the video?", "Is {a} seen?", "Was {a} seen?", "Is {a} visible?",
-        "Does the video show {a}?", "Is {a} in it?", "Tell me whether there is {a}.", "Was {a} there?",
-        "Do you see {a} here?", "Say whether {a} is seen.", "Is {a} there at some time?", "any {it}?",
-        "Is there any {it}?", "Did you see any {it}?", "is {a} to be seen", "Have you seen {a}?",
-        "Does {a} show up?", "Was there any {it} in the video?",
+        "Is there {a}?", "Is there {a} in the video?", "Can you see {a}?", "Does {a} appear?",
+        "Was there {a}?", "Do we see {a}?", "Did {a} appear in the video?", "Is {a} seen?", "Was {a} seen?",
+        "Is {a} visible?", "Does the video show {a}?", "Is {a} in it?", "Tell me whether there is {a}.",
+        "Was {a} there?", "Do you see {a} here?", "Say whether {a} is seen.", "Is {a} there at some time?",
+        "any {it}?", "Is there any {it}?", "Did you see any {it}?", "is {a} to be seen",
+        "Have you seen {a}?", "Does {a} show up?", "Was there any {it} in the video?",
         # never trained on
         "Can {a} be seen?", "Is {a} there?", "Does it show {a}?", "Did {a} show up in the video?",
         "Do you see any {it}?", "Is there {a} to be seen here?",
@@ -54,44 +58,51 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "When does the {it} appear?", "When is the {it} seen?", "At what time does the {it} appear?",
         "When was the {it} there?", "When do we see the {it}?", "When can the {it} be seen?",
         "At which time is the {it} seen?", "Tell me when the {it} appears.", "When did the {it} appear?",
-        "Say at what time the {it} is seen.", "What time does the {it} show up?", "When does the {it} show up?",
-        "The {it} appears at what time?", "At what second does the {it} appear?", "When {it}?",
-        "Do you know when the {it} appears?", "When is there {a}?", "When was the {it} first seen?",
-        "I want to know when the {it} appears.", "when is the {it} there", "time of the {it}",
-        "At which second do we see the {it}?", "When does {a} appear?", "When was {a} seen?",
+        "Say at what time the {it} is seen.", "What time does the {it} show up?",
+        "When does the {it} show up?", "The {it} appears at what time?",
+        "At what second does the {it} appear?", "When {it}?", "Do you know when the {it} appears?",
+        "When is there {a}?", "When was the {it} first seen?", "I want to know when the {it} appears.",
+        "when is the {it} there", "time of the {it}", "At which second do we see the {it}?",
+        "When does {a} appear?", "When was {a} seen?",
         # never trained on
         "At what time is the {it} seen?", "When did we see the {it}?", "When is the {it} visible?",
-        "At which time does {a} appear?", "Tell me at what time the {it} shows up.", "The {it} is seen when?",
+        "At which time does {a} appear?", "Tell me at what time the {it} shows up.",
+        "The {it} is seen when?",
     ),
     "direction": (
-        "Which way does the {it} move?", "Which way did the {it} go?", "In which direction does the {it} move?",
-        "Where does the {it} move?", "What direction does the {it} move in?", "How does the {it} move?",
+        "Which way does the {it} move?", "Which way did the {it} go?",
+        "In which direction does the {it} move?", "Where does the {it} move?",
+        "What direction does the {it} move in?", "How does the {it} move?",
         "Tell me the direction of the {it}.", "Which direction does the {it} go?", "Where did the {it} go?",
         "Does the {it} move left, right, up or down?", "Say which way the {it} moves.",
-        "In what direction did the {it} move?", "What is the direction of the {it}?", "Which way is the {it} going?",
-        "Where is the {it} going?", "The {it} moves in which direction?", "direction of the {it}?",
-        "Is the {it} going left or right, up or down?", "Do you know where the {it} goes?",
-        "which way {it} moves", "To which side does the {it} move?", "Where does the {it} go?",
-        "How did the {it} move?", "The movement of the {it} is in which direction?",
+        "In what direction did the {it} move?", "What is the direction of the {it}?",
+        "Which way is the {it} going?", "Where is the {it} going?", "The {it} moves in which direction?",
+        "direction of the {it}?", "Is the {it} going left or right, up or down?",
+        "Do you know where the {it} goes?", "which way {it} moves", "To which side does the {it} move?",
+        "Where does the {it} go?", "How did the {it} move?",
+        "The movement of the {it} is in which direction?",
         # never trained on
-        "Which direction did the {it} move in?", "Tell me which way the {it} goes.", "In which direction is the {it} going?",
-        "What way does the {it} go?", "Say where the {it} moves.", "The {it} goes which way?",
+        "Which direction did the {it} move in?", "Tell me which way the {it} goes.",
+        "In which direction is the {it} going?", "What way does the {it} go?", "Say where the {it} moves.",
+        "The {it} goes which way?",
     ),
     "together": (
-        "What was seen together with the {it}?", "What is seen with the {it}?", "What is together with the {it}?",
-        "What else is there with the {it}?", "Which things are seen with the {it}?", "What was there with the {it}?",
+        "What was seen together with the {it}?", "What is seen with the {it}?",
+        "What is together with the {it}?", "What else is there with the {it}?",
+        "Which things are seen with the {it}?", "What was there with the {it}?",
         "Tell me what was seen together with the {it}.", "What appears together with the {it}?",
         "Beside the {it}, what else is seen?", "What else do we see together with the {it}?",
-        "Name what is seen together with the {it}.", "What is beside the {it}?", "What was beside the {it}?",
-        "Which other things appear with the {it}?", "Say what else was seen with the {it}.",
-        "The {it} was seen together with what?", "What other things are there beside the {it}?",
-        "With what was the {it} seen?", "together with the {it}?", "What can be seen beside the {it}?",
+        "Name what is seen together with the {it}.", "What is beside the {it}?",
+        "What was beside the {it}?", "Which other things appear with the {it}?",
+        "Say what else was seen with the {it}.", "The {it} was seen together with what?",
+        "What other things are there beside the {it}?", "With what was the {it} seen?",
+        "together with the {it}?", "What can be seen beside the {it}?",
         "I want to know what else is seen with the {it}.", "what was with the {it}",
         "What else appears when the {it} is there?", "Other than the {it}, what is seen with it?",
         # never trained on
         "What else was seen together with the {it}?", "Which things were together with the {it}?",
-        "What appears beside the {it}?", "Name the things seen with the {it}.", "What else is beside the {it}?",
-        "The {it} is together with which other things?",
+        "What appears beside the {it}?", "Name the things seen with the {it}.",
+        "What else is beside the {it}?", "The {it} is together with which other things?",
     ),
     "describe": (
         "Describe the scene with the {it}.", "Describe the {it} and all that is with it.",
@@ -99,21 +110,26 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Describe the moment when the {it} is seen.", "Describe all things in the scene of the {it}.",
         "Describe in full the scene with the {it}.", "Please describe the {it} and the things around it.",
         "A description of the {it} and what is around it.", "Describe the {it} and everything around it.",
-        "describe the {it} scene", "Describe the picture with the {it}.", "Describe the {it} and its surroundings.",
-        "Give a full description of the scene where the {it} appears.", "Describe everything seen with the {it}.",
+        "describe the {it} scene", "Describe the picture with the {it}.",
+        "Describe the {it} and its surroundings.",
+        "Give a full description of the scene where the {it} appears.",
+        "Describe everything seen with the {it}.",
         "What does the scene with the {it} look like? Describe it.", "Describe the part with the {it}.",
-        "Describe the part of the video where the {it} is seen.", "I want a description of the scene with the {it}.",
-        "Describe the {it} and the other things.", "Can you describe the scene with the {it}?",
-        "Describe the whole scene around the {it}.", "description of the {it} and the rest",
-        "Describe how the scene with the {it} looks.",
+        "Describe the part of the video where the {it} is seen.",
+        "I want a description of the scene with the {it}.", "Describe the {it} and the other things.",
+        "Can you describe the scene with the {it}?", "Describe the whole scene around the {it}.",
+        "description of the {it} and the rest", "Describe how the scene with the {it} looks.",
         # never trained on
-        "Describe the scene where the {it} appears.", "Give a description of the {it} and everything with it.",
-        "Describe the moment with the {it}.", "Can you describe the {it} and what is around it?",
-        "Describe all that is seen with the {it}.", "Describe the picture where the {it} is seen.",
+        "Describe the scene where the {it} appears.",
+        "Give a description of the {it} and everything with it.", "Describe the moment with the {it}.",
+        "Can you describe the {it} and what is around it?", "Describe all that is seen with the {it}.",
+        "Describe the picture where the {it} is seen.",
     ),
 }  # fmt: skip
 FAMILIES = tuple(PHRASINGS)
-_BEFORE = ("In this video: ", "Please tell me: ", "Look at the video. ", "A question: ", "Tell me, ", "Hello! ")
+_BEFORE = (
+    "In this video: ", "Please tell me: ", "Look at the video. ", "A question: ", "Tell me, ", "Hello! ",
+)  # fmt: skip
 _AFTER = (" Please.", " Thank you.", " Answer in one sentence.")
 
 
@@ -252,7 +268,9 @@ def answer(question: Question, story: Sequence[Content], times: Sequence[float])
         return f"Yes, there was {a(question.name)}."
     first = states.index(True)
     if question.family == "when":
-        return None if None in states[:first] else f"The {question.name} appeared at {times[first]:.1f} seconds."
+        return (
+            None if None in states[:first] else f"The {question.name} appeared at {times[first]:.1f} seconds."
+        )
     held = [memory_words(question, content) for content, state in zip(story, states, strict=True) if state]
     told = [words for words in held if words is not None]
     if not told or any(words != told[0] for words in told):
@@ -277,7 +295,9 @@ def _sentence(question: Question, words: list[str]) -> str:
         case "object":
             return f"The {COLOURS[question.colour or 0]} thing was {a(words[0])}."
         case "direction":
-            return f"The {question.name} " + ("stayed still." if words[0] == "still" else f"moved {words[0]}.")
+            return f"The {question.name} " + (
+                "stayed still." if words[0] == "still" else f"moved {words[0]}."
+            )
         case "together":
             if words == [ALONE]:
                 return f"The {question.name} was alone."
@@ -327,9 +347,7 @@ def _asked_for(
     return kind, colour if ambiguous or random.random() < 0.25 else None
 
 
-def _absent(
-    random: Random, family: str, shown: set[tuple[int, int]]
-) -> tuple[int | None, int | None]:
+def _absent(random: Random, family: str, shown: set[tuple[int, int]]) -> tuple[int | None, int | None]:
     kinds = [kind for kind in range(len(KINDS)) if kind not in {k for k, _ in shown}]
     colours = [colour for colour in range(len(COLOURS)) if colour not in {c for _, c in shown}]
     if family == "object":

@@ -1,0 +1,287 @@
+"""What allocation is worth: one short event in up to two hours of video, and the tokens that tell of it.
+
+A video shows one group of three things for some seconds ("needle") and other groups around it. Asked is for
+all three (an answer that fills 6 memory tokens), for the two others (4), and for a colour (1). The memory
+tokens are made once per question; then the same decoder reads them under different rules, each with the same
+budget (average tokens per segment times segments):
+
+| rule | which tokens are kept |
+|---|---|
+| ata | by relevance, at least 1, the first ones of each segment: what tempo does |
+| even | the same number of every segment, the first ones |
+| frames | all tokens, of as many evenly spread segments as the budget pays (so fewer frames are looked at) |
+| tail | as ata, but the last tokens of each segment |
+| no anchors | as ata, but nothing is kept of irrelevant segments |
+
+Right means: the expected sentence, letter for letter. Needles of 2 s count only where a frame of them is
+sampled. Frames are painted at the sampled times; `--files` has them encoded to H.264 and decoded again.
+
+Run: python bench/needle.py MODEL [--videos 40] [--minutes 1 5 15 60 120] [--seconds 10 2] [--files]
+"""
+
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import Neighbours, parser, report
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from training import words
+from training.contents import content_of
+from training.corpus import table_of
+from training.evaluate import share
+from training.scene import KINDS, Painter, Random, Scene, plan_group, plan_scene
+from training.video import Encoding, read_segments, write_video
+
+from tempo_cli import prompts
+from tempo_cli.allocation import allocate
+from tempo_cli.config import GenerationOptions, LoadOptions, ModelDimensions, SamplingOptions
+from tempo_cli.hub.homes import find_base, find_model
+from tempo_cli.model.checkpoint import Checkpoint
+from tempo_cli.model.device import choose_target
+from tempo_cli.model.pixels import resize
+from tempo_cli.sampling import plan_frames
+from tempo_cli.segments import cut_segments
+from tempo_cli.types import Allocation, Frame, FramePlan, IntArray, MemoryTokens, Segment
+
+_SEED = 555_000
+_SIZE = (180, 320)
+_RATE = 2.0  # frames per second of the painted video
+_FAMILIES = ("describe", "together", "colour")
+_AVERAGES = (1.5, 2.0, 3.0, 6.0)  # memory tokens per segment
+_RULES = ("ata", "even", "frames", "tail", "no anchors")
+_SAMPLING = SamplingOptions()
+
+
+@dataclass(frozen=True)
+class Needle:
+    """A video: what happens, from when to when the needle is seen, and its three things."""
+
+    scene: Scene
+    start: float
+    end: float
+
+
+def plan_needle(random: Random, minutes: float, seconds: float) -> Needle:
+    """A needle somewhere in a video whose other groups leave its segments and its kinds alone."""
+    duration = 60 * minutes
+    interval = max(0.5, duration / _SAMPLING.max_frames)
+    segment = interval * _SAMPLING.window
+    whole = plan_scene(random, duration, (1.5, 8 + 2 * interval), (2 * interval, 9 * interval))
+    start = float(random.uniform(0.05, 0.95)) * (duration - seconds)
+    kinds = tuple(random.choice(len(KINDS), 3, replace=False).tolist())
+    near = (start - segment, start + seconds + segment)
+    others = [
+        group
+        for group in whole.groups
+        if not (group[0].start < near[1] and group[0].end > near[0])
+        and not {thing.kind for thing in group} & set(kinds)
+    ]
+    needle = plan_group(random, start, start + seconds, kinds=kinds)
+    groups = sorted([*others, needle], key=lambda group: group[0].start)
+    return Needle(replace(whole, groups=tuple(groups)), start, start + seconds)
+
+
+def painted(
+    needle: Needle, sampling: SamplingOptions, shape: ModelDimensions
+) -> Iterator[tuple[Segment, words.Content]]:
+    """Segments straight from the painter, with what they show."""
+    plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, sampling)
+    times = plan.indices / _RATE
+    painter = Painter(needle.scene, _SIZE)
+    frames = (Frame(position, painter.draw(float(t))) for position, t in enumerate(times))
+    for segment in _cut(frames, plan, shape):
+        seen = [needle.scene.seen(float(times[position])) for position in segment.plan.positions]
+        yield segment, content_of(table_of(seen), 1 / plan.fps)
+
+
+def filed(
+    needle: Needle, sampling: SamplingOptions, shape: ModelDimensions
+) -> Iterator[tuple[Segment, words.Content]]:
+    """The same through a file."""
+    how = Encoding(_SIZE[::-1], _SIZE[::-1], "h264", 26, _RATE, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"needle{how.suffix}"
+        seen = write_video(needle.scene, path, how)
+        interval = needle.scene.duration / min(
+            round(needle.scene.duration * sampling.fps), sampling.max_frames
+        )
+        for segment, indices in read_segments(path, shape, sampling):
+            yield segment, content_of(table_of(seen[index] for index in indices), interval)
+
+
+def _cut(frames: Iterator[Frame], plan: FramePlan, shape: ModelDimensions) -> Iterator[Segment]:
+    return cut_segments(
+        frames, plan, _SAMPLING.window, shape.temporal_patch, lambda pixels: resize(pixels, shape)
+    )
+
+
+class Reader:
+    """The model, taken apart: memory tokens once, then answers under any allocation."""
+
+    def __init__(self, model: str, device: str) -> None:
+        home = find_model(model)
+        base = find_base(home, Checkpoint.base_name(home.folder))
+        self.checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+        target = choose_target(LoadOptions(device=device))
+        self.compressor = self.checkpoint.load_compressor(target)
+        self.decoder = self.checkpoint.load_decoder(target)
+        self.shape = self.checkpoint.dimensions
+
+    def compress(self, segments: Sequence[Segment], questions: Sequence[str]) -> list[MemoryTokens]:
+        """Memory of all segments for each question."""
+        parts: list[list[MemoryTokens]] = [[] for _ in questions]
+        for batch in self.compressor.batches(iter(segments), 16):
+            prefix = self.compressor.read(batch)
+            for part, question in zip(parts, questions, strict=True):
+                part.append(self.compressor.compress(prefix, question))
+        return [
+            MemoryTokens(
+                torch.cat([piece.tokens for piece in part]),
+                np.concatenate([piece.relevance for piece in part]),
+            )
+            for part in parts
+        ]
+
+    def answer(self, times: Sequence[float], memory: MemoryTokens, tokens: IntArray, question: str) -> str:
+        """What the decoder writes when it reads the first `tokens[i]` memory tokens of each segment."""
+        tokenizer = self.checkpoint.decoder_tokenizer
+        before, after = prompts.decoder_prompt(tokenizer, question)
+        tags = [tokenizer.encode(prompts.time_tag(time)) for time in times]
+        kept = Allocation(tokens, None, "off")
+        embeds = self.decoder.splice(before, tags, memory, kept, after)
+        options = GenerationOptions(max_new_tokens=48)
+        ids = [token.id for token in self.decoder.generate(embeds, self.checkpoint.rule, options)]
+        return tokenizer.decode(ids).strip()
+
+
+def shares(rule: str, relevance: np.ndarray, budget: int, most: int) -> IntArray:
+    """Tokens per segment under a rule; their sum is at most the budget."""
+    count = len(relevance)
+    if rule == "even":
+        extra = np.zeros(count, np.int64)
+        extra[np.linspace(0, count - 1, min(count, budget % count)).round().astype(int)] = 1
+        return np.minimum(budget // count + extra, most)
+    if rule == "no anchors":
+        low, high = float(relevance.min()), float(relevance.max())
+        scaled = (relevance - low) / max(high - low, 1e-8)
+        tokens = np.floor(scaled * most).astype(np.int64)
+        while tokens.sum() > budget:
+            tokens[int(np.argmax(tokens))] -= 1
+        return tokens
+    return allocate(relevance, budget, 1, most).tokens
+
+
+def flipped(memory: MemoryTokens, tokens: IntArray) -> MemoryTokens:
+    """The last tokens of each segment in front, in their order, so that a head is a tail."""
+    rows = [torch.roll(row, int(keep), 0) for row, keep in zip(memory.tokens, tokens, strict=True)]
+    return MemoryTokens(torch.stack(rows), memory.relevance)
+
+
+def try_video(
+    reader: Reader, random: Random, minutes: float, seconds: float, files: bool
+) -> list[dict[str, object]]:
+    """Every question under every rule and budget; nothing where no frame of the needle is sampled."""
+    needle = plan_needle(random, minutes, seconds)
+    source = filed if files else painted
+    pairs = list(source(needle, _SAMPLING, reader.shape))
+    contents = [content for _, content in pairs]
+    times = [segment.plan.time for segment, _ in pairs]
+    group = next(g for g in needle.scene.groups if g[0].start == needle.start)
+    most, count, results = reader.shape.memory_tokens, len(pairs), []
+    asked = []
+    for family in _FAMILIES:
+        kind = group[0].kind
+        question = words.Question(family, words.phrase(random, family, kind, None), kind, None)
+        right = words.answer(question, contents, times)
+        if right is not None and any(words.relevance(question, content) for content in contents):
+            asked.append((question, right))
+    memories = reader.compress([segment for segment, _ in pairs], [question.text for question, _ in asked])
+    for (question, right), memory in zip(asked, memories, strict=True):
+        states = np.array([bool(words.relevance(question, content)) for content in contents])
+        hit = bool(states[int(memory.relevance.argmax())])
+        for average in _AVERAGES:
+            budget = int(average * count)
+            for rule in _RULES:
+                if rule == "frames":
+                    text = _fewer_frames(reader, needle, question.text, budget // most, files)
+                else:
+                    tokens = shares(rule, memory.relevance, budget, most)
+                    kept = flipped(memory, tokens) if rule == "tail" else memory
+                    text = reader.answer(times, kept, tokens, question.text)
+                results.append(
+                    {
+                        "family": question.family,
+                        "average": average,
+                        "rule": rule,
+                        "right": text == right,
+                        "hit": hit,
+                    }
+                )
+    return results
+
+
+def _fewer_frames(reader: Reader, needle: Needle, question: str, segments: int, files: bool) -> str:
+    sampling = replace(_SAMPLING, max_frames=max(1, segments) * _SAMPLING.window)
+    pairs = list((filed if files else painted)(needle, sampling, reader.shape))
+    (memory,) = reader.compress([segment for segment, _ in pairs], [question])
+    tokens = np.full(len(pairs), reader.shape.memory_tokens, np.int64)
+    return reader.answer([segment.plan.time for segment, _ in pairs], memory, tokens, question)
+
+
+Scores = dict[tuple[str, float, str], list[bool]]
+
+
+def measure(
+    reader: Reader, videos: int, minutes: float, seconds: float, files: bool
+) -> tuple[Scores, list[bool]]:
+    """Right answers by family, tokens per segment and rule; and whether the needle's segment ranked first."""
+    found: Scores = defaultdict(list)
+    hits: list[bool] = []
+    for number in range(videos):
+        random = np.random.default_rng((_SEED, int(minutes * 10), int(seconds), number))
+        for row in try_video(reader, random, minutes, seconds, files):
+            found[str(row["family"]), float(str(row["average"])), str(row["rule"])].append(bool(row["right"]))
+            hits.append(bool(row["hit"]))
+    return found, hits
+
+
+def main() -> None:
+    """Measure, print, report."""
+    options = parser(__doc__, 1)
+    options.add_argument("model", nargs="?", default="nano")
+    options.add_argument("--videos", type=int, default=40, help="of each length")
+    options.add_argument("--minutes", type=float, nargs="+", default=[1, 5, 15, 60, 120])
+    options.add_argument("--seconds", type=float, nargs="+", default=[10, 2], help="that the event lasts")
+    options.add_argument("--files", action="store_true", help="through encoded files")
+    options.add_argument("--device", default="auto")
+    chosen = options.parse_args()
+    neighbours, rows, facts = Neighbours(), [], {}
+    reader = Reader(chosen.model, chosen.device)
+    for seconds in chosen.seconds:
+        for minutes in chosen.minutes:
+            found, hits = measure(reader, chosen.videos, minutes, seconds, chosen.files)
+            facts[f"{seconds:g} s in {minutes:g} min"] = {"needle first": share(hits)}
+            for family in _FAMILIES:
+                for average in _AVERAGES:
+                    own = [share(found[family, average, rule]) for rule in _RULES]
+                    facts[f"{seconds:g} s in {minutes:g} min"][f"{family} {average:g}"] = dict(
+                        zip(_RULES, own, strict=True)
+                    )
+                    shown = [round(one["right"]) if one["n"] else None for one in own]
+                    rows.append((f"{seconds:g} s in {minutes:g} min, {family}", average, *shown, own[0]["n"]))
+            print(f"done: {seconds:g} s in {minutes:g} min", file=sys.stderr)
+    header = ("needle, question", "tokens/segment", *(f"{rule} %" for rule in _RULES), "n")
+    report(
+        "needle", header, rows, chosen, neighbours, videos=chosen.videos, files=chosen.files, results=facts
+    )
+
+
+if __name__ == "__main__":
+    main()
