@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test lint types docs check-docs bench clean
+.PHONY: demo test lint types docs check-docs bench nano clean
 
 demo: $(READY)  ## ask a question about a short clip
 	$(BIN)/tempo ask tests/golden/videos/bunny.mp4 "how many animals are there?" \
@@ -34,6 +34,11 @@ bench: $(READY)
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/ask.py
 	$(BIN)/python bench/memory.py
+
+nano: $(READY)  ## train the model that ships with tempo anew: resumable, up to 3 hours on 2 cores
+	$(BIN)/python -m training.corpus work/corpus
+	$(BIN)/python -m training.train work/nano --corpus work/corpus
+	$(BIN)/python -m training.export work/nano src/tempo_cli/nano
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -44,7 +44,7 @@ from tempo_cli.allocation import allocate
 from tempo_cli.config import GenerationOptions, LoadOptions, ModelDimensions, SamplingOptions
 from tempo_cli.hub.homes import find_base, find_model
 from tempo_cli.model.checkpoint import Checkpoint
-from tempo_cli.model.device import choose_target
+from tempo_cli.model.loading import choose_target
 from tempo_cli.model.pixels import resize
 from tempo_cli.sampling import plan_frames
 from tempo_cli.segments import cut_segments

@@ -13,7 +13,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "cli.md"
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("ask",), ("inspect",))
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("ask",),
+    ("inspect",),
+    ("pull",),
+    ("models",),
+    ("models", "verify"),
+    ("models", "rm"),
+    ("doctor",),
+)
 HEAD = "# Commands\n\nWritten by `make docs` from the commands' own `--help`.\n"
 FOREIGN = {"--extra-index-url"}  # options of other programs that the documents name
 

@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from tempo_cli.config import BudgetOptions, SamplingOptions
 
+from .hub.fixtures import cache, hub  # noqa: F401  fixtures for more than one folder
+
 if TYPE_CHECKING:
     from tempo_cli.model.checkpoint import Checkpoint
     from tempo_cli.model.compressor import Compressor
@@ -95,13 +97,14 @@ def tiny_models() -> dict[str, TinyModel]:
     import torch
 
     from tempo_cli.model.checkpoint import Checkpoint
+    from tempo_cli.model.device import Target
 
     models = {}
     for name in ("a", "b"):
         folder = GOLDEN / "checkpoints" / name
         checkpoint = Checkpoint.open(folder / "Tempo-tiny", folder / "Qwen3-VL-tiny")
-        where = torch.device("cpu"), torch.float32
-        compressor, decoder = checkpoint.load_compressor(*where), checkpoint.load_decoder(*where)
+        where = Target(torch.device("cpu"), torch.float32)
+        compressor, decoder = checkpoint.load_compressor(where), checkpoint.load_decoder(where)
         models[name] = TinyModel(checkpoint, compressor, decoder)
     return models
 

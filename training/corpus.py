@@ -1,7 +1,7 @@
 """The training frames: every one of them has been through a codec and through the tool's own decoder.
 
-`python -m training.corpus` writes one shard per video into the work folder, then joins them. A shard that
-is there is not made again, so an interrupted run goes on.
+`python -m training.corpus FOLDER` writes one shard per video, then joins them. A shard that is there is not
+made again, so an interrupted run goes on; a corpus that is there is left as it is.
 
 | array | shape | what |
 |---|---|---|
@@ -99,6 +99,8 @@ def join(folder: Path, videos: int) -> None:
             whole = np.concatenate([shard[name] for shard in members])
             np.save(folder / f"{name}-{size[0]}x{size[1]}.npy", whole)
             print(f"{name} {size[0]}x{size[1]}: {whole.shape}", flush=True)
+    for number in range(videos):
+        (folder / f"{number:05}.npz").unlink()
 
 
 def load(folder: Path) -> list[Segments]:
@@ -122,6 +124,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    if load(options.folder):
+        print("the corpus is there")
+        return
     with ProcessPoolExecutor(options.workers) as pool:
         for done, _ in enumerate(pool.map(partial(make_shard, options.folder), range(options.videos)), 1):
             if done % 100 == 0:

@@ -7,6 +7,8 @@ never uses. An answer is right where it is the expected sentence, letter for let
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -55,6 +57,7 @@ class Tally:
     first: list[bool] = field(default_factory=list)
     highest_absent: list[float] = field(default_factory=list)
     wrong: list[dict[str, str]] = field(default_factory=list)
+    command: list[bool] = field(default_factory=list)
 
     def add(self, asked: Asked, run: Run, contents: Sequence[Content], path: Path) -> None:
         """Count one run."""
@@ -89,6 +92,7 @@ class Tally:
                 "asked-for segment first": share(self.first),
                 "absent: highest relevance under 0.5": share(absent),
             },
+            "installed command answers rightly": share(self.command),
         }
 
 
@@ -136,11 +140,28 @@ def questions_about(random: Random, contents: Sequence[Content], times: Sequence
     return asked
 
 
-def evaluate(tempo: Tempo, videos: int, seed: int, budget: BudgetOptions, first: int = 0) -> Tally:
-    """Ask about videos `first` to `first + videos - 1` of a seed."""
+def by_command(model: Path, video: Path, question: str) -> str:
+    """What the installed `tempo ask` prints in a pipe."""
+    command = [
+        Path(sys.executable).with_name("tempo"),
+        "ask",
+        "--model",
+        model,
+        "--quiet",
+        "--",
+        video,
+        question,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    return done.stdout.strip()
+
+
+def evaluate(model: Path, videos: int, seed: int, budget: BudgetOptions, commands: int) -> Tally:
+    """Ask about `videos` videos of a seed; a question each of the first `commands` by the command as well."""
+    tempo = Tempo.load(model)
     tally, sampling = Tally(), SamplingOptions()
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(first, first + videos):
+        for number in range(videos):
             random = np.random.default_rng((seed, number))
             path, seen = film(random, Path(folder), f"{number:04}")
             contents = contents_of(path, seen, sampling)
@@ -150,6 +171,9 @@ def evaluate(tempo: Tempo, videos: int, seed: int, budget: BudgetOptions, first:
             runs = tempo.ask_many(path, texts, budget=budget, ffmpeg=FFMPEG)
             for one, run in zip(asked, runs, strict=True):
                 tally.add(one, run, contents, path)
+            if number < commands:
+                one = asked[int(random.integers(len(asked)))]
+                tally.command.append(by_command(model, path, one.question.text) == one.answer)
             path.unlink()
     return tally
 
@@ -162,9 +186,10 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=200)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--budget", type=int, default=BudgetOptions().budget)
+    parser.add_argument("--commands", type=int, default=50, help="questions that the installed command gets")
     options = parser.parse_args()
-    tempo = Tempo.load(options.model)
-    tally = evaluate(tempo, options.videos, options.seed, BudgetOptions(budget=options.budget))
+    budget = BudgetOptions(budget=options.budget)
+    tally = evaluate(options.model, options.videos, options.seed, budget, options.commands)
     report = {"videos": options.videos, "seed": options.seed, "budget": options.budget, **tally.report()}
     options.report.write_text(json.dumps({**report, "wrong": tally.wrong[:200]}, indent=1) + "\n")
     print(json.dumps(report, indent=1))

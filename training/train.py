@@ -4,8 +4,11 @@ The vision tower and the decoder learn side by side, a core each; then both core
 """
 
 import argparse
+import json
 import os
+import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -37,7 +40,7 @@ def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
         "vision": Vision(steps(2400)),
         "decoder": Reading(steps(2000)),
         "compressor": Compressing(steps(1100), router_weight=router_weight),
-        "together": Together(steps(800), router_weight=router_weight),
+        "together": Together(steps(1000), router_weight=router_weight),
         "long": Long(steps(250)),
     }
 
@@ -73,6 +76,19 @@ def join(model: Nano, folder: Path, vision: bool) -> None:
         model.load_state_dict(part, strict=False)
 
 
+def _note_run(options: argparse.Namespace) -> None:
+    """Say in the log what runs, with the exact versions."""
+    names = ("torch", "transformers", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
+    facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+    line = {
+        "run": facts,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in names},
+    }
+    with (options.work / "log.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+
+
 def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,6 +106,7 @@ def main() -> None:
             sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR
         )
     options.work.mkdir(parents=True, exist_ok=True)
+    _note_run(options)
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
         tokenizer.write_text(learn_tokenizer())

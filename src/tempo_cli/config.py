@@ -18,8 +18,8 @@ CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves fre
 MODEL_FRAME_EDGE = 512  # px, longest edge after the first resizing step
 FIRST_GRID = 16  # px, the first step rounds edges to this
 SECOND_GRID = 64  # px, the second step's
-SECOND_MIN_PIXELS = 4 * SECOND_GRID**2
-SECOND_MAX_PIXELS = 16_384 * SECOND_GRID**2
+SECOND_MIN_CELLS = 4  # of that grid, in a frame
+SECOND_MAX_CELLS = 16_384
 MIN_PIXELS = 128 * 32**2  # px per frame after the last step: 128 merged tokens
 MAX_PIXELS = 768 * 32**2  # px per frame after the last step: 768 merged tokens
 
@@ -109,22 +109,33 @@ class LoadOptions:
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: float32, bfloat16, float16, or auto: bfloat16 on CUDA where it has it, else float16;
             float32 on a CPU.
-        micro_batch: segments compressed at once; changes speed and memory, no result beyond rounding.
+        quantize: none, or int8 or int4 for the linear layers of the decoder and the compressor.
+        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding.
     """
 
     device: str = "auto"
     dtype: str = "auto"
+    quantize: str = "none"
     micro_batch: int = 8
 
     def __post_init__(self) -> None:
+        known = self.quantize in ("none", "int8", "int4")
+        _require(known, f"quantize is {self.quantize}", "Known: none, int8, int4.")
         _require(self.micro_batch >= 1, f"micro_batch is {self.micro_batch}", "Give at least 1.")
 
 
 @dataclass(frozen=True)
 class PixelLimits:
-    """The three resizing steps' bounds, in pixels (reference). The last ones are the weights' own."""
+    """The three resizing steps' bounds, in pixels: the reference's, unless the checkpoint names its own.
+
+    Attributes:
+        longest_edge: after the first step.
+        grid: edges are multiples of it after the second step.
+        min_pixels, max_pixels: of a frame after the third step.
+    """
 
     longest_edge: int = MODEL_FRAME_EDGE
+    grid: int = SECOND_GRID
     min_pixels: int = MIN_PIXELS
     max_pixels: int = MAX_PIXELS
 

@@ -43,6 +43,10 @@ class ModelError(TempoError):
     code = "model"
 
 
+class NotDownloadedError(ModelError):
+    """A model of the Hub that is not on this machine, or not whole: a download would mend it."""
+
+
 class SetupError(TempoError):
     """This machine lacks something: ffmpeg, or the device that was asked for."""
 

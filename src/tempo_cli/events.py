@@ -31,5 +31,14 @@ class Warned:
     message: str
 
 
-Event = Progress | AnswerText | Warned
+@dataclass(frozen=True)
+class Transfer:
+    """`done` of `total` bytes are here, or checked; the first one says what was there before."""
+
+    what: Literal["download", "verify"]
+    done: int
+    total: int
+
+
+Event = Progress | AnswerText | Warned | Transfer
 Listener = Callable[[Event], None]

@@ -3,7 +3,6 @@
 `Tempo` holds a loaded model and answers questions. It prints nothing: events go to a listener.
 """
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,13 +25,17 @@ from .config import (
 )
 from .errors import ModelError, OutOfMemoryError, UsageError
 from .events import AnswerText, Event, Listener, Progress, Warned
-from .hub import find_base, find_model
+from .host import host_peak_bytes
+from .hub.homes import find_base, find_model
+from .memory import Work, expected_work
 from .model.checkpoint import Checkpoint
-from .model.compressor import Compressor
-from .model.device import choose_device, cpu_speed, device_peak_bytes
-from .model.llm import Decoder
-from .model.pixels import resize
+from .model.compressor import Batch
+from .model.device import cpu_speed, device_peak_bytes, is_out_of_memory, release_memory
+from .model.footprint import compressor_parameters
+from .model.loading import choose_target
+from .model.pixels import resize, resized_sizes
 from .model.tokenizer import TextStream
+from .networks import Networks, with_room
 from .prefetch import prefetch
 from .sampling import frames_between, plan_frames
 from .segments import cut_segments
@@ -61,6 +64,7 @@ from .video.probe import probe
 
 _TOKENS_PER_FRAME = 70  # that the compressor reads: 128 for two frames, and their times
 _TOKENS_PER_SEGMENT = 250  # prompt, question and memory tokens
+_IN_TURN = "both networks do not fit together; they are loaded in turn"
 _SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a word before the wait
 
 Item = TypeVar("Item")
@@ -77,18 +81,16 @@ class Tempo:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        compressor: Compressor,
-        decoder: Decoder | None,
+        networks: Networks,
         info: ModelInfo,
         options: LoadOptions,
-        load_seconds: float,
+        open_seconds: float,
     ) -> None:
         self.checkpoint = checkpoint
         self.info = info
-        self._compressor = compressor
-        self._decoder = decoder
+        self._networks = networks
         self._options = options
-        self._load_seconds = load_seconds
+        self._open_seconds = open_seconds
 
     @classmethod
     def load(
@@ -114,16 +116,16 @@ class Tempo:
         tell = on_event or _ignore
         started = time.perf_counter()
         tell(Progress("load", 0, 1))
-        device, dtype = choose_device(options)
+        target = choose_target(options)
         home = find_model(str(model), revision)
         base = find_base(home, Checkpoint.base_name(home.folder))
-        checkpoint = Checkpoint.open(home.folder, base.folder)
-        with _memory_errors("Close other programs, or give --device cpu."):
-            compressor = checkpoint.load_compressor(device, dtype)
-            llm = checkpoint.load_decoder(device, dtype) if decoder else None
-        tell(Progress("load", 1, 1))
-        info = ModelInfo(home.id, home.revision, str(device), str(dtype).removeprefix("torch."))
-        return cls(checkpoint, compressor, llm, info, options, time.perf_counter() - started)
+        checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+        networks = Networks(checkpoint, target, decoder=decoder, tell=tell)
+        kind = str(target.dtype).removeprefix("torch.")
+        info = ModelInfo(home.id, home.revision, str(target.device), kind, target.bits)
+        tempo = cls(checkpoint, networks, info, options, time.perf_counter() - started)
+        networks.hold(tempo._usual_work(), options.micro_batch)
+        return tempo
 
     def ask(
         self,
@@ -174,13 +176,13 @@ class Tempo:
         Raises:
             TempoError: see its subclasses for what and when.
         """
-        if self._decoder is None:
+        if not self._networks.has_decoder:
             raise UsageError("this model was loaded without its decoder", "Load it with decoder=True.")
         generation = generation or GenerationOptions()
         job = self._job(video, questions, sampling, budget, ffmpeg, on_event)
         memories = self._compress(job)
         for number, memory in enumerate(memories):
-            yield self._answer(job, number, memory, self._decoder, generation)
+            yield self._answer(job, number, memory, generation)
 
     def inspect(
         self,
@@ -197,6 +199,24 @@ class Tempo:
         (memory,) = self._compress(job)
         allocation = self._allocate(job, 0, memory, self._tags(job))
         return self._report(job, 0, memory, allocation, None, 0.0)
+
+    def _usual_work(self) -> Work:
+        """What one question with the published settings takes; the plan for loading is made for it."""
+        sampling = SamplingOptions()
+        return self._work((1080, 1920), sampling.max_frames, sampling, BudgetOptions(), [0])
+
+    def _work(
+        self,
+        size: tuple[int, int],
+        frames: int,
+        sampling: SamplingOptions,
+        budget: BudgetOptions,
+        texts: Sequence[int],
+    ) -> Work:
+        dimensions = self.checkpoint.dimensions
+        _, _, shown = resized_sizes(size, dimensions.patch * dimensions.merge, dimensions.pixels)
+        limit = budget.budget if budget.ata else None
+        return expected_work(shown, frames, sampling.window, len(texts), limit, max(texts), dimensions)
 
     def _job(
         self,
@@ -227,7 +247,13 @@ class Tempo:
                 f"It lasts {info.duration:.1f} s.",
             )
         plan = plan_frames(last - first, float(info.rate), sampling, first, float(info.times[first]))
+        lengths = [len(before) + len(after) for before, after in texts]
+        work = self._work((info.height, info.width), len(plan.indices), sampling, budget, lengths)
+        room = self._networks.plan(work, self._options.micro_batch)
         job = _Job(
+            work=work,
+            micro_batch=room.micro_batch,
+            loaded=self._open_seconds + self._networks.seconds,
             questions=questions,
             texts=texts,
             rooms=rooms,
@@ -240,7 +266,11 @@ class Tempo:
             tell=on_event or _ignore,
             started=started,
         )
+        self._networks.tell = job.tell
         self._warn_if_slow(job)
+        if self._networks.has_decoder and not (self._networks.together and room.together):
+            self._networks.part()
+            job.give_up("in_turn", _IN_TURN)
         return job
 
     def _compress(self, job: "_Job") -> list[MemoryTokens]:
@@ -250,7 +280,7 @@ class Tempo:
         total = -(-len(job.plan.indices) // job.sampling.window)
         with (
             FrameDecoder(job.info, job.plan, job.binary, job.warn) as decoder,
-            _memory_errors("Give fewer --max-frames."),
+            _memory_errors("Close other programs, or give fewer --max-frames."),
         ):
             segments = cut_segments(
                 decoder.frames(),
@@ -261,14 +291,43 @@ class Tempo:
             )
             timed = job.clock.each("decode", segments)
             with prefetch(timed, 2 * self._options.micro_batch, decoder.kill) as ahead:
-                for batch in self._compressor.batches(job.count(ahead, total), self._options.micro_batch):
+                for batch in self._networks.compressor().batches(job.count(ahead, total), job.micro_batch):
                     with job.clock.of("compress"):
-                        prefix = self._compressor.read(batch)
-                        for part, question in zip(parts, job.questions, strict=True):
-                            part.append(self._compressor.compress(prefix, question))
+                        found = with_room(partial(self._read, job, batch), partial(self._make_room, job))
+                    for part, memory in zip(parts, found, strict=True):
+                        part.append(memory)
                     job.done += len(batch.ids)
                     job.tell(Progress("compress", job.done, total))
         return [_joined(part) for part in parts]
+
+    def _read(self, job: "_Job", batch: Batch) -> list[MemoryTokens]:
+        """Compress some segments for each question, as many at once as memory allows by now."""
+        compressor = self._networks.compressor()
+        parts: list[list[MemoryTokens]] = [[] for _ in job.questions]
+        for piece in batch.split(job.micro_batch):
+            prefix = compressor.read(piece)
+            for part, question in zip(parts, job.questions, strict=True):
+                part.append(compressor.compress(prefix, question))
+        return [_joined(part) for part in parts]
+
+    def _make_room(self, job: "_Job", number: int | None = None) -> None:
+        """Memory ran out: give up one more thing, or give up.
+
+        Args:
+            number: of the question that was being answered; None while compressing.
+        """
+        if number is None and job.micro_batch > 1:
+            job.micro_batch //= 2
+            words = f"memory ran out: {job.micro_batch} segments are compressed at once from here on"
+            job.give_up(f"micro_batch={job.micro_batch}", words)
+        elif number not in job.begun and self._networks.has_decoder and self._networks.part():
+            job.give_up("in_turn", f"memory ran out: {_IN_TURN}")
+        else:
+            doing = "compress one segment" if number is None else "read the video's tokens"
+            budget = job.budget.budget if job.budget.ata else None
+            hint = self._networks.advice("compress" if number is None else "answer", job.work, budget)
+            raise OutOfMemoryError(f"the memory does not suffice to {doing}", hint)
+        release_memory(self._networks.target.device)
 
     def _shape(self, job: "_Job", pixels: Pixels) -> Pixels:
         job.see(pixels)
@@ -283,24 +342,27 @@ class Tempo:
             job.warn(warning, number)
         return fitted.allocation
 
-    def _answer(
-        self, job: "_Job", number: int, memory: MemoryTokens, decoder: Decoder, generation: GenerationOptions
-    ) -> Run:
+    def _answer(self, job: "_Job", number: int, memory: MemoryTokens, generation: GenerationOptions) -> Run:
         tags = self._tags(job)
         allocation = self._allocate(job, number, memory, tags)
         started = time.perf_counter()
         before, after = job.texts[number]
-        with _memory_errors("Lower --budget."):
+
+        def write() -> Answer:
+            decoder = self._networks.decoder()
             embeds = decoder.splice(before, tags, memory, allocation, after)
             longest = self.checkpoint.dimensions.max_positions - len(embeds)
             most = min(generation.max_new_tokens, longest)
             tokens = decoder.generate(embeds, self.checkpoint.rule, replace(generation, max_new_tokens=most))
-            answer = self._write(job, number, (token.id for token in tokens), most)
+            return self._write(job, number, (token.id for token in tokens), most)
+
+        answer = with_room(write, partial(self._make_room, job, number))
         return self._report(job, number, memory, allocation, answer, time.perf_counter() - started)
 
     def _write(self, job: "_Job", number: int, tokens: Iterable[int], most: int) -> Answer:
         stream, count = TextStream(self.checkpoint.decoder_tokenizer), 0
         for token in tokens:
+            job.begun.add(number)
             count += 1
             if piece := stream.push(token):
                 job.tell(AnswerText(number, piece))
@@ -334,19 +396,25 @@ class Tempo:
             budget=BudgetSummary(allocation.limit, allocation.used, allocation.mode),
             segments=tuple(_segment_reports(job, memory, allocation)),
             timing=Timing(
-                load=self._load_seconds,
+                load=self._open_seconds + self._networks.seconds,
                 decode=seconds["decode"],
                 compress=seconds["compress"],
                 answer=answer_seconds,
-                total=self._load_seconds + time.perf_counter() - job.started,
+                total=job.loaded + time.perf_counter() - job.started,
             ),
-            memory=Memory(_host_peak_bytes(), device_peak_bytes(torch.device(self.info.device))),
+            memory=Memory(
+                host_peak_bytes=host_peak_bytes(),
+                device_peak_bytes=device_peak_bytes(self._networks.target.device),
+                micro_batch=job.micro_batch,
+                together=self._networks.together,
+                steps=tuple(job.steps),
+            ),
             warnings=tuple(message for of, message in job.warnings if of in (None, number)),
         )
 
     def _warn_if_slow(self, job: "_Job") -> None:
-        parameters = sum(weight.numel() for weight in self._compressor.parameters())
-        if self.info.device != "cpu" or parameters < _SLOW_PARAMETERS:
+        parameters = compressor_parameters(self.checkpoint) if self.info.device == "cpu" else 0
+        if parameters < _SLOW_PARAMETERS:
             return
         frames = len(job.plan.indices)
         tokens = frames * _TOKENS_PER_FRAME + frames / job.sampling.window * _TOKENS_PER_SEGMENT
@@ -390,8 +458,14 @@ class _Job:
         last: one past the last frame that may be looked at.
         warnings: (question's number or None for all, message).
         done: segments compressed; segments: those decoded, as they passed.
+        work: what it will take; micro_batch: segments compressed at once.
+        loaded: seconds spent on loading before it came.
+        steps: what was given up for want of memory; begun: questions whose answer was told in part.
     """
 
+    work: Work
+    micro_batch: int
+    loaded: float
     questions: Sequence[str]
     texts: list[tuple[list[int], list[int]]]
     rooms: list[int]
@@ -407,6 +481,8 @@ class _Job:
     warnings: list[tuple[int | None, str]] = field(default_factory=list)
     done: int = 0
     segments: list[SegmentPlan] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    begun: set[int | None] = field(default_factory=set)
 
     @property
     def end(self) -> float:
@@ -430,6 +506,11 @@ class _Job:
     def warn(self, message: str, question: int | None = None) -> None:
         self.warnings.append((question, message))
         self.tell(Warned(message))
+
+    def give_up(self, step: str, message: str) -> None:
+        """Note a step that memory made necessary."""
+        self.steps.append(step)
+        self.warn(message)
 
     def see(self, pixels: Pixels) -> None:
         """Learn the shown size, which rotation may have turned, from a decoded frame."""
@@ -471,21 +552,10 @@ def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
 def _memory_errors(hint: str) -> Iterator[None]:
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise OutOfMemoryError("the memory does not suffice", hint) from error
-    except RuntimeError as error:
-        if "DefaultCPUAllocator" in str(error):
-            raise OutOfMemoryError("the memory does not suffice", hint) from error
-        raise
-
-
-def _host_peak_bytes() -> int | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _ignore(_: Event) -> None:

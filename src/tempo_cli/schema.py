@@ -77,7 +77,8 @@ def _object(line: str) -> dict[str, Any]:
 
 def _build(kind: Any, value: dict[str, Any]) -> Any:
     known = kind.__dataclass_fields__
-    return kind(**{name: item for name, item in value.items() if name in known})
+    fields = {name: item for name, item in value.items() if name in known}
+    return kind(**{name: tuple(item) if isinstance(item, list) else item for name, item in fields.items()})
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -246,10 +246,19 @@ class Timing:
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak bytes of the process and, on an accelerator, of the device."""
+    """Peak bytes of the process and, on an accelerator, of the device; and how the work was made to fit.
+
+    Attributes:
+        micro_batch: segments compressed at once, at last.
+        together: whether both networks were held at the same time.
+        steps: what was given up because memory was short, in order: `in_turn`, `micro_batch=N`.
+    """
 
     host_peak_bytes: int | None
     device_peak_bytes: int | None
+    micro_batch: int | None = None
+    together: bool | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -70,11 +70,14 @@ def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
-def on_terminal(*arguments: object, columns: int = 80, interrupt_at: bytes | None = None) -> tuple[int, str]:
+def on_terminal(
+    *arguments: object, columns: int = 80, interrupt_at: bytes | None = None, reply: bytes = b""
+) -> tuple[int, str]:
     """Run the command with a terminal of `columns` cells on all streams: exit code and what was shown.
 
     Args:
         interrupt_at: send SIGINT once this was shown.
+        reply: what is typed at the first question.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -93,5 +96,8 @@ def on_terminal(*arguments: object, columns: int = 80, interrupt_at: bytes | Non
         if interrupt_at is not None and interrupt_at in shown:
             process.send_signal(signal.SIGINT)
             interrupt_at = None
+        if reply and b"[y/N] " in shown:
+            os.write(ours, reply + b"\n")
+            reply = b""
     os.close(ours)
     return process.wait(), shown.decode("utf-8", "replace").replace("\r\n", "\n")

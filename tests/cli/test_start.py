@@ -24,7 +24,15 @@ sys.exit(f"imported {heavy}" if heavy else code)
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["ask", "--help"], ["inspect", "--help"], ["--version"], [], ["ask", "missing.mp4"]],
+    [
+        ["--help"],
+        ["ask", "--help"],
+        ["inspect", "--help"],
+        ["doctor", "--help"],
+        ["--version"],
+        [],
+        ["ask", "missing.mp4"],
+    ],
 )
 def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) -> None:
     done = subprocess.run(
@@ -73,6 +81,7 @@ def test_the_file_in_the_platforms_folder_is_found(tempo: Tempo, tmp_path: Path)
     ("text", "words"),
     [
         ("windw = 3", "'windw' in"),
+        ("yes = true", "'yes' in"),
         ("window = [3]", "'window' in"),
         ("window =", "can't be read"),
         (None, "exist"),

@@ -26,6 +26,7 @@ NAN, INF = float("nan"), float("inf")
         *((GenerationOptions, "max_new_tokens", value) for value in (0, -1)),
         *((GenerationOptions, "temperature", value) for value in (-0.1, NAN, INF)),
         *((LoadOptions, "micro_batch", value) for value in (0, -1)),
+        *((LoadOptions, "quantize", value) for value in ("int3", "", "INT4", None)),
     ],
 )
 def test_a_senseless_value_is_refused_by_name(build: Callable[..., Any], field, value):
@@ -47,7 +48,7 @@ def test_a_part_that_ends_before_it_starts_is_refused(start, end):
         (SamplingOptions, {"fps": 0.001, "max_frames": 1, "window": 1, "start": 0.0, "end": 0.001}),
         (BudgetOptions, {"budget": 1, "context": 17, "ata": False}),
         (GenerationOptions, {"max_new_tokens": 1, "temperature": 0.0, "seed": 0}),
-        (LoadOptions, {"device": "cpu", "dtype": "float32", "micro_batch": 1}),
+        (LoadOptions, {"device": "cpu", "dtype": "float32", "quantize": "int4", "micro_batch": 1}),
     ],
 )
 def test_the_smallest_sensible_values_are_taken(build: Callable[..., Any], values):

@@ -13,7 +13,7 @@ import tempo_cli
 ROOT = Path(tempo_cli.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 DECISIONS = ("sampling", "segments", "allocation", "budget", "prompts")
-PURE = (*DECISIONS, "types", "config", "errors", "events", "schema")
+PURE = (*DECISIONS, "types", "config", "errors", "events", "schema", "memory")
 IMPURE = ("torch", "transformers", "time", "datetime", "random", "secrets", "os", "subprocess", "socket")
 
 
@@ -72,8 +72,16 @@ def test_video_and_model_do_not_know_each_other():
 
 
 def test_nothing_below_knows_the_pipeline():
-    upper = {"", "__main__", *inside("cli", "pipeline", "report")}  # "" is the package's own lazy front door
+    upper = {
+        "",
+        "__main__",
+        *inside("cli", "doctor", "pipeline", "report"),
+    }  # "" is the package's own lazy front door
     assert importers("tempo_cli.pipeline") <= upper
+
+
+def test_nothing_but_the_command_line_knows_the_doctor():
+    assert importers("tempo_cli.doctor") <= inside("cli", "doctor")
 
 
 def test_nothing_but_the_entry_point_knows_the_command_line():
@@ -95,6 +103,25 @@ def test_only_the_checkpoint_reads_the_models_files():
     assert readers & inside("model") == {"model.checkpoint"}
 
 
+def test_only_the_hub_speaks_to_the_hub():
+    assert importers("huggingface_hub", "httpx2", "filelock") == {
+        "hub.environment",
+        "hub.inventory",
+        "hub.refusals",
+        "hub.remote",
+        "hub.store",
+    }
+    beside = (
+        "torch",
+        "transformers",
+        "tempo_cli.model",
+        "tempo_cli.video",
+        "tempo_cli.pipeline",
+        "tempo_cli.cli",
+    )
+    assert importers(*beside) & inside("hub") == set()
+
+
 def test_only_the_command_line_draws_on_the_screen():
     assert importers("typer", "rich") <= inside("cli")
     names = {
@@ -108,7 +135,7 @@ def test_only_the_command_line_draws_on_the_screen():
 
 @pytest.mark.parametrize("name", ["tempo_cli", "tempo_cli.cli", "tempo_cli.cli.main"])
 def test_importing_the_command_does_not_import_torch(name):
-    heavy = {"torch", "transformers", "av"}
+    heavy = {"torch", "transformers", "av", "huggingface_hub", "httpx2", "tokenizers"}
     code = f"import sys, {name}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

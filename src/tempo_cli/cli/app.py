@@ -3,9 +3,11 @@
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from .. import __version__
-from . import ask, inspect
+from . import ask, doctor, inspect, models, pull
+from .settings import default_map, file_settings
 
 HELP = """Ask questions about videos of any length, and see which parts the answer came from.
 
@@ -27,6 +29,9 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     app.command("ask", short_help="Answer a question about a video.")(ask.ask)
     app.command("inspect", short_help="Show what is relevant, without an answer.")(inspect.inspect)
+    app.command("pull", short_help="Fetch a model.")(pull.pull)
+    app.add_typer(models.app, name="models", short_help="List, verify and remove models.")
+    app.command("doctor", short_help="Show what works here, and how to mend what does not.")(doctor.doctor)
     return app
 
 
@@ -42,5 +47,9 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    if context.invoked_subcommand is None and not version:
-        typer.echo(context.get_help())
+    if context.invoked_subcommand is None:
+        if not version:
+            typer.echo(context.get_help())
+    elif context.invoked_subcommand != "doctor":  # which says itself what is wrong with the file
+        assert isinstance(context.command, TyperGroup)
+        context.default_map = default_map(context.command, file_settings(context.command))

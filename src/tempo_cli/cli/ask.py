@@ -12,6 +12,7 @@ from ..types import Run, VideoInfo
 from . import options as o
 from . import render
 from .console import Screen
+from .pull import ensure
 
 
 def ask(
@@ -31,8 +32,11 @@ def ask(
     ] = None,
     model: o.Model = o.MODEL,
     revision: o.Revision = None,
+    offline: o.Offline = False,
+    yes: o.Yes = False,
     device: o.Device = o.LOAD.device,
     dtype: o.Dtype = o.LOAD.dtype,
+    quantize: o.Quantize = o.LOAD.quantize,
     fps: o.Fps = o.SAMPLING.fps,
     max_frames: o.MaxFrames = o.SAMPLING.max_frames,
     window: o.Window = o.SAMPLING.window,
@@ -60,7 +64,7 @@ def ask(
     questions = ([" ".join(words)] if words else []) + list(question or [])
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
         rows = o.parse_top(top)
-        load = LoadOptions(device=device, dtype=dtype)
+        load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -69,6 +73,7 @@ def ask(
                 "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
             )
         info = looked_at(video, ffmpeg)
+        ensure(model, revision, screen, yes=yes, offline=offline)
         screen.hear(Progress("load", 0, 1))
         from ..pipeline import Tempo  # heavy: torch
 

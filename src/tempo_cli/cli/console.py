@@ -8,7 +8,15 @@ from types import TracebackType
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from .. import events
 from ..errors import TempoError
@@ -53,6 +61,8 @@ class Screen(AbstractContextManager["Screen"]):
             self.warn(event.message)
         elif isinstance(event, events.AnswerText):
             self._write_answer(event)
+        elif isinstance(event, events.Transfer):
+            self._transfer(event)
         else:
             self._advance(event)
 
@@ -66,6 +76,23 @@ class Screen(AbstractContextManager["Screen"]):
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def say(self, message: str) -> None:
+        """A line on stderr that belongs to the command's work."""
+        if not self._quiet:
+            self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def person(self) -> bool:
+        """Whether somebody is there who can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr; anything but yes is no."""
+        self._err.print(
+            f"{printable(question)} [y/N] ", end="", markup=False, highlight=False, soft_wrap=True
+        )
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def note(self, message: str) -> None:
         """A line on stderr that only --verbose shows."""
@@ -92,6 +119,15 @@ class Screen(AbstractContextManager["Screen"]):
         self.stop_progress()
         for part in parts:
             self._out.print(part, highlight=False)
+
+    def line(self, text: RenderableType) -> None:
+        """Text on stdout, not broken at the screen's width."""
+        self._out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def object(self, line: str) -> None:
+        """The one JSON object on stdout that `--json` promises."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
     def stop_progress(self) -> None:
         """Take the progress bars off the screen."""
@@ -123,6 +159,18 @@ class Screen(AbstractContextManager["Screen"]):
             self._opened += 1
             line = ("\n" if number else "") + f"> {printable(self._questions[number])}"
             self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+
+    def _transfer(self, event: events.Transfer) -> None:
+        if self._quiet or not sys.stderr.isatty():
+            return
+        if event.done == event.total:
+            self.stop_progress()
+        elif self._progress is None:
+            self._progress = _bytes_bar(self._err)
+            self._progress.start()
+            self._progress.add_task(event.what, total=event.total, completed=event.done)
+        else:
+            self._progress.update(self._progress.task_ids[0], completed=event.done)
 
     def _advance(self, event: events.Progress) -> None:
         if self._quiet or not (self.terminal and sys.stderr.isatty()):
@@ -169,6 +217,18 @@ def _bars(console: RichConsole) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _bytes_bar(console: RichConsole) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,

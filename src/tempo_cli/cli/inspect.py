@@ -9,11 +9,12 @@ from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
 from ..schema import run_from_json
-from ..types import Run
+from ..types import Run, VideoInfo
 from . import options as o
 from . import render
 from .ask import looked_at
 from .console import Screen
+from .pull import ensure
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
 
@@ -29,8 +30,11 @@ def inspect(
     ] = None,
     model: o.Model = o.MODEL,
     revision: o.Revision = None,
+    offline: o.Offline = False,
+    yes: o.Yes = False,
     device: o.Device = o.LOAD.device,
     dtype: o.Dtype = o.LOAD.dtype,
+    quantize: o.Quantize = o.LOAD.quantize,
     fps: o.Fps = o.SAMPLING.fps,
     max_frames: o.MaxFrames = o.SAMPLING.max_frames,
     window: o.Window = o.SAMPLING.window,
@@ -55,17 +59,20 @@ def inspect(
     questions = [run.question for run in saved] if saved else [question]
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
         rows = o.parse_top(top)
-        load = LoadOptions(device=device, dtype=dtype)
+        load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
-        for run in saved or [
-            _measured(source, question, screen, model, revision, load, sampling, limits, ffmpeg)
-        ]:
+        runs = saved
+        if runs is None:
+            info = looked_at(source, ffmpeg)
+            ensure(model, revision, screen, yes=yes, offline=offline)
+            runs = [_measured(info, question, screen, model, revision, load, sampling, limits, ffmpeg)]
+        for run in runs:
             _present(run, screen, rows)
 
 
 def _measured(
-    video: Path,
+    info: VideoInfo,
     question: str,
     screen: Screen,
     model: str,
@@ -75,7 +82,6 @@ def _measured(
     budget: BudgetOptions,
     ffmpeg: str | None,
 ) -> Run:
-    info = looked_at(video, ffmpeg)
     screen.hear(Progress("load", 0, 1))
     from ..pipeline import Tempo  # heavy: torch
 

@@ -13,7 +13,6 @@ import typer
 from ..errors import Interrupted, StoppedError, TempoError, UsageError
 from .app import build_app
 from .console import report_error, wants_json
-from .settings import file_settings
 
 _BUG = 1
 _INTERRUPTED = 130
@@ -41,9 +40,7 @@ def run(arguments: list[str]) -> int:
         warnings.simplefilter("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        result = build_app()(
-            args=arguments, prog_name="tempo", standalone_mode=False, default_map=file_settings()
-        )
+        result = build_app()(args=arguments, prog_name="tempo", standalone_mode=False)
     except typer.TyperException as error:
         hint = "See: tempo --help"
         return _failed(UsageError(_one_line(error.format_message()), hint), arguments, debug)

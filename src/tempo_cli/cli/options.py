@@ -50,11 +50,13 @@ def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> 
 
 Model = Annotated[
     str,
-    _option("--model", "-m", metavar="MODEL", help="Folder, or Hub repository that is downloaded already."),
+    _option("--model", "-m", metavar="MODEL", help="Folder, or Hub repository."),
 ]
 Revision = Annotated[
     str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
 ]
+Offline = Annotated[bool, _option("--offline", help="Never use the network.")]
+Yes = Annotated[bool, _option("--yes", "-y", help="Ask nothing: yes to everything.")]
 Device = Annotated[str, _option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Dtype = Annotated[
     str,
@@ -62,6 +64,14 @@ Dtype = Annotated[
         "--dtype",
         metavar="TYPE",
         help="auto, float32, bfloat16 or float16. auto is bfloat16 on CUDA, float32 on a CPU.",
+    ),
+]
+Quantize = Annotated[
+    str,
+    _option(
+        "--quantize",
+        metavar="BITS",
+        help="none, int8 or int4: keep the weights smaller; needs less memory, changes results a little.",
     ),
 ]
 FFmpeg = Annotated[
@@ -118,9 +128,5 @@ SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), Generat
 MODEL = DEFAULT_MODEL
 TOP = "10"
 
-CONFIGURABLE = frozenset(
-    {
-        "model", "revision", "device", "dtype", "ffmpeg", "fps", "max-frames", "window", "budget", "context",
-        "no-ata", "max-new-tokens", "temperature", "seed", "top", "quiet", "verbose", "color",
-    }
-)  # fmt: skip
+# what a configuration file may not decide, because it belongs to one run; every other option it may
+PER_RUN = frozenset({"json", "start", "end", "yes"})

@@ -5,15 +5,23 @@ Its keys are the long options' names (`max-frames = 512`); it holds for every co
 
 import os
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import typer
 from platformdirs import user_config_path
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from ..errors import UsageError
+from ..doctor import DEFAULT, FILE, Configuration, Setting
+from ..errors import TempoError, UsageError
 from . import options
 
-Settings = dict[str, dict[str, Any]]
+Values = dict[str, str | int | float | bool]
+Command = TyperGroup | TyperCommand
+
+_NO_OPTIONS = frozenset({"TEMPO_CONFIG", "TEMPO_DEBUG"})  # variables that no flag stands for
 
 
 def config_path() -> Path:
@@ -22,11 +30,11 @@ def config_path() -> Path:
     return Path(explicit).expanduser() if explicit else user_config_path("tempo") / "config.toml"
 
 
-def file_settings() -> Settings:
-    """Defaults from the file, by command.
+def file_settings(group: TyperGroup) -> Values:
+    """What the file says, by long option.
 
     Raises:
-        UsageError: the file can't be read, or has a key that is no option.
+        UsageError: the file can't be read, or has a key that is no option of a command under `group`.
     """
     path = config_path()
     if not path.exists():
@@ -39,9 +47,71 @@ def file_settings() -> Settings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"the configuration file '{path}' can't be read: {error}", "Correct it.") from error
+    known = sorted(set(_options(group)) - options.PER_RUN)
     for key, value in values.items():
-        if key not in options.CONFIGURABLE or not isinstance(value, (str, int, float, bool)):
-            known = ", ".join(sorted(options.CONFIGURABLE))
-            raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {known}.")
-    named = {key.replace("-", "_"): value for key, value in values.items()}
-    return dict.fromkeys(("ask", "inspect"), named)
+        if key not in known or not isinstance(value, (str, int, float, bool)):
+            raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {', '.join(known)}.")
+    return values
+
+
+def default_map(group: TyperGroup, values: Values) -> dict[str, Any]:
+    """The file's values as defaults of every command under `group`; a command passes over what it lacks."""
+    named: dict[str, Any] = {key.replace("-", "_"): value for key, value in values.items()}
+    return named | {
+        name: default_map(command, values) if isinstance(command, TyperGroup) else named
+        for name, command in group.commands.items()
+    }
+
+
+def configuration(group: TyperGroup) -> Configuration:
+    """Every option's value and origin for a command without flags."""
+    values: Values = {}
+    error: TempoError | None = None
+    try:
+        values = file_settings(group)
+    except UsageError as found:
+        error = found
+    known = _options(group)
+    resolved = [_resolved(name, *home, values) for name, home in known.items()]
+    shown = tuple(s for s in resolved if s.name not in options.PER_RUN or s.origin != DEFAULT)
+    return Configuration(config_path(), error, shown, tuple(_strangers(known)))
+
+
+def _options(command: Command) -> dict[str, tuple[TyperOption, Command]]:
+    """Every option that has a variable, by its long name, with a command under `command` that has it."""
+    found: dict[str, tuple[TyperOption, Command]] = {}
+    if isinstance(command, TyperGroup):
+        for part in command.commands.values():
+            assert isinstance(part, (TyperGroup, TyperCommand))
+            for name, home in _options(part).items():
+                found.setdefault(name, home)
+    for option in command.params:
+        if isinstance(option, TyperOption) and isinstance(option.envvar, str):
+            found.setdefault(option.opts[0].removeprefix("--"), (option, command))
+    return found
+
+
+def _resolved(name: str, option: TyperOption, command: Command, values: Values) -> Setting:
+    variable = str(option.envvar)
+    given: Any = os.environ.get(variable)
+    origin = variable
+    if not given:  # as for the command itself, an empty variable counts as none
+        given, origin = values.get(name), FILE
+    if given is None:
+        return Setting(name, option.default, DEFAULT)
+    try:
+        value = option.process_value(typer.Context(command), given)
+        if name == "top":
+            options.parse_top(value)  # which commands do themselves
+        return Setting(name, value, origin)
+    except typer.BadParameter as error:
+        reason = " ".join(error.message.split())
+        return Setting(name, option.default, origin, f"{origin} says '{given}': {reason}")
+
+
+def _strangers(known: dict[str, tuple[TyperOption, Command]]) -> Iterator[tuple[str, str | None]]:
+    variables = {str(option.envvar) for option, _ in known.values()} | _NO_OPTIONS
+    for name in sorted(os.environ):
+        if name.startswith("TEMPO_") and name not in variables:
+            meant = get_close_matches(name, variables, n=1)
+            yield name, meant[0] if meant else None

@@ -1,5 +1,6 @@
 """Making text from files, names and models harmless to a terminal."""
 
+import math
 import unicodedata
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
@@ -37,3 +38,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def size(count: int) -> str:
+    """`812 bytes`, `84.0 KB`, `12.1 GB`: in thousands, as the Hub shows it."""
+    if count < 1000:
+        return f"{count} bytes"
+    power = min(4, int(math.log10(count)) // 3)
+    return f"{count / 1000**power:.1f} {('KB', 'MB', 'GB', 'TB')[power - 1]}"

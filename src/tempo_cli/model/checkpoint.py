@@ -12,28 +12,31 @@ router is row("Yes") - row("No"), taken in the weights' own type, then held in f
 Weights are safetensors only. No code from a repository is ever run.
 """
 
+import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
 from transformers import Qwen3Config, Qwen3VLConfig
 
 from ..config import ModelDimensions
 from ..errors import ModelError
 from . import configuration
 from .compressor import Compressor
+from .device import Target, attention
 from .llm import Decoder, SamplingRule
+from .loading import fill, on_meta, put
 from .tokenizer import TextTokenizer
 
-Module = TypeVar("Module", bound=nn.Module)
+Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
 
 _COMPRESSOR = "model.vision_tower_aux_list.0."
 _REAL = {"F64", "F32", "F16", "BF16"}
+_PICKLE = "is a pickle, which could run code: only safetensors are loaded."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
@@ -57,6 +60,8 @@ class TensorFiles:
             path = folder / name
             if Path(name).name != name or not path.exists():
                 raise ModelError(f"{folder} has no {name}", _no_weights_hint(folder))
+            if path.suffix != ".safetensors":
+                raise ModelError(f"{index} names {name}", f"{name} {_PICKLE}")
             with _opened(path) as tensors:
                 for tensor in tensors.keys():  # noqa: SIM118  no dictionary: it has no __iter__
                     header = tensors.get_slice(tensor)
@@ -81,13 +86,13 @@ class TensorFiles:
             matrix = tensors.get_slice(name)
             return torch.stack([matrix[row : row + 1][0] for row in rows])
 
-    def load(self, names: dict[str, str], device: torch.device) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (module's name, tensor) for `names`, {file's name: module's name}, file by file."""
+    def load(self, names: Collection[str], device: torch.device) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield (name, tensor) for `names`, file by file, straight to the device."""
         for path in sorted({self._headers[name].path for name in names}):
             with _opened(path, device) as tensors:
-                for name, own in names.items():
+                for name in names:
                     if self._headers[name].path == path:
-                        yield own, tensors.get_tensor(name)
+                        yield name, tensors.get_tensor(name)
 
 
 def _shard_names(index: Path) -> list[str]:
@@ -107,7 +112,7 @@ def _opened(path: Path, device: torch.device | None = None) -> Any:
 def _no_weights_hint(folder: Path) -> str:
     pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
     if pickles:
-        return f"{pickles[0].name} is a pickle, which could run code: only safetensors are loaded."
+        return f"{pickles[0].name} {_PICKLE}"
     return _REDOWNLOAD
 
 
@@ -145,6 +150,7 @@ class Checkpoint:
     decoder_tokenizer: TextTokenizer
     compressor_tokenizer: TextTokenizer
     files: TensorFiles
+    router: Path | None = None
 
     @staticmethod
     def base_name(folder: Path) -> str:
@@ -152,8 +158,11 @@ class Checkpoint:
         return configuration.base_name(_read_json(folder / "config.json"), str(folder))
 
     @classmethod
-    def open(cls, folder: Path, base: Path) -> "Checkpoint":
+    def open(cls, folder: Path, base: Path, router: Path | None = None) -> "Checkpoint":
         """Read the configurations, tokenizers and headers, and check every tensor's name and shape.
+
+        Args:
+            router: a file with rows `yes` and `no` of the base's head; None: the base's weights have them.
 
         Raises:
             ModelError: a file is missing or damaged, or a tensor is missing, unexpected or of a wrong shape.
@@ -175,38 +184,62 @@ class Checkpoint:
             decoder_tokenizer=tokenizer,
             compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
             files=TensorFiles(folder),
+            router=router,
         )
         checkpoint._check_vocabularies()
         checkpoint._check_tensors()
         return checkpoint
 
-    def load_compressor(self, device: torch.device, dtype: torch.dtype) -> Compressor:
+    def empty_compressor(self, attention: str = "sdpa") -> Compressor:
+        """The compressor on the meta device: names and shapes without weights."""
+        config = _with_attention(self.vlm_config, attention)
+        return on_meta(lambda: Compressor(config, self.dimensions, self.compressor_tokenizer))
+
+    def empty_decoder(self, attention: str = "sdpa") -> Decoder:
+        """The decoder on the meta device."""
+        config = _with_attention(self.llm_config, attention)
+        return on_meta(lambda: Decoder(config, self.dimensions))
+
+    def load_compressor(self, target: Target) -> Compressor:
         """The compressor with its weights."""
-        compressor = _on_meta(lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer))
-        names = _compressor_names(compressor)
-        router = self._router_direction().to(device)
-        _fill(compressor, self.files, names, device, dtype, extra={"router": router})
+        compressor = self.empty_compressor(attention(target))
+        put(compressor, "router", self._router_direction().to(target.device))
+        self._fill(compressor, compressor_names(compressor), target)
         return compressor
 
-    def load_decoder(self, device: torch.device, dtype: torch.dtype) -> Decoder:
+    def load_decoder(self, target: Target) -> Decoder:
         """The decoder with its weights."""
-        decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
-        _fill(decoder, self.files, _decoder_names(decoder, self.llm_config), device, dtype, extra={})
+        decoder = self.empty_decoder(attention(target))
+        self._fill(decoder, decoder_names(decoder, self.llm_config), target)
         return decoder
 
+    def _fill(self, module: Compressor | Decoder, names: dict[str, str], target: Target) -> None:
+        fill(module, names, self.files.load(names, target.device), target)
+
     def _router_direction(self) -> torch.Tensor:
+        ids = [self.compressor_tokenizer.word_id(word) for word in ("Yes", "No")]
+        yes, no = self._kept_rows(self.router, ids) if self.router else self._base_rows(ids)
+        direction: torch.Tensor = yes - no
+        return direction.float()
+
+    def _base_rows(self, ids: list[int]) -> torch.Tensor:
         files = TensorFiles(self.base)
         heads = ("lm_head.weight", "model.language_model.embed_tokens.weight")
         home = next((name for name in heads if name in files.names), None)
         if home is None:
             raise ModelError(f"{self.base} has neither {heads[0]} nor {heads[1]}", _REDOWNLOAD)
-        ids = [self.compressor_tokenizer.word_id(word) for word in ("Yes", "No")]
         shape = files.shape(home)
         if len(shape) != 2 or shape[0] <= max(ids) or shape[1] != self.dimensions.compressor_width:
             raise ModelError(f"{self.base} has a {home} of shape {shape}, which does not fit", _REDOWNLOAD)
-        yes, no = files.rows(home, ids)
-        direction: torch.Tensor = yes - no
-        return direction.float()
+        return files.rows(home, ids)
+
+    def _kept_rows(self, path: Path, ids: list[int]) -> torch.Tensor:
+        with _opened(path) as rows:
+            told = [rows.metadata().get(word) for word in ("yes", "no")]
+            found = torch.stack([rows.get_tensor(word) for word in ("yes", "no")])
+        if told != [str(number) for number in ids] or found.shape[1:] != (self.dimensions.compressor_width,):
+            raise ModelError(f"{path} does not fit the base model", "Remove it and run tempo pull again.")
+        return found
 
     def _check_vocabularies(self) -> None:
         text: Any = self.vlm_config.text_config
@@ -223,16 +256,13 @@ class Checkpoint:
 
     def _check_tensors(self) -> None:
         try:
-            compressor = _on_meta(
-                lambda: Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer)
-            )
-            decoder = _on_meta(lambda: Decoder(self.llm_config, self.dimensions))
+            compressor, decoder = self.empty_compressor(), self.empty_decoder()
         except (KeyError, RuntimeError, ValueError) as error:
             raise ModelError(f"{self.folder}/config.json describes no model: {error}", _REDOWNLOAD) from error
         shapes: dict[str, tuple[int, ...]] = {}
         pairs = (
-            (compressor, _compressor_names(compressor)),
-            (decoder, _decoder_names(decoder, self.llm_config)),
+            (compressor, compressor_names(compressor)),
+            (decoder, decoder_names(decoder, self.llm_config)),
         )
         for module, names in pairs:
             state = module.state_dict()
@@ -254,7 +284,7 @@ class Checkpoint:
         tied = {"lm_head.weight", "model.embed_tokens.weight"}
         if self.llm_config.tie_word_embeddings and tied <= self.files.names:
             # some writers store a tied head twice: harmless where both are the same
-            copies = dict(self.files.load({name: name for name in tied}, torch.device("cpu")))
+            copies = dict(self.files.load(tied, torch.device("cpu")))
             if torch.equal(*copies.values()):
                 extra -= tied
         return sorted(extra)
@@ -267,50 +297,24 @@ def _report(folder: Path, verb: str, names: list[str]) -> None:
         raise ModelError(f"{folder} {verb} tensor {listed}", "This is not a complete Tempo checkpoint.")
 
 
-def _on_meta(build: Callable[[], Module]) -> Module:
-    """Build without memory for weights; rotary tables, which no file holds, are computed for real."""
-    with torch.device("meta"):
-        module = build()
-    for name, child in list(module.named_modules()):
-        if "inv_freq" in dict(child.named_buffers(recurse=False)):
-            module.set_submodule(name, type(child)(child.config))
-    return module
+def _with_attention(config: Config, attention: str) -> Config:
+    chosen = copy.deepcopy(config)
+    chosen._attn_implementation = attention
+    return chosen
 
 
-def _compressor_names(compressor: Compressor) -> dict[str, str]:
+def compressor_names(compressor: Compressor) -> dict[str, str]:
+    """{the file's name: the module's} of every tensor of the compressor."""
     own = [name for name in compressor.state_dict() if name.startswith("vlm.")]
     names = {f"{_COMPRESSOR}vlm.model.{name.removeprefix('vlm.')}": name for name in own}
     return names | {f"{_COMPRESSOR}compression_tokens": "memory"}
 
 
-def _decoder_names(decoder: Decoder, config: Qwen3Config) -> dict[str, str]:
+def decoder_names(decoder: Decoder, config: Qwen3Config) -> dict[str, str]:
+    """{the file's name: the module's} of every tensor of the decoder."""
     names = {}
     for own in decoder.state_dict():
         part, _, rest = own.partition(".")
         if not (config.tie_word_embeddings and rest == "lm_head.weight"):
             names[f"model.mm_projector.{rest}" if part == "projector" else rest] = own
     return names
-
-
-def _fill(
-    module: nn.Module,
-    files: TensorFiles,
-    names: dict[str, str],
-    device: torch.device,
-    dtype: torch.dtype,
-    extra: dict[str, torch.Tensor],
-) -> None:
-    for own, tensor in files.load(names, device):
-        _assign(module, own, tensor.to(dtype))
-    for own, tensor in extra.items():
-        _assign(module, own, tensor)
-    for child in module.modules():
-        tie = getattr(child, "tie_weights", None)
-        if callable(tie):
-            tie()
-    module.to(device).requires_grad_(False).eval()
-
-
-def _assign(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
-    home, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(home), leaf, nn.Parameter(tensor, requires_grad=False))

@@ -38,6 +38,11 @@ class Batch:
     frames: torch.Tensor
     ids: IntArray
 
+    def split(self, size: int) -> "Iterator[Batch]":
+        """The same segments in batches of `size` at most."""
+        for start in range(0, len(self.ids), size):
+            yield Batch(self.frames[start : start + size], self.ids[start : start + size])
+
 
 @dataclass(frozen=True)
 class Prefix:

@@ -6,18 +6,18 @@ run it. So the fields that describe the weights are picked out one by one; all o
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..config import ModelDimensions
+from ..config import MIN_TOKENS, ModelDimensions, PixelLimits
 from ..errors import ModelError
 from .llm import SamplingRule
 
 Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
 Json = dict[str, Any]
 
-_ATTENTION = "sdpa"
 _LANGUAGE = {
     "attention_bias", "head_dim", "hidden_act", "hidden_size", "initializer_range", "intermediate_size",
     "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
@@ -32,6 +32,7 @@ _VISION = {
 }  # fmt: skip
 _VLM = {"image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"}
 _NO_TEMPO = "This is not a Tempo checkpoint."
+_NO_CODE = "No code from a repository is ever run."
 _AGAIN = "Download it again, or check the folder."
 
 
@@ -50,8 +51,8 @@ def llm_config(raw: Json, where: str) -> Qwen3Config:
     theta = raw.get("rope_theta") or (newer.get("rope_theta") if isinstance(newer, dict) else None)
     if not isinstance(theta, (int, float)) or theta <= 0:
         raise ModelError(f"{where}/config.json has rope_theta {theta!r}", _NO_TEMPO)
-    fields = {key: raw[key] for key in _LLM & raw.keys()} | {"rope_theta": theta, "rope_scaling": None}
-    return _built(where, lambda: Qwen3Config(**fields))
+    known = {key: raw[key] for key in _LLM & raw.keys()} | {"rope_theta": theta, "rope_scaling": None}
+    return _built(where, lambda: Qwen3Config(**known))
 
 
 def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
@@ -83,12 +84,25 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
             patch=vision.patch_size,
             merge=vision.spatial_merge_size,
             temporal_patch=vision.temporal_patch_size,
+            **_own_limits(raw),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
     return found
+
+
+def _own_limits(raw: Json) -> dict[str, Any]:
+    """Where the weights were trained with other limits than the released model's, they stand in `tempo`."""
+    own = raw.get("tempo", {})
+    known = {item.name for item in fields(PixelLimits)}
+    if not isinstance(own, dict) or any(type(value) is not int or value < 1 for value in own.values()):
+        raise ValueError("tempo")
+    if extra := own.keys() - known - {"min_tokens"}:
+        raise ValueError(f"tempo.{min(extra)}")
+    pixels = PixelLimits(**{name: value for name, value in own.items() if name in known})
+    return {"pixels": pixels, "min_tokens": own.get("min_tokens", MIN_TOKENS)}
 
 
 def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:
@@ -102,6 +116,9 @@ def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRu
 
 
 def _require_kind(raw: Json, kind: str, where: str) -> None:
+    parts = (raw, raw.get("text_config"), raw.get("vision_config"))
+    if any(isinstance(part, dict) and part.get("auto_map") for part in parts):
+        raise ModelError(f"{where}/config.json asks for code of its own (auto_map)", _NO_CODE)
     if raw.get("model_type") != kind:
         raise ModelError(f"{where} holds a model of type {raw.get('model_type')!r}, not {kind!r}", _NO_TEMPO)
 
@@ -112,5 +129,4 @@ def _built(where: str, build: Callable[[], Config]) -> Config:
     except Exception as error:  # the library validates fields with errors of many classes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{where}/config.json does not fit: {reason}", _AGAIN) from error
-    config._attn_implementation = _ATTENTION
     return config

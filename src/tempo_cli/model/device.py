@@ -1,13 +1,29 @@
-"""Where the model runs and in which type."""
+"""Where the model runs, in which type, with which attention, and how much memory is left there."""
 
+import gc
 import time
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from ..config import LoadOptions
 from ..errors import SetupError, UsageError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+Bits = Literal["int8", "int4"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where weights go and how they are kept there; with `bits` None all of them in `dtype`."""
+
+    device: torch.device
+    dtype: torch.dtype
+    bits: Bits | None = None
 
 
 def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
@@ -23,6 +39,42 @@ def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
     if options.dtype not in _DTYPES:
         raise UsageError(f"dtype '{options.dtype}' is not known", f"Known: auto, {', '.join(_DTYPES)}.")
     return device, _DTYPES[options.dtype]
+
+
+def attention(target: Target) -> str:
+    """What computes attention: flash-attention where it is installed and fits, else torch's own."""
+    half = target.dtype in (torch.bfloat16, torch.float16)
+    flash = target.device.type == "cuda" and half and is_flash_attn_2_available()
+    return "flash_attention_2" if flash else "sdpa"
+
+
+def device_free_bytes(device: torch.device) -> int | None:
+    """Bytes that tensors could still take on an accelerator; None on a CPU, whose memory is the host's."""
+    if device.type == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    reserved = torch.cuda.memory_reserved(device)
+    limit = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+    return max(0, min(free, limit - reserved) + reserved - torch.cuda.memory_allocated(device))
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what no tensor holds any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory did not suffice; each backend says it in its own way."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = ("DefaultCPUAllocator", "MPS backend out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def device_peak_bytes(device: torch.device) -> int | None:
@@ -60,5 +112,6 @@ def _device(name: str) -> torch.device:
 
 def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if own else torch.float16
     return torch.float32 if device.type == "cpu" else torch.float16

@@ -43,12 +43,18 @@ def find_ffmpeg(explicit: str | None = None) -> str:
     on_path = shutil.which("ffmpeg")
     if on_path and (ffmpeg_version(on_path) or (0, 0)) >= OLDEST:
         return on_path
+    bundled = bundled_ffmpeg()
+    if bundled is None:
+        raise SetupError("no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg.")
+    return bundled
+
+
+def bundled_ffmpeg() -> str | None:
+    """The ffmpeg that came with tempo; None if it is not there."""
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
-        raise SetupError(
-            "no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg."
-        ) from None
+        return None
 
 
 def ffmpeg_version(binary: str) -> tuple[int, int] | None:

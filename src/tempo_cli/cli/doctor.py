@@ -1,0 +1,94 @@
+"""`tempo doctor`: what works here, and what to do about what does not."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from ..doctor import DEFAULT, Finding, Level, examine, findings_to_json
+from ..errors import SetupError
+from . import options as o
+from .console import Screen
+from .settings import configuration
+from .text import printable
+
+_MARKS = {Level.ok: "✓", Level.note: "·", Level.warning: "!", Level.problem: "✗"}
+_STYLES = {Level.ok: "green", Level.note: "cyan", Level.warning: "yellow", Level.problem: "red"}
+_NAME = 14  # cells of the column of names
+
+
+def doctor(
+    context: typer.Context,
+    json: o.Json = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Show what works on this machine, and what to do about what does not.
+
+    Looks at Python, ffmpeg, torch and the GPUs, the Hub, the models and every setting with its origin.
+    Changes and downloads nothing. Exit code 5 means that `tempo ask` could not run.
+    """
+    group = context.find_root().command
+    assert isinstance(group, TyperGroup)
+    found: list[tuple[str, Finding]] = []
+    with Screen(json=json, quiet=False, verbose=False, color=color, questions=[]) as screen:
+        for section, findings in examine(configuration(group)):
+            if not json:
+                screen.line(Text(f"\n{section}" if found else section, "bold"))
+            for finding in _kept(findings, section, found):
+                if not json:
+                    _show(screen, finding)
+        levels = Counter(finding.level for _, finding in found)
+        if json:
+            screen.object(findings_to_json(found))
+        else:
+            screen.line("")
+            screen.line(_verdict(levels))
+    if levels[Level.problem]:
+        raise typer.Exit(SetupError.exit_code)
+
+
+def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Finding]]) -> Iterator[Finding]:
+    """Findings to show as they come, all kept in `found`; settings that nobody touched share a line."""
+    untouched = []
+    for finding in findings:
+        found.append((section, finding))
+        if finding.facts.get("origin") == DEFAULT:
+            untouched.append(f"{finding.check} {finding.message}")
+        else:
+            yield finding
+    if untouched:
+        yield Finding("defaults", Level.ok, ", ".join(untouched))
+
+
+def _show(screen: Screen, finding: Finding) -> None:
+    """A finding and what mends it: in columns on a terminal, one line each in a pipe."""
+    mark, name = Text(_MARKS[finding.level], _STYLES[finding.level]), printable(finding.check)
+    message, mend = printable(finding.message), printable(finding.mend or "")
+    if not screen.terminal:
+        screen.line(Text.assemble("  ", mark, f" {name:<{_NAME}} {message}"))
+        if mend:
+            screen.line(f"{'':{_NAME + 5}}→ {mend}")
+        return
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=3, justify="right")
+    grid.add_column(width=_NAME, overflow="fold")
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, Text(name), Text(message))
+    if mend:
+        grid.add_row("", "", Text(f"→ {mend}", "bold"))
+    screen.show(grid)
+
+
+def _verdict(levels: Mapping[Level, int]) -> Text:
+    """How much there is to mend, and whether `ask` can run."""
+    counts = [
+        f"{levels[level]} {level}{'s' * (levels[level] != 1)}"
+        for level in (Level.problem, Level.warning)
+        if levels[level]
+    ]
+    if levels[Level.problem]:
+        return Text(f"{', '.join(counts)}: tempo ask can't run before this is mended.", "red")
+    return Text(f"{', '.join(counts) or 'No problems'}: tempo ask can run.", "yellow" if counts else "green")

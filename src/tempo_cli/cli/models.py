@@ -1,0 +1,181 @@
+"""`tempo models`: what is here; whether it is right; removing it."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ..errors import ModelError, UsageError
+from . import options as o
+from .console import Screen
+from .text import printable, size
+
+if TYPE_CHECKING:
+    from ..hub.inventory import ModelState
+    from ..hub.verify import CheckedFile
+
+_DAMAGED = 4  # exit code of everything about models
+
+AsJson = Annotated[
+    bool, typer.Option("--json", envvar="TEMPO_JSON", show_envvar=False, help="One JSON object.")
+]
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.Color.auto) -> None:
+    """List the models that are here: size, revision, whether complete, and where. nano comes with tempo.
+
+    `verify` checks files against the Hub; `rm` removes a model.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _screen(json, color) as screen:
+        from ..hub.environment import cache_folder
+        from ..hub.inventory import inventory, packaged
+
+        states = [*packaged(), *inventory()]
+        if json:
+            cache = str(cache_folder())
+            told = [_as_json(state) for state in states]
+            screen.object(jsonlib.dumps({"schema": "tempo.models/1", "cache": cache, "models": told}))
+            return
+        for state in states:
+            screen.line(_lines(state))
+        if all(state.revision is None for state in states):
+            screen.say(f"there is no Tempo model in {cache_folder()}; tempo pull fetches one")
+
+
+@app.command("verify", short_help="Check sizes and hashes.")
+def verify(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="Repository or folder. Default: all that are here.", show_default=False
+        ),
+    ] = None,
+    revision: o.Revision = None,
+    offline: o.Offline = False,
+    json: AsJson = False,
+    quiet: o.Quiet = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Check a model's files, its base's and the router's rows: sizes and hashes against the Hub's list.
+
+    Offline: lengths against the files' own headers. A file in the Hub's cache that is not what the Hub has
+    is taken out, so that the next pull fetches it again; a folder of yours is never changed.
+    """
+    with _screen(json, color, quiet) as screen:
+        from ..hub.environment import is_offline
+        from ..hub.inventory import inventory, model_state, packaged
+        from ..hub.remote import Hub
+        from ..hub.verify import verify as check
+
+        hub = None if offline or is_offline() else Hub(tell=screen.hear)
+        states = [model_state(model, revision)] if model else [*packaged(), *inventory()]
+        results = [(state, check(state, hub, screen.hear)) for state in states]
+        screen.stop_progress()
+        if json:
+            told = [_result_as_json(state, files) for state, files in results]
+            method = "headers" if hub is None else "hub"
+            screen.object(jsonlib.dumps({"schema": "tempo.verify/1", "by": method, "models": told}))
+        else:
+            _show_results(screen, results)
+        bad = [state for state, files in results if not _is_right(state, files)]
+        if bad and json:
+            raise typer.Exit(_DAMAGED)
+        if bad:
+            raise ModelError(
+                f"{bad[0].id} is not whole", f"Run: tempo pull {bad[0].id} (it fetches only what lacks)"
+            )
+
+
+@app.command("rm", short_help="Remove a model.")
+def remove(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Hub repository.", show_default=False)],
+    yes: o.Yes = False,
+    quiet: o.Quiet = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Remove a Tempo model from the Hugging Face cache, with all its revisions.
+
+    Folders of yours, other models and the base model's files are never touched.
+    """
+    with _screen(False, color, quiet) as screen:
+        from ..hub.inventory import removable
+        from ..hub.inventory import remove as take_out
+
+        states = removable(model)
+        told = (
+            f"{len(states)} revision{'s' * (len(states) != 1)}, {size(sum(state.bytes for state in states))}"
+        )
+        if not yes and not screen.person:
+            raise UsageError(f"nobody is there to confirm the removal of {model}", "Give --yes.")
+        if yes or screen.confirm(f"Remove {model} ({told})?"):
+            screen.say(f"freed {size(take_out(model))}")
+        else:
+            screen.say("nothing was removed")
+
+
+def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:
+    return Screen(json=json, quiet=quiet, verbose=False, color=color, questions=())
+
+
+def _lines(state: "ModelState") -> Text:
+    told = ("complete", "green") if state.complete else ("incomplete", "red")
+    first = f"{printable(state.id)}  {(state.revision or '-')[:12]}  {size(state.bytes)}  "
+    more = [(f"\n  {printable(what)}", "red") for what in state.missing]
+    return Text.assemble(first, told, *more, (f"\n  {printable(str(state.folder))}", "dim"))
+
+
+def _as_json(state: "ModelState") -> dict[str, Any]:
+    base = state.base_home
+    return {
+        "id": state.id,
+        "revision": state.revision,
+        "folder": str(state.folder) if state.folder else None,
+        "bytes": state.bytes,
+        "complete": state.complete,
+        "missing": list(state.missing),
+        "base": state.base,
+        "base_folder": str(base.folder) if base else None,
+        "router": str(base.router) if base and base.router else None,
+    }
+
+
+def _is_right(state: "ModelState", files: "list[CheckedFile]") -> bool:
+    return state.complete and not any(file.problem for file in files)
+
+
+def _result_as_json(state: "ModelState", files: "list[CheckedFile]") -> dict[str, Any]:
+    checked = [{"file": str(file.path), "problem": file.problem, "dropped": file.dropped} for file in files]
+    right = _is_right(state, files)
+    return {
+        "id": state.id,
+        "revision": state.revision,
+        "ok": right,
+        "missing": list(state.missing),
+        "files": checked,
+    }
+
+
+def _show_results(screen: Screen, results: "list[tuple[ModelState, list[CheckedFile]]]") -> None:
+    for state, files in results:
+        screen.line(printable(f"{state.id}  {(state.revision or '-')[:12]}"))
+        for file in files:
+            taken = "; taken out of the cache" if file.dropped else ""
+            told = (f"{file.problem}{taken}", "red") if file.problem else ("ok", "green")
+            screen.line(Text.assemble("  ", told, f"  {printable(_name(state, file.path))}"))
+        listed = {f"{file.path.name}: {file.problem}" for file in files}
+        for other in [what for what in state.missing if what not in listed]:
+            screen.line(Text.assemble("  ", (printable(other), "red")))
+
+
+def _name(state: "ModelState", path: Path) -> str:
+    if path.parent == state.folder:
+        return path.name
+    router = state.base_home is not None and path == state.base_home.router
+    return f"{state.base}: two rows of its head" if router else f"{state.base}/{path.name}"

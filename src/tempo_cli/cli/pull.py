@@ -1,0 +1,153 @@
+"""`tempo pull`: fetch a model; and the offer to do so where another command needs one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ..config import DEFAULT_MODEL
+from ..errors import NotDownloadedError
+from . import options as o
+from .console import Screen
+from .text import printable, size
+
+if TYPE_CHECKING:
+    from ..hub.plan import PullPlan
+
+_RESEARCH = "weights for academic, non-commercial research only"
+
+
+def pull(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", envvar="TEMPO_MODEL", show_envvar=False, help="Hub repository, or a folder."
+        ),
+    ] = o.MODEL,
+    revision: o.Revision = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show licence, files and sizes; fetch nothing.")
+    ] = False,
+    offline: o.Offline = False,
+    quiet: o.Quiet = False,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
+    """Fetch a model into the shared Hugging Face cache, and say where it lies.
+
+    Only files that are used are fetched, and two rows of the base model instead of its weights. After an
+    interruption the next pull continues.
+
+    Example: tempo pull Vision-CAIR/Tempo-6B
+    """
+    with Screen(json=False, quiet=quiet, verbose=False, color=color, questions=()) as screen:
+        if dry_run:
+            _rehearse(model, revision, screen, offline)
+            return
+        here = _is_offline(offline)
+        folder = _found(model, revision) if here else _fetched(model, revision, screen, ask=False)
+        screen.line(printable(str(folder)))
+
+
+def ensure(model: str, revision: str | None, screen: Screen, *, yes: bool, offline: bool) -> None:
+    """Nothing where the model is here and whole. Else offer to fetch it.
+
+    Args:
+        yes: fetch without a question.
+
+    Raises:
+        NotDownloadedError: the network may not be used, nobody is there to ask, or the answer was no.
+        ModelError: it can't be fetched.
+    """
+    lack = _lack(model, revision)
+    if lack is None:
+        return
+    if _is_offline(offline):
+        raise _not_now(lack)
+    if not yes and not screen.person:
+        raise NotDownloadedError(lack.message, f"{lack.hint} or give --yes")
+    screen.say(lack.message)
+    if _fetched(model, revision, screen, ask=not yes) is None:
+        raise lack
+
+
+def _fetched(model: str, revision: str | None, screen: Screen, *, ask: bool) -> Path | None:
+    """The model's folder, everything in it; None if the person did not want that."""
+    from ..hub.plan import make_plan
+    from ..hub.pull import carry_out
+    from ..hub.remote import Hub
+
+    hub = Hub(tell=screen.hear)
+    plan = make_plan(hub, model, revision)
+    _describe(plan, screen)
+    if ask and not screen.confirm("Fetch it now?"):
+        return None
+    return carry_out(hub, plan, screen.hear)
+
+
+def _lack(model: str, revision: str | None) -> NotDownloadedError | None:
+    from ..hub.homes import check_downloaded
+
+    try:
+        check_downloaded(model, revision)
+    except NotDownloadedError as error:
+        return error
+    return None
+
+
+def _not_now(lack: NotDownloadedError) -> NotDownloadedError:
+    return NotDownloadedError(lack.message, f"{lack.hint} without --offline and HF_HUB_OFFLINE")
+
+
+def _is_offline(offline: bool) -> bool:
+    from ..hub.environment import is_offline
+
+    return offline or is_offline()
+
+
+def _found(model: str, revision: str | None) -> Path:
+    """The folder of a model that must be here."""
+    from ..hub.homes import find_model
+
+    lack = _lack(model, revision)
+    if lack is not None:
+        raise _not_now(lack)
+    return find_model(model, revision).folder
+
+
+def _describe(plan: "PullPlan", screen: Screen) -> None:
+    from ..hub.environment import cache_folder, free_bytes
+
+    if plan.weights is not None:
+        listing = plan.weights.listing
+        screen.say(f"{plan.model} at commit {listing.commit[:12]}")
+        screen.say(f"licence: {_licence(plan.model, listing.licence)}")
+    if plan.base is not None:
+        screen.say(f"base: {plan.base.listing.repository}, small files and two rows of its head")
+    rest = plan.size - plan.here
+    screen.say(f"size: {size(plan.size)} in {len(plan.files)} files, {size(rest)} to fetch")
+    screen.say(f"into: {cache_folder()} ({size(free_bytes(cache_folder()))} free)")
+
+
+def _licence(model: str, card: str | None) -> str:
+    if model != DEFAULT_MODEL:
+        return card or "not stated by the repository"
+    return f"{card} ({_RESEARCH})" if card else _RESEARCH
+
+
+def _rehearse(model: str, revision: str | None, screen: Screen, offline: bool) -> None:
+    from ..hub.plan import make_plan
+    from ..hub.remote import Hub
+
+    plan = make_plan(Hub(offline=offline, tell=screen.hear), model, revision)
+    _describe(plan, screen)
+    screen.show(_files(plan))
+
+
+def _files(plan: "PullPlan") -> Table:
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    grid.add_column("file", overflow="fold")
+    grid.add_column("size", justify="right", no_wrap=True)
+    for file in plan.files:
+        grid.add_row(printable(f"{file.repository}/{file.path}"), size(file.size))
+    return grid

@@ -1,0 +1,34 @@
+"""What works on this machine, and what to do about what does not. Values only: nothing is printed here.
+
+| module | looks at |
+|---|---|
+| `findings` | the values: findings, settings |
+| `machine` | Python, platform, processor, memory |
+| `media` | ffmpeg: the binary, its decoders, and whether it decodes |
+| `accelerator` | torch, driver, GPUs, attention, quantization, the device that was asked for |
+| `weights` | the Hub, its cache, the models |
+| `settings` | the configuration file, variables, and every value with its origin |
+
+Importing it imports nothing heavy: each check brings what it needs when its turn comes.
+"""
+
+from collections.abc import Iterator
+
+from .findings import DEFAULT, FILE, Configuration, Finding, Level, Setting, findings_to_json, guarded
+
+__all__ = ["DEFAULT", "FILE", "Configuration", "Finding", "Level", "Setting", "examine", "findings_to_json"]
+
+
+def examine(configuration: Configuration) -> Iterator[tuple[str, Iterator[Finding]]]:
+    """Sections by name with their findings, each found when it is asked for; the quick sections first.
+
+    A level of `problem` means that `tempo ask` can't run with this configuration. No check takes another
+    down with it: one that breaks is a finding itself.
+    """
+    from . import accelerator, machine, media, settings, weights
+
+    yield "machine", guarded("machine", machine.findings)
+    yield "settings", guarded("settings", settings.findings, configuration)
+    yield "ffmpeg", guarded("ffmpeg", media.findings, configuration.value("ffmpeg"))
+    yield "models", guarded("models", weights.findings, configuration)
+    yield "torch", guarded("torch", accelerator.findings, configuration)

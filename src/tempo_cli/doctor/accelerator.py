@@ -1,0 +1,244 @@
+"""torch, the driver, the GPUs, attention, quantization, and the device that `ask` would take."""
+
+import ctypes
+import importlib.metadata
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from .findings import Configuration, Finding, Level, amount, guarded, one_line
+from .media import nvdec
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..model.device import Target
+
+_REINSTALL = "Install it again: pip install --force-reinstall torch"
+_OTHER_DEVICE = "Set TEMPO_DEVICE=cpu, or install a build of torch that fits this GPU and its driver."
+_CPU_BUILD = "Install a CUDA build of torch: pytorch.org/get-started lists the command."
+
+
+def findings(configuration: Configuration) -> Iterator[Finding]:
+    """From the import of torch, without which nothing else here can be told, to the device in use."""
+    try:
+        import torch
+    except (ImportError, OSError, RuntimeError) as error:
+        message = f"torch can't be imported: {one_line(error)}"
+        yield Finding(
+            "torch", Level.problem, message, "Install it again: pip install --force-reinstall torch"
+        )
+        return
+    yield from guarded("torch", _torch)
+    yield from guarded("libraries", _libraries)
+    yield from guarded("CUDA", _cuda)
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        yield from guarded(f"GPU {number}", _gpu, number)
+    if torch.cuda.is_available() and not torch.version.hip:
+        yield from guarded("NVDEC", nvdec, configuration.value("ffmpeg"))
+    if sys.platform == "darwin":
+        yield from guarded("MPS", _mps)
+    yield from guarded("attention", _attention)
+    yield from guarded("quantization", _quantization)
+    yield from guarded("device", _device, configuration)
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
+    if torch.version.hip:
+        build = f"ROCm {torch.version.hip}"
+    facts = {"version": str(torch.__version__), "cuda": torch.version.cuda, "hip": torch.version.hip}
+    yield Finding("torch", Level.ok, f"{torch.__version__}, built for {build}", facts=facts)
+
+
+def _libraries() -> Iterator[Finding]:
+    """Imports everything that `ask` needs: a library that is missing, or too old, shows here."""
+    names = ("transformers", "tokenizers", "safetensors", "huggingface-hub", "av")
+    try:
+        from .. import pipeline as pipeline
+    except (ImportError, OSError, RuntimeError) as error:
+        message = f"what ask needs can't be imported: {one_line(error)}"
+        yield Finding(
+            "libraries", Level.problem, message, "Install it again: pip install --force-reinstall tempo-cli"
+        )
+        return
+    versions = {name: importlib.metadata.version(name) for name in names}
+    message = ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield Finding("libraries", Level.ok, message, facts=versions)
+
+
+def _cuda() -> Iterator[Finding]:
+    """Whether the driver and this build of torch find each other."""
+    import torch
+
+    driver, build, found = driver_cuda(), torch.version.cuda, torch.cuda.is_available()
+    facts = {"driver": driver, "devices": torch.cuda.device_count() if found else 0}
+    if found:
+        message = f"the driver knows CUDA {driver}" if driver else "there"
+        yield Finding("CUDA", Level.ok, message, facts=facts)
+    elif driver is None:
+        yield Finding("CUDA", Level.note, "no NVIDIA driver: no CUDA device", facts=facts)
+    else:
+        yield Finding("CUDA", Level.warning, *_why_not(driver, build), facts)
+
+
+def _why_not(driver: str, build: str | None) -> tuple[str, str]:
+    """Why torch finds no CUDA device although there is a driver, and what to do."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if build is None:
+        return f"there is an NVIDIA driver (CUDA {driver}), but torch was built without CUDA", _CPU_BUILD
+    if hidden is not None:
+        return f"CUDA_VISIBLE_DEVICES='{hidden}' hides the GPUs", "Unset it, or name a GPU: 0."
+    if int(driver.split(".")[0]) < int(build.split(".")[0]):
+        message = f"the NVIDIA driver knows CUDA {driver}, torch was built for {build}"
+        return message, f"Update the driver, or install a torch built for CUDA {driver.split('.')[0]}."
+    message = f"there is an NVIDIA driver (CUDA {driver}), but torch finds no GPU"
+    return message, "Check that nvidia-smi lists one; in a container, that it may see it."
+
+
+def driver_cuda() -> str | None:
+    """The newest CUDA that the NVIDIA driver knows, such as `12.8`; None where there is no driver."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    version = ctypes.c_int(0)
+    with suppress(OSError, AttributeError):
+        if ctypes.CDLL(name).cuDriverGetVersion(ctypes.byref(version)) == 0 and version.value:
+            return f"{version.value // 1000}.{version.value % 1000 // 10}"
+    return None
+
+
+def _gpu(number: int) -> Iterator[Finding]:
+    import torch
+
+    facts = torch.cuda.get_device_properties(number)
+    free, total = torch.cuda.mem_get_info(number)
+    with torch.cuda.device(number):
+        half = torch.cuda.is_bf16_supported(including_emulation=False)
+    capability = f"{facts.major}.{facts.minor}"
+    message = (
+        f"{facts.name}, {amount(total)}, {amount(free)} free, "
+        f"compute capability {capability}, bfloat16 {'yes' if half else 'no: float16 instead'}"
+    )
+    values = {"name": facts.name, "total_bytes": total, "free_bytes": free}
+    values |= {"capability": capability, "bfloat16": half}
+    yield Finding(f"GPU {number}", Level.ok, message, facts=values)
+
+
+def _mps() -> Iterator[Finding]:
+    import torch
+
+    there = torch.backends.mps.is_available()
+    message = "there" if there else "not there: needs macOS 12.3 or newer on Apple silicon"
+    yield Finding("MPS", Level.ok if there else Level.note, message, facts={"available": there})
+
+
+def _attention() -> Iterator[Finding]:
+    import torch
+
+    kernels: dict[str, Callable[[], bool]] = {
+        "flash": torch.backends.cuda.flash_sdp_enabled,
+        "memory-efficient": torch.backends.cuda.mem_efficient_sdp_enabled,
+        "cudnn": torch.backends.cuda.cudnn_sdp_enabled,
+        "math": torch.backends.cuda.math_sdp_enabled,
+    }
+    enabled = [name for name, is_on in kernels.items() if is_on()]
+    extra = _version("flash-attn")
+    flash = f"flash-attn {extra}" if extra else "flash-attn not installed (not needed)"
+    message = f"SDPA with {', '.join(enabled) or 'no kernel'}; {flash}"
+    yield Finding("attention", Level.ok, message, facts={"sdpa": enabled, "flash_attn": extra})
+
+
+def _quantization() -> Iterator[Finding]:
+    version = _version("bitsandbytes")
+    facts = {"bitsandbytes": version}
+    if version:
+        yield Finding("quantization", Level.ok, f"bitsandbytes {version}", facts=facts)
+    else:
+        mend = "For --quantize: pip install 'tempo-cli[quantize]'"
+        yield Finding("quantization", Level.note, "bitsandbytes is not installed", mend, facts)
+
+
+def _device(configuration: Configuration) -> Iterator[Finding]:
+    """The device and type of a run, tried out with a small product.
+
+    Raises:
+        SetupError, UsageError: what was asked for is not there, or unknown.
+    """
+    from ..model.device import attention
+
+    target = _target(configuration)
+    device, name = target.device, str(target.dtype).removeprefix("torch.")
+    facts = {"device": str(device), "dtype": name, "quantization": target.bits}
+    facts["attention"] = attention(target)
+    if fault := _fault(device, target.dtype):
+        mend = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
+        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", mend, facts)
+        return
+    quantized = f", linear layers in {target.bits}" if target.bits else ""
+    yield Finding("device", Level.ok, f"ask runs on {device} in {name}{quantized}", facts=facts)
+    yield from guarded("fit", _fit, configuration)
+
+
+def _target(configuration: Configuration) -> "Target":
+    from ..config import LoadOptions
+    from ..model.loading import choose_target
+
+    value = configuration.value
+    return choose_target(
+        LoadOptions(device=value("device"), dtype=value("dtype"), quantize=value("quantize"))
+    )
+
+
+def _fit(configuration: Configuration) -> Iterator[Finding]:
+    """Whether the model, if it is here, is one that can be loaded, and fits into the memory.
+
+    Raises:
+        ModelError: it is damaged, or another kind of model.
+        OutOfMemoryError: not even one of its networks fits.
+    """
+    from ..hub.homes import find_base, find_model
+    from ..memory import Work
+    from ..model.checkpoint import Checkpoint
+    from ..networks import Networks
+
+    try:
+        home = find_model(configuration.value("model"), configuration.value("revision"))
+        base = find_base(home, Checkpoint.base_name(home.folder))
+    except ModelError:  # what it lacks stands under models
+        return
+    checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+    networks = Networks(checkpoint, _target(configuration), decoder=True, tell=lambda _: None)
+    weights_alone = Work(visual=0, segments=0, questions=1, tokens=0)
+    together = networks.plan(weights_alone, 1).together
+    needs, free = networks.needs(weights_alone), networks.free_bytes()
+    size = needs.compressor + needs.decoder
+    facts = {"weights_bytes": size, "free_bytes": free, "together": together}
+    room = "" if free is None else f", {amount(free)} free"
+    message = f"the weights take {amount(size)}{room}"
+    if together:
+        yield Finding("fit", Level.ok, message, facts=facts)
+    else:
+        mend = "Slower than need be: close other programs, or set TEMPO_QUANTIZE=int4."
+        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", mend, facts)
+
+
+def _fault(device: "torch.device", dtype: "torch.dtype") -> str | None:
+    """Why a product of two small matrices fails; None if it is right."""
+    import torch
+
+    try:
+        ones = torch.ones(64, 64, device=device, dtype=dtype)
+        product = float((ones @ ones)[0, 0])
+    except RuntimeError as error:  # no kernel for this GPU, or one that is gone or taken
+        return one_line(error)
+    return None if product == 64 else f"64 ones add up to {product:g}"
+
+
+def _version(distribution: str) -> str | None:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(distribution)
+    return None

@@ -1,0 +1,54 @@
+"""Where the Hub is, where its files lie on this machine, and whether it may be asked."""
+
+import os
+import shutil
+from pathlib import Path
+
+from httpx2 import HTTPError, InvalidURL
+from huggingface_hub import constants, get_token
+from huggingface_hub.utils import get_session
+from platformdirs import user_data_path
+
+
+def endpoint() -> str:
+    """Address of the Hub: HF_ENDPOINT, or the public one."""
+    return str(constants.ENDPOINT)
+
+
+def cache_folder() -> Path:
+    """The shared cache of the Hub's files: HF_HUB_CACHE, `hub` in HF_HOME, or the library's default."""
+    return Path(constants.HF_HUB_CACHE).expanduser()
+
+
+def data_folder() -> Path:
+    """tempo's own data: the routers' rows, which are no file of the Hub."""
+    return user_data_path("tempo")
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids the network. `--offline` comes on top."""
+    wish = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return constants.is_offline_mode() or wish.upper() in constants.ENV_VARS_TRUE_VALUES
+
+
+def has_token() -> bool:
+    """Whether a token for the Hub is at hand: HF_TOKEN, or one that `hf auth login` saved."""
+    return get_token() is not None
+
+
+def hub_reachable(timeout: float = 3.0) -> str | None:
+    """None if the Hub answers within `timeout` seconds, else why not, in one line."""
+    if is_offline():
+        return "HF_HUB_OFFLINE forbids it"
+    try:
+        # any answer will do: an error of the page is still the Hub speaking
+        get_session().head(endpoint(), timeout=timeout, follow_redirects=False)
+    except (HTTPError, InvalidURL) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk on which `folder` is, or would be made."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free

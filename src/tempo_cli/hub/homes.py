@@ -1,0 +1,175 @@
+"""From a model's name to its folder, its base's folder and the router's rows: the one place that decides it.
+
+Looks at this machine only: it never downloads, and never asks the Hub.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelError, NotDownloadedError
+from . import layout
+from .environment import cache_folder, data_folder
+
+MAIN = "main"
+PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # trained by training/
+
+_SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelHome:
+    """Where a model lies: `revision` is the commit of a Hub repository, None for a folder of the user's."""
+
+    id: str
+    folder: Path
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class BaseHome:
+    """Where a model's base lies.
+
+    Attributes:
+        id: Hub repository or `./sibling`, as the model's configuration names it.
+        folder: has the base's `config.json` and `tokenizer.json`.
+        revision: commit; None for a folder of the user's.
+        router: the file with the two rows of the head; None where the folder has the base's own weights.
+    """
+
+    id: str
+    folder: Path
+    revision: str | None
+    router: Path | None
+
+
+def find_model(model: str, revision: str | None = None) -> ModelHome:
+    """The folder `model`, or the cached snapshot of the Hub repository `model`.
+
+    Raises:
+        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
+        ModelError: neither a folder nor a repository's name.
+    """
+    folder = as_folder(model)
+    if folder is not None:
+        return ModelHome(model, folder, None)
+    commit = cached_commit(checked_name(model), revision or MAIN)
+    wanted = f"{model} --revision {revision}" if revision else model
+    if commit is None:
+        raise NotDownloadedError(f"the model {model} is not downloaded", f"Run: tempo pull {wanted}")
+    home = ModelHome(model, snapshot(model, commit), commit)
+    problems = layout.missing(home.folder)
+    if problems:
+        raise NotDownloadedError(
+            f"the model {model} is not whole: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
+        )
+    return home
+
+
+def find_base(home: ModelHome, name: str) -> BaseHome:
+    """The base model that a checkpoint's configuration names.
+
+    `./name` is a folder beside the checkpoint's; anything else is a Hub repository, which may also lie
+    beside a folder of the user's under its own name. A configuration from the Hub may name only repositories.
+
+    Raises:
+        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
+        ModelError: a folder that does not exist, or a name that may not be followed.
+    """
+    local = home.revision is None
+    if local and _SIBLING.fullmatch(name):
+        folder = home.folder.resolve().parent / name[2:]
+        if not folder.is_dir():
+            raise ModelError(
+                f"the base model {folder} does not exist", f"Put {name[2:]} beside {home.folder}."
+            )
+        return BaseHome(name, folder, None, None)
+    if not is_repository(name):
+        raise ModelError(
+            f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
+        )
+    beside = home.folder.resolve().parent / name.split("/")[1]
+    if local and beside.is_dir():
+        return BaseHome(name, beside, None, None)
+    return _cached_base(name, home.id)
+
+
+def as_folder(model: str) -> Path | None:
+    """The folder that `model` names; None if it names none. A packaged model goes first."""
+    if model in PACKAGED:
+        return PACKAGED[model]
+    folder = Path(model).expanduser()
+    return folder if model.strip() and folder.is_dir() else None
+
+
+def checked_name(model: str) -> str:
+    """`model`, which must have the form of a Hub repository's name; else a ModelError."""
+    if not is_repository(model):
+        raise ModelError(
+            f"there is no model folder '{model}'", "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+        )
+    return model
+
+
+def check_downloaded(model: str, revision: str | None = None) -> None:
+    """Raise NotDownloadedError if a pull would bring what `model` or its base lacks; ModelError as above."""
+    home = find_model(model, revision)
+    try:
+        config = layout.read_json(home.folder / layout.CONFIG)
+    except (OSError, ValueError):
+        return  # a folder of the user's without a configuration: no pull mends that
+    find_base(home, layout.base_name(config, home.id))
+
+
+def is_repository(name: str) -> bool:
+    """Whether it could be the name of a Hub repository."""
+    return _REPOSITORY.fullmatch(name) is not None and ".." not in name and "--" not in name
+
+
+def repository_folder(repository: str) -> Path:
+    """Where the Hub's cache keeps a repository: `blobs`, `refs` and `snapshots` are in it."""
+    return cache_folder() / f"models--{repository.replace('/', '--')}"
+
+
+def snapshot(repository: str, commit: str) -> Path:
+    """The folder in which a commit's files have their names."""
+    return repository_folder(repository) / "snapshots" / commit
+
+
+def cached_commit(repository: str, revision: str) -> str | None:
+    """The commit that a branch, tag or commit means on this machine; None if it is not here."""
+    ref = ref_file(repository, revision)
+    commit = ref.read_text(encoding="utf-8").strip() if ref is not None and ref.is_file() else revision
+    known = _COMMIT.fullmatch(commit) and snapshot(repository, commit).is_dir()
+    return commit if known else None
+
+
+def ref_file(repository: str, revision: str) -> Path | None:
+    """Where the cache notes a branch's or tag's commit; None for what needs no note, or must have none."""
+    refs = repository_folder(repository) / "refs"
+    ref = refs / revision
+    inside = refs in ref.parents and ".." not in ref.parts
+    return ref if inside and not _COMMIT.fullmatch(revision) else None
+
+
+def router_file(repository: str, commit: str) -> Path:
+    """Where the router's rows of a base are kept, or would be."""
+    return data_folder() / "router" / repository.replace("/", "--") / f"{commit}.safetensors"
+
+
+def _cached_base(name: str, model: str) -> BaseHome:
+    commit = cached_commit(name, MAIN)
+    hint = f"Run: tempo pull {model}"
+    if commit is None:
+        raise NotDownloadedError(f"the base model {name} is not downloaded", hint)
+    folder, router = snapshot(name, commit), router_file(name, commit)
+    problems = layout.missing(folder, weights=False)
+    if problems:
+        raise NotDownloadedError(f"the base model {name} is not whole: {problems[0]}", hint)
+    if layout.fault(router) is None:
+        return BaseHome(name, folder, commit, router)
+    if layout.weights_missing(folder):
+        raise NotDownloadedError(f"the router's rows of {name} are not downloaded", hint)
+    return BaseHome(name, folder, commit, None)

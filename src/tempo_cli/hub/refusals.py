@@ -1,0 +1,68 @@
+"""What the Hub or the way to it refuses: in our words, and whether another attempt makes sense."""
+
+from httpx2 import TimeoutException, TransportError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ..errors import ModelError
+from .environment import endpoint, has_token
+
+LONGEST_WAIT = 60.0  # seconds, where the Hub itself says how long
+
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_KEPT = "What was fetched so far is kept; run the same command again."
+_LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
+
+
+def explained(error: Exception, repository: str, revision: str) -> ModelError:
+    """An error of the HTTP library as one of ours."""
+    if isinstance(error, GatedRepoError):
+        terms = f"Accept its terms at {endpoint()}/{repository}. {_LOG_IN}"
+        return ModelError(f"{repository} is only for those who accepted its terms", terms)
+    if isinstance(error, RevisionNotFoundError):
+        return ModelError(f"{repository} has no revision '{revision}'", "Check the branch, tag or commit.")
+    if isinstance(error, RemoteEntryNotFoundError):
+        return ModelError(f"a file of {repository} is not on the Hub any more", _KEPT)
+    if isinstance(error, RepositoryNotFoundError):
+        return ModelError(
+            f"the Hub has no {repository}, or it is private", f"Check the name. If it is private: {_LOG_IN}"
+        )
+    if isinstance(error, HfHubHTTPError):
+        return _refused(error.response.status_code, repository)
+    if isinstance(error, TimeoutException):
+        return ModelError(f"{endpoint()} does not answer in time", _KEPT)
+    why = " ".join(str(error).split()) or type(error).__name__
+    return ModelError(f"{endpoint()} can't be reached: {why}", f"Check the connection. {_KEPT}")
+
+
+def _refused(status: int, repository: str) -> ModelError:
+    if status == 401 and has_token():
+        return ModelError("the Hub does not accept this token (401)", _LOG_IN)
+    if status in (401, 403):
+        return ModelError(f"the Hub refuses access to {repository} ({status})", _LOG_IN)
+    if status == 416:
+        return ModelError(f"a file of {repository} is shorter than it should be", "Tell the owner of it.")
+    if status == 429:
+        return ModelError("the Hub has had too many requests from here (429)", f"Wait a little. {_KEPT}")
+    return ModelError(f"the Hub answers with an error ({status})", _KEPT)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether another attempt makes sense: a lost connection, a timeout, 429, 5xx."""
+    return isinstance(error, TransportError) or status(error) in _PASSING
+
+
+def status(error: Exception) -> int | None:
+    """The HTTP status; None where there was no answer."""
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+
+
+def wait_asked_for(error: Exception) -> float:
+    """Seconds that the Hub asks for, within reason."""
+    asked = error.response.headers.get("Retry-After", "") if isinstance(error, HfHubHTTPError) else ""
+    return min(float(asked), LONGEST_WAIT) if asked.isdecimal() else 0.0

@@ -1,0 +1,89 @@
+"""Bytes that the networks take on their device, from their sizes, before anything is loaded.
+
+Weights are exact but for the scales of quantized ones; what computing takes beside them is an estimate
+from the largest values that live at the same time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..memory import Needs, Work
+from .checkpoint import Checkpoint, compressor_names, decoder_names
+from .compressor import Compressor
+from .device import Target
+from .llm import Decoder
+from .quantize import bytes_per_weight, is_quantized
+
+_PROMPT = 250  # tokens of a segment's prompt that are neither frames nor memory tokens
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Bytes of both networks' weights on a target; a tied head counts once."""
+
+    compressor: int
+    decoder: int
+
+
+def weights(checkpoint: Checkpoint, target: Target) -> Weights:
+    """Both networks' weights as `target` keeps them."""
+    compressor, decoder = checkpoint.empty_compressor(), checkpoint.empty_decoder()
+    return Weights(
+        _weights(compressor, compressor_names(compressor), target),
+        _weights(decoder, decoder_names(decoder, checkpoint.llm_config), target),
+    )
+
+
+def needs(checkpoint: Checkpoint, dtype: torch.dtype, found: Weights, work: Work, decoder: bool) -> Needs:
+    """What `work` takes on its device; without a decoder only its compressing."""
+    dimensions = checkpoint.dimensions
+    tokens = work.questions * work.segments * dimensions.memory_tokens
+    return Needs(
+        compressor=found.compressor,
+        decoder=found.decoder if decoder else 0,
+        segment=segment_bytes(checkpoint, dtype, work.visual),
+        answer=answer_bytes(checkpoint, dtype, work.tokens) if decoder else 0,
+        kept=tokens * dimensions.compressor_width * dtype.itemsize,
+    )
+
+
+def compressor_parameters(checkpoint: Checkpoint) -> int:
+    """How many numbers the compressor's weights are."""
+    compressor = checkpoint.empty_compressor()
+    return sum(weight.numel() for weight in compressor.parameters())
+
+
+def segment_bytes(checkpoint: Checkpoint, dtype: torch.dtype, visual: int) -> int:
+    """To compress one segment whose frames take `visual` tokens: the larger of its two halves."""
+    vision: Any = checkpoint.vlm_config.vision_config
+    text: Any = checkpoint.vlm_config.text_config
+    dimensions, size = checkpoint.dimensions, dtype.itemsize
+    values = 3 * dimensions.temporal_patch * dimensions.patch**2
+    # of a patch: its pixels in float32, twice; one block's streams; rotated queries and keys in float32
+    pixels = values * (2 * torch.float32.itemsize + size)
+    block = size * (6 * vision.hidden_size + 2 * vision.intermediate_size) + 16 * vision.hidden_size
+    tokens = visual + _PROMPT + dimensions.memory_tokens
+    return int(max(visual * dimensions.merge**2 * (pixels + block), tokens * _token(text, size)))
+
+
+def answer_bytes(checkpoint: Checkpoint, dtype: torch.dtype, tokens: int) -> int:
+    """To read a decoder input of so many tokens, with its keys and values."""
+    return tokens * _token(checkpoint.llm_config, dtype.itemsize)
+
+
+def _token(config: Any, size: int) -> int:
+    """Keys and values of all layers, and one layer's streams, for one token."""
+    cache = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim
+    return int(size * (cache + 4 * config.hidden_size + 3 * config.intermediate_size))
+
+
+def _weights(module: Compressor | Decoder, names: dict[str, str], target: Target) -> int:
+    shapes = module.state_dict()
+    total = 0.0
+    for own in names.values():
+        plain = target.bits is None or not is_quantized(module, own)
+        size = target.dtype.itemsize if plain or target.bits is None else bytes_per_weight(target.bits)
+        total += shapes[own].numel() * size
+    return int(total)

@@ -1,0 +1,102 @@
+"""From named tensors to modules on a device: one tensor at a time, none of them held twice.
+
+A module is built on the meta device, where it takes no memory. Each tensor comes straight from its file to
+the device, takes its type there, is checked, quantized if it is to be, and put in its place.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..config import LoadOptions
+from ..errors import ModelError
+from ..host import trim
+from .compressor import Compressor
+from .device import Bits, Target, choose_device
+from .llm import Decoder
+from .quantize import choose_bits, is_quantized, quantized_linear
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def choose_target(options: LoadOptions) -> Target:
+    """Where and how `options` mean the weights to be kept on this machine.
+
+    Raises:
+        UsageError: a name that is none.
+        SetupError: what this machine, or this build of torch, does not have.
+    """
+    device, dtype = choose_device(options)
+    return Target(device, dtype, choose_bits(options, device))
+
+
+def on_meta(build: Callable[[], Module]) -> Module:
+    """Build without memory for weights; rotary tables, which no file holds, are computed for real."""
+    with torch.device("meta"):
+        module = build()
+    for name, child in list(module.named_modules()):
+        if "inv_freq" in dict(child.named_buffers(recurse=False)):
+            module.set_submodule(name, type(child)(child.config))
+    return module
+
+
+def fill(
+    module: Compressor | Decoder,
+    names: dict[str, str],
+    tensors: Iterable[tuple[str, torch.Tensor]],
+    target: Target,
+) -> None:
+    """Give a module that was built on meta its weights; afterwards it is ready to run.
+
+    Args:
+        names: {the file's name: the module's}.
+        tensors: (the file's name, tensor on the target's device, in the file's type).
+
+    Raises:
+        ModelError: a tensor holds NaN or infinity, or does in the target's type.
+    """
+    for name, tensor in tensors:
+        own, weight = names[name], tensor.to(target.dtype)
+        _check_numbers(name, tensor, weight)
+        if target.bits and is_quantized(module, own):
+            _put_quantized(module, own, weight, target.bits)
+        else:
+            put(module, own, weight)
+    for child in module.modules():
+        tie = getattr(child, "tie_weights", None)
+        if callable(tie):
+            tie()
+        for name, table in list(child.named_buffers(recurse=False)):
+            child.register_buffer(name, table.to(target.device), persistent=False)
+    module.requires_grad_(False).eval()
+
+
+def put(module: nn.Module, own: str, tensor: torch.Tensor) -> None:
+    """Make `tensor` the parameter that is called `own`."""
+    home, _, leaf = own.rpartition(".")
+    setattr(module.get_submodule(home), leaf, nn.Parameter(tensor, requires_grad=False))
+
+
+def _put_quantized(module: nn.Module, own: str, weight: torch.Tensor, bits: Bits) -> None:
+    home, _, _ = own.rpartition(".")
+    layer = module.get_submodule(home)
+    assert isinstance(layer, nn.Linear)
+    module.set_submodule(home, quantized_linear(layer, weight, bits))
+    if weight.device.type == "cpu":
+        trim()  # small results between large temporary values would keep most of what those took
+
+
+def _check_numbers(name: str, stored: torch.Tensor, weight: torch.Tensor) -> None:
+    if _finite(weight):
+        return
+    if _finite(stored):
+        kind = str(weight.dtype).removeprefix("torch.")
+        raise ModelError(f"tensor {name} has numbers too large for {kind}", "Try --dtype float32.")
+    raise ModelError(f"tensor {name} holds NaN or infinity", "The weights are broken: download them again.")
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    """One pass: a sum is finite only if all is; one that overflows in a narrow type is looked at closely."""
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())

@@ -1,0 +1,219 @@
+"""`tempo doctor` as a command: exit codes, the JSON, the screen, and settings with their origins."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import FRACTAL, MODEL, Outcome, on_terminal, spawn
+
+Tempo = Callable[..., Outcome]
+Checks = dict[tuple[str, str], dict[str, object]]
+
+NOTHING = "Vision-CAIR/Tempo-6B: not downloaded"
+
+
+@pytest.fixture(autouse=True)
+def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A tiny model, no GPU, offline, nothing of whoever runs the tests: here and in a process of its own."""
+    monkeypatch.setenv("TEMPO_MODEL", str(MODEL))
+    monkeypatch.setenv("TEMPO_DEVICE", "cpu")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def checks(done: Outcome) -> Checks:
+    """Everything but the facts, by section and check."""
+    return {
+        (check["section"], check["check"]): {key: check[key] for key in ("level", "message", "hint")}
+        for check in done.json["checks"]
+    }
+
+
+def value(done: Outcome, name: str) -> tuple[object, object]:
+    """A setting's value and its origin."""
+    (facts,) = [check["facts"] for check in done.json["checks"] if check["check"] == name]
+    return facts["value"], facts["origin"]
+
+
+def test_a_healthy_machine(tempo: Tempo) -> None:
+    done = tempo("doctor", "--json")
+    assert (done.code, done.err) == (0, "")
+    report = done.json
+    assert list(report) == ["schema", "status", "version", "checks"]
+    assert (report["schema"], report["status"]) == ("tempo.doctor/1", "ok")
+    sections = list(dict.fromkeys(check["section"] for check in report["checks"]))
+    assert sections == ["machine", "settings", "ffmpeg", "models", "torch"]
+    keys = ["section", "check", "level", "message", "hint", "facts"]
+    assert all(list(check) == keys for check in report["checks"])
+    assert {check["level"] for check in report["checks"]} <= {"ok", "note", "warning"}
+    found = checks(done)
+    assert found["torch", "device"]["message"] == "ask runs on cpu in float32"
+    assert found["models", "hub"]["level"] == "note"
+    assert found["models", "model"]["level"] == "ok"
+    assert found["ffmpeg", "decoding"]["message"] == "all 8 frames of a test clip"
+
+
+def test_no_model_and_no_network_is_exit_code_5(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEMPO_MODEL")
+    done = tempo("doctor", "--json")
+    assert (done.code, done.json["status"]) == (5, "problem")
+    assert checks(done)["models", "model"] == {
+        "level": "problem",
+        "message": f"{NOTHING}, and can't be fetched: offline",
+        "hint": "Go online, then run: tempo pull Vision-CAIR/Tempo-6B",
+    }
+    text = tempo("doctor")
+    assert text.code == 5
+    assert f"  ✗ model          {NOTHING}, and can't be fetched: offline\n" in text.out
+    assert "\n                   → Go online, then run: tempo pull Vision-CAIR/Tempo-6B\n" in text.out
+    assert text.out.endswith("\n\n1 problem: tempo ask can't run before this is mended.\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "place"),
+    [
+        ("TEMPO_DEVICE", "cuda:7", ("torch", "device")),
+        ("TEMPO_DTYPE", "int3", ("torch", "device")),
+        ("TEMPO_FFMPEG", "nowhere", ("ffmpeg", "ffmpeg")),
+        ("TEMPO_MODEL", "no where", ("models", "model")),
+        ("TEMPO_FPS", "many", ("settings", "fps")),
+        ("TEMPO_FPS", "-1", ("settings", "values")),
+        ("TEMPO_TOP", "some", ("settings", "top")),
+        ("TEMPO_CONFIG", "/none/config.toml", ("settings", "file")),
+    ],
+)
+def test_what_ask_would_refuse_is_exit_code_5(
+    variable: str, given: str, place: tuple[str, str], tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, given)
+    done = tempo("doctor", "--json")
+    assert done.code == 5
+    bad = {where: check for where, check in checks(done).items() if check["level"] == "problem"}
+    assert list(bad) == [place]
+    assert bad[place]["message"]
+    assert bad[place]["hint"]
+    assert tempo("ask", FRACTAL, "what").code != 0
+
+
+def test_no_torch_is_exit_code_5(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = tempo("doctor", "--json")
+    assert done.code == 5
+    assert [where for where in checks(done) if where[0] == "torch"] == [("torch", "torch")]
+
+
+def test_a_check_that_breaks_is_told_without_a_traceback(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> str:
+        raise ZeroDivisionError("never divide")
+
+    monkeypatch.setattr("platform.python_version", broken)
+    done = tempo("doctor")
+    assert (done.code, done.err) == (0, "")
+    assert "  ! python         the check itself broke: ZeroDivisionError: never divide\n" in done.out
+    assert "  ✓ decoding       all 8 frames of a test clip\n" in done.out
+    assert done.out.endswith("\n\n1 warning: tempo ask can run.\n")
+
+
+def test_where_every_value_came_from(tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The doctor's answer is the one that ask acts on."""
+    settings = tmp_path / "config.toml"
+    settings.write_text("window = 6\nmax-frames = 12\nno-ata = true\n")
+    monkeypatch.setenv("TEMPO_CONFIG", str(settings))
+    monkeypatch.setenv("TEMPO_WINDOW", "5")
+    monkeypatch.setenv("TEMPO_SEED", "")
+    monkeypatch.setenv("TEMPO_START", "0:01")
+    done = tempo("doctor", "--json")
+    assert done.code == 0
+    assert value(done, "window") == (5, "TEMPO_WINDOW")
+    assert value(done, "max-frames") == (12, "configuration file")
+    assert value(done, "no-ata") == (True, "configuration file")
+    assert value(done, "seed") == (None, "default")
+    assert value(done, "start") == (1.0, "TEMPO_START")
+    assert value(done, "budget") == (8192, "default")
+    assert value(done, "color") == ("auto", "default")
+    names = [check["check"] for check in done.json["checks"] if "origin" in check["facts"]]
+    assert len(set(names)) == len(names)
+    run = tempo("ask", FRACTAL, "what", "--max-new-tokens", 1, "--json").json
+    assert (run["sampling"]["window"], run["sampling"]["frames"]) == (5, 12)
+    assert run["budget"]["mode"] == "off"
+    shown = tempo("doctor").out
+    assert "  ✓ window         5 (TEMPO_WINDOW)\n" in shown
+    assert re.search(r"  ✓ defaults       .*budget 8192, context -, ", shown)
+
+
+def test_a_misspelt_variable_is_noted(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPO_MAXFRAMES", "3")
+    done = tempo("doctor", "--json")
+    assert done.code == 0
+    assert checks(done)["settings", "variable"] == {
+        "level": "note",
+        "message": "TEMPO_MAXFRAMES is set and means nothing",
+        "hint": "Did you mean TEMPO_MAX_FRAMES?",
+    }
+
+
+@pytest.mark.parametrize("text", ["window =", "windw = 3", "window = [3]"])
+def test_a_broken_file_stops_other_commands_but_not_this_one(
+    text: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config.toml"
+    settings.write_text(text)
+    monkeypatch.setenv("TEMPO_CONFIG", str(settings))
+    done = tempo("doctor", "--json")
+    assert (done.code, done.err) == (5, "")
+    found = checks(done)["settings", "file"]
+    assert found["level"] == "problem"
+    assert f"error: {found['message']}\n" in tempo("ask", FRACTAL, "what").err
+    assert value(done, "window") == (8, "default")
+
+
+def test_text_from_outside_is_shown_escaped(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPO_REVISION", "a\x1b[31m\n\u202eb[bold]")
+    monkeypatch.setenv("TEMPO_\x1b[31m", "x")
+    done = tempo("doctor")
+    assert "  ✓ revision       a\\x1b[31m\\x0a\\u202eb[bold] (TEMPO_REVISION)\n" in done.out
+    assert "TEMPO_\\x1b[31m is set and means nothing\n" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEMPO_MODEL")
+    code, shown = on_terminal("doctor")
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()]
+    assert code == 5
+    assert "\x1b[31m" in shown
+    assert max(len(line) for line in lines) <= 80
+    start = lines.index("  ✗ model          Vision-CAIR/Tempo-6B: not downloaded, and can't be fetched:")
+    assert lines[start + 1 : start + 4] == [
+        "                   offline",
+        "                   → Go online, then run: tempo pull Vision-CAIR/Tempo-6B",
+        "",
+    ]
+    assert lines[-1] == "1 problem: tempo ask can't run before this is mended."
+
+
+def test_each_line_comes_as_soon_as_it_is_known() -> None:
+    """The first section stands in a pipe before torch is imported."""
+    process = spawn("doctor")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"machine\n"
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+
+
+def test_color(tempo: Tempo) -> None:
+    assert "\x1b[" in tempo("doctor", "--color", "always").out
+    assert "\x1b" not in tempo("doctor", "--color", "never").out
+
+
+def test_it_leaves_nothing_behind(tempo: Tempo, tmp_path: Path) -> None:
+    assert tempo("doctor").code == 0
+    assert list(tmp_path.iterdir()) == []

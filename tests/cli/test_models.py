@@ -1,0 +1,160 @@
+"""`tempo models`, `verify` and `rm`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tempo_cli.hub import homes
+
+from ..hub.fixtures import COMMIT
+from ..hub.server import FakeHub
+from .conftest import MODEL, Outcome, on_terminal
+
+Tempo = Callable[..., Outcome]
+
+SNAPSHOT = Path("models--tiny--tempo") / "snapshots" / COMMIT["tiny/tempo"]
+
+
+@pytest.fixture
+def pulled(tempo: Tempo, hub: FakeHub, cache: Path) -> Path:
+    """The snapshot of a pulled model."""
+    assert hub.url
+    assert tempo("pull", "tiny/tempo").code == 0
+    return cache / SNAPSHOT
+
+
+def damage(path: Path) -> None:
+    """One bit of it."""
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.resolve().write_bytes(raw)
+
+
+def test_nothing_here(tempo: Tempo, hub: FakeHub, cache: Path) -> None:
+    told = f"there is no Tempo model in {cache}; tempo pull fetches one\n"
+    assert tempo("models") == Outcome(0, "", told)
+    assert tempo("models", "--json").json == {"schema": "tempo.models/1", "cache": str(cache), "models": []}
+    assert tempo("models", "verify", "--offline") == Outcome(0, "", "")
+    assert hub.connections == 0
+
+
+def test_the_list(tempo: Tempo, hub: FakeHub, pulled: Path) -> None:
+    before = hub.connections
+    line = "tiny/tempo  aaaaaaaaaaaa  2.1 MB  "
+    assert tempo("models") == Outcome(0, f"{line}complete\n  {pulled}\n", "")
+    (state,) = tempo("models", "--json").json["models"]
+    assert state == {
+        "id": "tiny/tempo",
+        "revision": COMMIT["tiny/tempo"],
+        "folder": str(pulled),
+        "bytes": sum(path.stat().st_size for path in pulled.iterdir()),
+        "complete": True,
+        "missing": [],
+        "base": "tiny/base",
+        "base_folder": str(homes.snapshot("tiny/base", COMMIT["tiny/base"])),
+        "router": str(homes.router_file("tiny/base", COMMIT["tiny/base"])),
+    }
+    (pulled / "tokenizer.json").unlink()
+    assert tempo("models").out.splitlines()[:2] == [
+        "tiny/tempo  aaaaaaaaaaaa  2.1 MB  incomplete",
+        "  tokenizer.json: missing",
+    ]
+    assert tempo("models", "--json").json["models"][0]["complete"] is False
+    assert hub.connections == before
+
+
+@pytest.mark.parametrize("more", [[], ["--offline"], ["tiny/tempo"], ["tiny/tempo", "--revision", "main"]])
+def test_what_is_right_is_told_file_by_file(
+    more: list[str], tempo: Tempo, hub: FakeHub, pulled: Path
+) -> None:
+    hub.requests.clear()
+    done = tempo("models", "verify", *more)
+    assert (done.code, done.err) == (0, "")
+    names = ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"]
+    names += ["tiny/base/config.json", "tiny/base/tokenizer.json", "tiny/base: two rows of its head"]
+    assert done.out.splitlines() == ["tiny/tempo  aaaaaaaaaaaa", *(f"  ok  {name}" for name in names)]
+    assert bool(hub.requests) == ("--offline" not in more)
+    assert pulled.is_dir()
+
+
+def test_what_is_wrong_has_an_exit_code_and_is_mended_by_a_pull(tempo: Tempo, pulled: Path) -> None:
+    damage(pulled / "model.safetensors")
+    done = tempo("models", "verify")
+    assert done.code == 4
+    assert "  its hash is not the Hub's; taken out of the cache  model.safetensors" in done.out.splitlines()
+    assert done.err.splitlines() == [
+        "error: tiny/tempo is not whole",
+        "hint: Run: tempo pull tiny/tempo (it fetches only what lacks)",
+    ]
+    assert tempo("pull", "tiny/tempo").code == 0
+    assert tempo("models", "verify").code == 0
+
+
+def test_json_is_one_object_also_where_something_is_wrong(tempo: Tempo, pulled: Path) -> None:
+    right = tempo("models", "verify", "--json").json
+    assert (right["schema"], right["by"], [model["ok"] for model in right["models"]]) == (
+        "tempo.verify/1",
+        "hub",
+        [True],
+    )
+    damage(pulled / "model.safetensors")
+    done = tempo("models", "verify", "--json")
+    assert (done.code, done.err) == (4, "")
+    (model,) = done.json["models"]
+    assert (model["id"], model["ok"]) == ("tiny/tempo", False)
+    assert [file for file in model["files"] if file["problem"]] == [
+        {"file": str(pulled / "model.safetensors"), "problem": "its hash is not the Hub's", "dropped": True}
+    ]
+    offline = tempo("models", "verify", "--json", "--offline")
+    assert (offline.code, offline.json["by"]) == (4, "headers")
+
+
+def test_a_base_that_is_not_here_is_named(tempo: Tempo, pulled: Path) -> None:
+    homes.router_file("tiny/base", COMMIT["tiny/base"]).unlink()
+    done = tempo("models", "verify", "--offline")
+    assert done.code == 4
+    assert done.out.splitlines()[-1] == "  the router's rows of tiny/base are not downloaded"
+    assert pulled.is_dir()
+
+
+def test_a_folder_is_verified_by_its_own_headers(tempo: Tempo, hub: FakeHub) -> None:
+    done = tempo("models", "verify", MODEL, "--offline")
+    assert (done.code, done.out.splitlines()[0]) == (0, f"{MODEL}  -")
+    assert hub.connections == 0
+
+
+def test_nothing_is_removed_without_a_word(tempo: Tempo, pulled: Path) -> None:
+    done = tempo("models", "rm", "tiny/tempo")
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "error: nobody is there to confirm the removal of tiny/tempo",
+        "hint: Give --yes.",
+    ]
+    code, shown = on_terminal("models", "rm", "tiny/tempo", reply=b"no")
+    assert code == 0
+    assert shown == "Remove tiny/tempo (1 revision, 2.1 MB)? [y/N] no\nnothing was removed\n"
+    assert tempo("models", "verify", "--offline").code == 0
+    assert pulled.is_dir()
+
+
+def test_removing(tempo: Tempo, pulled: Path) -> None:
+    assert tempo("models", "rm", "tiny/tempo", "--yes") == Outcome(0, "", "freed 2.1 MB\n")
+    assert not pulled.exists()
+    again = tempo("models", "rm", "tiny/tempo", "--yes")
+    assert again.code == 4
+    assert again.err.splitlines()[1] == "hint: See: tempo models"
+
+
+def test_a_folder_of_the_users_is_not_removed(tempo: Tempo) -> None:
+    done = tempo("models", "rm", MODEL, "--yes")
+    assert done.code == 4
+    assert done.err.splitlines()[0] == f"error: {MODEL} is a folder of yours"
+    assert MODEL.is_dir()
+
+
+def test_json_errors_are_objects_too(tempo: Tempo) -> None:
+    done = tempo("models", "verify", "nowhere", "--json")
+    assert done.code == 4
+    assert json.loads(done.out)["error"]["message"] == "there is no model folder 'nowhere'"

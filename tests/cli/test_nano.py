@@ -1,0 +1,92 @@
+"""The model that comes along gives true answers about the example videos, through the command."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tempo_cli
+from tempo_cli import Tempo
+
+from .conftest import Outcome
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NANO = Path(tempo_cli.__file__).parent / "nano"
+LARGEST = 12e6  # bytes
+
+# what happens in the films stands in training/films.py; a segment is 4 s, its tag its middle
+ANSWERS = {
+    ("chase.mp4", "what color was the car"): "The car was red.",
+    ("chase.mp4", "Which way does the car move?"): "The car moved right.",
+    ("chase.mp4", "What was seen together with the car?"): "With the car there was a white plane.",
+    ("chase.mp4", "Is there a star in the video?"): "No, there was no star.",
+    ("harbour.webm", "What was black?"): "The black thing was a fish.",
+    ("harbour.webm", "When does the blue tree appear?"): "The blue tree appeared at 74.0 seconds.",
+    ("harbour.webm", "Describe the scene with the orange boat."): (
+        "An orange boat with a green house and a purple star."
+    ),
+    ("sky.mkv", "Which way did the plane go?"): "The plane moved up.",
+    ("sky.mkv", "What color is the house?"): "There was no house.",
+    ("long-walk.mp4", "Is there a purple boat?"): "Yes, there was a purple boat.",
+    ("long-walk.mp4", "When is the car seen?"): "The car appeared at 58.0 seconds.",
+    ("long-walk.mp4", "What color was the plane?"): "The plane was orange.",
+}
+
+
+@pytest.fixture(scope="module")
+def nano() -> Tempo:
+    return Tempo.load("nano")
+
+
+@pytest.mark.parametrize(("video", "question"), ANSWERS)
+def test_answers_are_right(nano: Tempo, video: str, question: str) -> None:
+    run = nano.ask(EXAMPLES / video, question)
+    assert run.answer is not None
+    assert run.answer.text == ANSWERS[video, question]
+
+
+def test_relevance_finds_the_chase(nano: Tempo) -> None:
+    run = nano.inspect(EXAMPLES / "chase.mp4", "what color was the car")
+    relevant = [(part.start, part.end) for part in run.segments if (part.relevance or 0) > 0.5]
+    assert relevant == [(20.0, 24.0), (24.0, 28.0)]  # the car is seen from 22 s to 28 s
+
+
+def test_nothing_is_relevant_to_what_is_not_there(nano: Tempo) -> None:
+    run = nano.inspect(EXAMPLES / "long-walk.mp4", "What color was the fish?")
+    assert max(part.relevance or 0 for part in run.segments) > 0.5
+    run = nano.inspect(EXAMPLES / "chase.mp4", "What color was the star?")
+    assert max(part.relevance or 0 for part in run.segments) < 0.5
+
+
+def test_the_budget_of_a_quarter_still_gives_the_whole_answer(nano: Tempo) -> None:
+    question = "Describe the scene with the orange boat."
+    budget = tempo_cli.BudgetOptions(budget=35)  # 23 segments; the answer needs 6 tokens in each of two
+    run = nano.ask(EXAMPLES / "harbour.webm", question, budget=budget)
+    assert run.answer is not None
+    assert run.answer.text == ANSWERS["harbour.webm", question]
+    assert run.budget.used <= 35
+
+
+def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
+    done = tempo("ask", EXAMPLES / "chase.mp4", "what color was the car", "--model", "nano", "--json")
+    assert done.json["answer"]["text"] == "The car was red."
+    assert done.json["model"] == {
+        "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
+    }  # fmt: skip
+    assert done.json["warnings"] == []
+
+
+def test_it_is_small_and_ours() -> None:
+    files = [path for path in NANO.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= LARGEST
+    assert "Apache-2.0" in (NANO / "README.md").read_text()
+
+
+def test_it_is_listed_and_verified_but_not_removed(tempo: Callable[..., Outcome]) -> None:
+    listed = tempo("models", "--json").json["models"][0]
+    assert (listed["id"], listed["complete"], listed["base"]) == ("nano", True, "./Qwen3-VL-nano")
+    checked = tempo("models", "verify", "nano", "--json").json["models"][0]
+    assert (checked["ok"], len(checked["files"])) == (True, 7)
+    done = tempo("models", "rm", "nano", "--yes")
+    assert (done.code, done.err.splitlines()[0]) == (4, "error: nano is a part of tempo")
+    assert tempo("pull", "nano", "--offline").out == f"{NANO / 'Tempo-nano'}\n"

@@ -1,0 +1,106 @@
+"""What is exported is what was trained, in the released layout."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from tempo_cli.model.checkpoint import Checkpoint
+from tempo_cli.model.device import Target
+from tempo_cli.types import Segment, SegmentPlan
+from training.export import BASE, TEMPO, export
+from training.network import Nano, Story
+from training.shape import DIMENSIONS, TEXT, VISION
+
+CPU = Target(torch.device("cpu"), torch.float32)
+TIMES = (0.2, 1.2, 2.2, 3.2)
+
+
+@pytest.fixture(scope="module")
+def folder(nano, tokenizer_json, tmp_path_factory) -> Path:
+    home = tmp_path_factory.mktemp("export") / "nano"
+    export(nano, tokenizer_json, home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def checkpoint(folder) -> Checkpoint:
+    return Checkpoint.open(folder / TEMPO, folder / BASE)
+
+
+@pytest.fixture(scope="module")
+def rounded(nano) -> Nano:
+    """The network in training with weights as they are stored."""
+    model = copy.deepcopy(nano)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.bfloat16().float())
+    return model
+
+
+def test_both_folders_are_small_and_open_with_the_shape_of_training(folder, checkpoint):
+    sizes = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    names = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
+    assert set(sizes) == {f"{TEMPO}/{name}" for name in names} | {
+        f"{BASE}/{name}" for name in names if name != "generation_config.json"
+    }
+    assert sum(sizes.values()) < 12e6
+    assert checkpoint.dimensions == DIMENSIONS
+    assert Checkpoint.base_name(folder / TEMPO) == f"./{BASE}"
+
+
+def test_the_configurations_are_those_of_training(checkpoint, nano):
+    vlm, llm = checkpoint.vlm_config, checkpoint.llm_config
+    for name, value in TEXT.items():
+        assert getattr(llm, name) == value, name
+        if name != "tie_word_embeddings":
+            assert getattr(vlm.text_config, name) == value, name
+    for name, value in VISION.items():
+        assert getattr(vlm.vision_config, name) == value, name
+    assert llm.vocab_size == vlm.text_config.vocab_size == nano.tokenizer.vocabulary
+    trained = nano.compressor.vlm.config.text_config, nano.decoder.llm.config
+    assert [config.rope_parameters for config in (vlm.text_config, llm)] == [
+        own.rope_parameters for own in trained
+    ]
+    assert checkpoint.rule.stop_ids == {
+        nano.tokenizer.special_id(name) for name in ("<|im_end|>", "<|endoftext|>")
+    }
+
+
+def test_weights_are_stored_as_bfloat16(folder):
+    for home in (TEMPO, BASE):
+        with safe_open(folder / home / "model.safetensors", "pt") as tensors:
+            assert {tensors.get_slice(name).get_dtype() for name in tensors.keys()} == {"BF16"}  # noqa: SIM118
+
+
+def test_the_loaded_compressor_gives_the_rounded_numbers(checkpoint, rounded):
+    compressor = checkpoint.load_compressor(CPU)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 8, 64, 96, 3), np.uint8)
+    (batch,) = compressor.batches([Segment(SegmentPlan(0, tuple(range(8)), TIMES, 2.0), frames[0])], 1)
+    found = compressor.compress(compressor.read(batch), "What color was the car?")
+    with torch.no_grad():
+        memory, logits = rounded.compress(torch.from_numpy(frames), [TIMES], ["What color was the car?"])
+        yes, no = rounded.compressor.vlm.language_model.embed_tokens(rounded.words).bfloat16()
+    assert float((found.tokens - memory).abs().max()) < 2e-5
+    assert torch.equal(compressor.router, (yes - no).float())
+    # the tool takes the difference in the weights' own type, so the logit differs by its rounding
+    assert float(found.relevance[0]) == pytest.approx(float(torch.sigmoid(logits[0])), abs=2e-3)
+
+
+def test_the_loaded_decoder_gives_the_rounded_numbers(checkpoint, rounded):
+    loaded = copy.copy(rounded)
+    loaded._modules = {**rounded._modules, "decoder": checkpoint.load_decoder(CPU)}
+    losses = []
+    for model in (rounded, loaded):
+        memory = model.decoder.projector(torch.randn(8, 128, generator=torch.Generator().manual_seed(1)))
+        with torch.no_grad():
+            losses.append(float(model.write([Story((2.0,), [memory], "When?", "The car was red.")])[0]))
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    assert loaded.decoder is not rounded.decoder

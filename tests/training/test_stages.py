@@ -1,0 +1,332 @@
+"""Labels, losses and budgets of the stages, by hand; and what each stage trains."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tempo_cli.allocation import allocate
+from training import words
+from training.network import Nano, Story
+from training.shape import MEMORY, WIDTH
+from training.stages import (
+    Compressing,
+    Long,
+    Reading,
+    Stage,
+    Together,
+    Vision,
+    auc,
+    cell_labels,
+    draw_shelf,
+    keep,
+    memory_ids,
+    router_loss,
+    slot_loss,
+)
+from training.stories import Example, Shelf, draw_story
+from training.vocabulary import MEMORY_WORDS
+from training.words import Content
+
+from .conftest import LANDSCAPE
+from .test_words import CAR, EMPTY, THERE, question, shows
+
+SMALL: dict[str, Stage] = {
+    "vision": Vision(2, batch=8),
+    "decoder": Reading(2, segments=6, longest=3),
+    "compressor": Compressing(2, batch=4),
+    "together": Together(2, segments=6, longest=3),
+    "long": Long(2, own=2, shortest=3, longest=5, segments=10),
+}
+
+
+def example(family: str, about: str, *story: Content) -> Example:
+    """An example of segments that no shelf holds."""
+    asked, count = question(family, about), len(story)
+    times = tuple(2.0 + 4 * index for index in range(count))
+    flags = np.zeros(count, bool)
+    patches = ((0.0, 1.0, 2.0, 3.0),) * count
+    answer = words.answer(asked, story, times) or ""
+    return Example(np.arange(count), flags, flags, story, times, patches, asked, answer)
+
+
+# --- vision -------------------------------------------------------------------------------------------------
+
+NAMED = (2, 5, 1, 0)  # a red car that moves right
+
+
+def labelled(
+    *boxes: tuple[float, float, float, float], frames: Sequence[int] = range(8), interval: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """kinds, colours, motions (t, cells) of red cars' boxes (x, y, width, height) in six cells."""
+    sights = np.full((1, 8, 8, 9), -1, np.float32)
+    for frame in frames:
+        for row, box in enumerate(boxes):
+            sights[0, frame, row] = [*NAMED, *box, 1]
+    found = cell_labels(sights, np.array([interval], np.float32), LANDSCAPE)
+    assert [part.shape for part in found] == [(1, 4, 6, 8)] * 3
+    others = [kind for kind in range(8) if kind != NAMED[0]]
+    assert (found[0][..., others] == 0).all()
+    assert (found[1][..., others] == -100).all()
+    return tuple(part[0, :, :, NAMED[0]] for part in found)  # type: ignore[return-value]
+
+
+def test_a_thing_that_fills_a_cell_is_told_there_and_nowhere_else():
+    kinds, colours, motions = labelled((0.5, 0.25, 1 / 3, 0.5))
+    assert kinds.tolist() == [[0, 1, 0, 0, 0, 0]] * 4
+    assert colours.tolist() == [[-100, 5, -100, -100, -100, -100]] * 4
+    assert motions.tolist() == [[-100, 1, -100, -100, -100, -100]] * 4
+
+
+@pytest.mark.parametrize(
+    ("box", "row"),
+    [
+        ((1 / 3, 0.25, 1 / 3, 0.5), [1, 1, 0, 0, 0, 0]),  # half in each
+        ((1 / 3 - 0.12, 0.25, 1 / 3, 0.5), [1, -1, 0, 0, 0, 0]),  # 0.86 and 0.14 of a cell
+        ((1 / 3 - 0.16, 0.25, 1 / 3, 0.5), [1, 0, 0, 0, 0, 0]),  # 0.98 and 0.02
+        ((0.5, 0.5, 1, 1), [1, 1, 1, 1, 1, 1]),
+        ((2 / 3, 0.5, 0.1, 0.1), [0, 1, 1, 0, 1, 1]),  # a quarter of a small thing in each, rounded up
+        ((1.0, 0.75, 1 / 3, 0.5), [0, 0, 0, 0, 0, 1]),
+        ((1.3, 0.75, 1 / 3, 0.5), [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_the_share_of_a_thing_in_a_cell_decides(box, row):
+    x, y, width, height = box
+    inward = 1e-3 if width == 0.1 else 0.0
+    boxes = [(x + dx, y + dy, width, height) for dx in (-inward, inward) for dy in (-inward, inward)]
+    kinds, colours, _ = labelled(*boxes[: 4 if inward else 1])
+    assert kinds[0].tolist() == row
+    assert (colours[0] == 5).tolist() == [label == 1 for label in row]
+
+
+def test_motion_is_told_where_both_frames_of_a_patch_show_the_thing():
+    kinds, colours, motions = labelled((0.5, 0.25, 1 / 3, 0.5), frames=(0, 1, 3))
+    assert kinds[:, 1].tolist() == [1, 1, 0, 0]
+    assert colours[:, 1].tolist() == [5, 5, -100, -100]
+    assert motions[:, 1].tolist() == [1, -100, -100, -100]
+
+
+@pytest.mark.parametrize(("interval", "motion"), [(0.5, 1), (1.0, 1), (1.1, -100)])
+def test_motion_is_not_told_of_frames_far_apart(interval, motion):
+    kinds, _, motions = labelled((0.5, 0.25, 1 / 3, 0.5), interval=interval)
+    assert kinds[0, 1] == 1
+    assert motions[0, 1] == motion
+
+
+# --- words and relevance ------------------------------------------------------------------------------------
+
+TOLD = [
+    example("describe", "car", shows("orange ball up", "red car right"), EMPTY),
+    example("colour", "car", CAR, shows(unclear=["red car ?"])),
+]
+HELD = [["red", "car", "orange", "ball"], ["nothing"], ["red"], None]
+
+
+def memory_of(model: Nano, held: Sequence[list[str] | None]) -> torch.Tensor:
+    """Memory tokens that are the embeddings of their words, (S, M, D); noise where there are none."""
+    index = {word.strip(): row for row, word in enumerate(MEMORY_WORDS)}
+    table = model.embed(memory_ids(model))
+    rows = [[index[word] for word in [*own, *["."] * MEMORY][:MEMORY]] for own in held if own]
+    filled = iter(table[torch.tensor(rows)])
+    noise = torch.randn(MEMORY, WIDTH, generator=torch.Generator().manual_seed(0))
+    return torch.stack([next(filled) if own else noise for own in held])
+
+
+@pytest.fixture
+def plain(fresh) -> Nano:
+    """With a projector that changes nothing."""
+    with torch.no_grad():
+        fresh.decoder.projector.weight.copy_(torch.eye(WIDTH))
+        fresh.decoder.projector.bias.zero_()
+    return fresh
+
+
+@torch.no_grad()
+def test_the_words_loss_is_small_where_the_memory_holds_its_words(plain):
+    loss, scores = slot_loss(plain, memory_of(plain, HELD), TOLD)
+    assert 0 < float(loss) < 0.05
+    assert scores == {"words": 1.0, "first": 1.0}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("held", "low", "scores"),
+    [
+        ([["red", "car", "orange", "star"], *HELD[1:]], 0.5, {"words": 0.5, "first": 1.0}),
+        ([HELD[0], ["yes"], *HELD[2:]], 0.5, {"words": 1.0, "first": 2 / 3}),
+        ([["black", "fish", "blue", "star"], ["yes"], ["blue"], None], 3.0, {"words": 0.0, "first": 0.0}),
+    ],
+)
+def test_a_wrong_word_costs(plain, held, low, scores):
+    loss, told = slot_loss(plain, memory_of(plain, held), TOLD)
+    assert float(loss) > low
+    assert told == pytest.approx(scores)
+
+
+@torch.no_grad()
+def test_words_after_the_answer_s_count_little_and_open_segments_nothing(plain):
+    right = memory_of(plain, HELD)
+    filler, word, idle = right.clone(), right.clone(), right.clone()
+    filler[0, 7] = right[0, 0]
+    word[0, 3] = right[0, 0]
+    idle[3] = 100.0
+    base, cheap, dear, same = (
+        float(slot_loss(plain, memory, TOLD)[0]) for memory in (right, filler, word, idle)
+    )
+    assert same == base
+    assert (cheap - base) * 10 == pytest.approx(dear - base, rel=0.2)
+
+
+def test_relevance_is_a_yes_or_no_question_where_it_is_known():
+    examples = [example("colour", "car", CAR, EMPTY, shows(unclear=["red car ?"]))]
+    loss, scores = router_loss(torch.tensor([2.0, -1.0, 9.0]), examples)
+    assert float(loss) == pytest.approx((math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2)
+    assert scores == {"router": pytest.approx(float(loss)), "auc": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "right"),
+    [
+        ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75),
+        ([3, 2, 1], [1, 0, 0], 1.0),
+        ([1, 2, 3], [1, 0, 0], 0.0),
+        ([1, 1, 0], [1, 0, 0], 0.75),
+        ([1, 2], [1, 1], 0.5),
+        ([1, 2], [0, 0], 0.5),
+    ],
+)
+def test_auc_is_the_chance_that_the_relevant_one_scores_higher(scores, labels, right):
+    assert auc(torch.tensor(scores, dtype=torch.float32), torch.tensor(labels)) == right
+
+
+# --- how many tokens are kept -------------------------------------------------------------------------------
+
+
+class Scripted:
+    """Randomness that gives `chances` in turn and always the least whole number."""
+
+    def __init__(self, *chances: float) -> None:
+        self.chances = iter(chances)
+
+    def random(self) -> float:
+        return next(self.chances)
+
+    def integers(self, low: int, high: int) -> int:
+        assert low < high
+        return low
+
+    def normal(self, _mean: float, _spread: float, count: int) -> np.ndarray:
+        return np.zeros(count)
+
+
+TOGETHER = example(
+    "together", "car", EMPTY, shows("orange ball up", "red car right", "white house still"), EMPTY
+)
+
+
+def test_all_equal_or_by_relevance():
+    assert keep(Scripted(0.1), TOGETHER, None) == [MEMORY] * 3
+    assert keep(Scripted(0.3, 0.5), TOGETHER, None) == [4] * 3  # as many as the answer takes
+    assert keep(Scripted(0.3, 0.9), TOGETHER, None) == [1] * 3  # now and then it is cut off
+    assert keep(Scripted(0.9), TOGETHER, None) == [1, 5, 1]  # a budget of one each and four
+    scores = np.array([0.2, 0.9, 0.6], np.float32)
+    assert keep(Scripted(0.9), TOGETHER, scores) == allocate(scores, 7, 1, MEMORY).tokens.tolist()
+
+
+@pytest.mark.parametrize("ways", [(0.3, 0.5), (0.9,)])
+@pytest.mark.parametrize(
+    ("family", "about", "content"),
+    [case[:3] for case in THERE if case[0] != "describe" and case[2] is not EMPTY],
+)
+def test_the_asked_for_segment_has_room_for_its_words(family, about, content, ways):
+    one = example(family, about, EMPTY, content, EMPTY)
+    assert keep(Scripted(*ways), one, None)[1] >= len(words.memory_words(one.question, content))
+
+
+@pytest.mark.xfail(reason="one word more is held than keep() makes room for; two more of one that is alone")
+@pytest.mark.parametrize(
+    ("family", "about", "content"), [case[:3] for case in THERE if case[0] == "describe"]
+)
+def test_a_description_has_room_for_its_words(family, about, content):
+    test_the_asked_for_segment_has_room_for_its_words(family, about, content, (0.3, 0.5))
+
+
+def test_no_segment_keeps_less_than_one_or_more_than_all(shelf):
+    random = np.random.default_rng(0)
+    seen = set()
+    for _ in range(300):
+        drawn = draw_story(random, shelf, int(random.integers(1, 9)))
+        relevance = random.random(len(drawn.contents)).astype(np.float32) if random.random() < 0.5 else None
+        kept = keep(random, drawn, relevance)
+        assert len(kept) == len(drawn.contents)
+        assert 1 <= min(kept) <= max(kept) <= MEMORY
+        seen |= set(kept)
+    assert seen == set(range(1, MEMORY + 1))
+
+
+# --- what the stages train ----------------------------------------------------------------------------------
+
+
+def weights(parts: Sequence[nn.Module | nn.Parameter]) -> set[nn.Parameter]:
+    return {
+        one for part in parts for one in ([part] if isinstance(part, nn.Parameter) else part.parameters())
+    }
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_stage_s_loss_reaches_what_it_trains_and_nothing_else(name, fresh, shelf):
+    stage = SMALL[name]
+    assert stage.name == name
+    loss, scores = stage.loss(fresh, [shelf], np.random.default_rng(3))
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert all(
+        0 <= value <= 1
+        for value in scores.values()
+        if not math.isnan(value) and value != scores.get("router")
+    )
+    mine = weights(list(stage.learns(fresh)))
+    moved = {one for one in {*fresh.parameters(), *mine} if one.grad is not None and bool(one.grad.any())}
+    names = {one: name for name, one in fresh.named_parameters()}
+    assert {names.get(one, "heads") for one in moved} == {names.get(one, "heads") for one in mine}
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "long"])
+def test_the_same_randomness_gives_the_same_batch(name, nano, shelf):
+    with torch.no_grad():
+        losses = [
+            float(SMALL[name].loss(nano, [shelf], np.random.default_rng(seed))[0]) for seed in (3, 3, 4)
+        ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_long_videos_are_filled_from_a_pool_that_only_training_fills(fresh, shelf, monkeypatch):
+    stage = Long(2, own=2, shortest=3, longest=5, segments=10, most_pooled=4)
+    told: list[list[Story]] = []
+    write = fresh.write
+    monkeypatch.setattr(fresh, "write", lambda stories: (told.append(stories), write(stories))[1])
+    sizes = []
+    for seed, training in ((1, True), (2, False), (3, True), (4, True)):
+        with torch.set_grad_enabled(training):
+            stage.loss(fresh, [shelf], np.random.default_rng(seed))
+        sizes.append(len(stage.pool))
+        assert stage.pool.shape[1:] == (MEMORY, WIDTH)
+        assert not stage.pool.requires_grad
+    assert 0 < sizes[0] == sizes[1] <= sizes[2] <= sizes[3] == 4
+    for stories in told:
+        assert len({len(story.times) for story in stories}) == 1
+        for story in stories:
+            assert 3 <= len(story.times) == len(story.memory) <= 5
+            assert all(1 <= len(piece) <= MEMORY for piece in story.memory)
+            if " seconds." in story.answer:
+                assert story.answer.split()[-2] in [f"{seconds:.1f}" for seconds in story.times]
+
+
+def test_shelves_are_drawn_by_their_size(shelf, segments):
+    small = Shelf(segments, (0, 2))
+    random = np.random.default_rng(0)
+    share = np.mean([draw_shelf(random, [shelf, small]) is small for _ in range(500)])
+    assert share == pytest.approx(len(small) / (len(small) + len(shelf)), abs=0.03)

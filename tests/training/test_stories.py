@@ -1,0 +1,185 @@
+"""Examples drawn from a shelf: their answers, and that contents turn as the pixels do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tempo_cli.segments import plan_segment
+from tempo_cli.types import FramePlan
+from training import words
+from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group
+from training.shape import WINDOW
+from training.stories import Example, Shelf, draw_story, look, story_times
+from training.words import FAMILIES, Question
+
+from .conftest import GREY, LANDSCAPE, filmed
+
+
+@pytest.fixture(scope="module")
+def examples(shelf) -> list[Example]:
+    random = np.random.default_rng(7)
+    return [draw_story(random, shelf, count) for count in (1, 2, 5, 9) for _ in range(60)]
+
+
+@pytest.fixture(scope="module")
+def movers() -> Shelf:
+    """A video of three segments for each motion, in which one thing is seen from the beginning to the end."""
+    random = np.random.default_rng(0)
+    scenes = []
+    for number in range(3 * len(MOTIONS)):
+        motion = number % len(MOTIONS)
+        while True:
+            kind, colour = (number % len(KINDS),), (5,)
+            (thing,) = plan_group(random, 0.0, 12.0, kinds=kind, colours=colour, motions=(motion,))
+            if min(thing.here + thing.there) > 0 and max(thing.here + thing.there) < 1:  # none that comes in
+                break
+        scenes.append(Scene(12.0, ((thing,),), (0.0,), 0))
+    return Shelf(filmed(scenes, LANDSCAPE), (0, len(scenes)))
+
+
+def way(frames: np.ndarray) -> str:
+    """Where the middle of what is not grey goes from the first to the last frame."""
+    y, x = (
+        np.subtract(*(np.nonzero((frames[at] != GREY).any(-1))[axis].mean() for at in (-1, 0)))
+        for axis in (0, 1)
+    )
+    if max(abs(x), abs(y)) < 2:
+        return "still"
+    if abs(x) > abs(y):
+        return "right" if x > 0 else "left"
+    return "down" if y > 0 else "up"
+
+
+def test_answers_are_those_of_the_story(examples):
+    for example in examples:
+        assert example.answer == words.answer(example.question, example.contents, example.times)
+        sizes = {len(part) for part in (example.places, example.mirrored, example.reversed, example.contents,
+                                        example.times, example.patches)}  # fmt: skip
+        assert sizes == {len(example.places)}
+
+
+def test_all_families_are_asked_and_some_for_what_is_not_there(examples):
+    assert {example.question.family for example in examples} == set(FAMILIES)
+    states = [[words.relevance(one.question, content) for content in one.contents] for one in examples]
+    absent = np.mean([not any(own) for own in states])
+    assert 0.12 < absent < 0.38  # one in four is drawn, directions are always of what is there
+    assert all(None not in own for own in states if not any(own))
+
+
+def test_contents_turn_as_the_pixels_do(movers):
+    random = np.random.default_rng(2)
+    turned = set()
+    for _ in range(60):
+        example = draw_story(random, movers, 4, ("direction", "colour"))
+        for frames, content, mirrored, backwards in zip(
+            look(movers, example), example.contents, example.mirrored, example.reversed, strict=True
+        ):
+            (thing,) = content.clear
+            assert MOTIONS[thing.motion] == way(frames)
+            turned.add((MOTIONS[thing.motion], bool(mirrored), bool(backwards)))
+    assert turned == {(motion, m, b) for motion in MOTIONS for m in (False, True) for b in (False, True)}
+
+
+def test_looking_changes_nothing_on_the_shelf(movers):
+    before = movers.frames.copy()
+    random = np.random.default_rng(2)
+    for _ in range(10):
+        look(movers, draw_story(random, movers, 4, ("direction",)))
+    assert np.array_equal(before, movers.frames)
+
+
+def test_the_pixels_are_the_shelf_s_own_turned(examples, shelf):
+    for example in examples[::12]:
+        for frames, place, mirrored, backwards in zip(
+            look(shelf, example), example.places, example.mirrored, example.reversed, strict=True
+        ):
+            own = shelf.frames[place]
+            own = own[:, :, ::-1] if mirrored else own
+            assert np.array_equal(frames, own[::-1] if backwards else own)
+
+
+def test_a_run_that_goes_on_over_segments_is_turned_as_one(movers):
+    random = np.random.default_rng(3)
+    runs = set()
+    for _ in range(300):
+        example = draw_story(random, movers, 3, ("colour",))
+        groups = [content.clear[0].group for content in example.contents]
+        asked = [example.question.means(content.clear[0]) for content in example.contents]
+        mine = np.flatnonzero(asked)
+        if len(mine) < 2:
+            continue
+        assert len({groups[at] for at in mine}) == 1
+        assert len({(example.mirrored[at], example.reversed[at]) for at in mine}) == 1
+        step = -1 if example.reversed[mine[0]] else 1
+        assert np.diff(mine).tolist() == [1] * (len(mine) - 1)
+        assert np.diff(example.places[mine]).tolist() == [step] * (len(mine) - 1)
+        runs.add((len(mine), step))
+    assert runs == {(2, 1), (2, -1), (3, 1), (3, -1)}
+
+
+def test_filling_shows_nothing_of_what_is_asked_for(shelf):
+    random = np.random.default_rng(4)
+    for kind, colour in ((2, None), (None, 5), (2, 5)):
+        question = Question("presence", "", kind, colour)
+        rows = shelf.without(random, question, 40)
+        assert len(rows) == 40
+        assert not any(question.means(one) for row in rows for one in shelf.contents[int(row)].everything)
+    shown = [row for row in shelf.rows if any(one.kind == 2 for one in shelf.contents[int(row)].everything)]
+    assert 0 < len(shown) < len(shelf.rows)
+
+
+def test_a_run_stays_in_its_video(shelf):
+    random = np.random.default_rng(5)
+    runs = [shelf.run(random, 3) for _ in range(200)]
+    assert {len(run) for run in runs} == {1, 2, 3}
+    assert all((np.diff(run) == 1).all() for run in runs)
+    assert all(len(set(shelf.place[run, 0])) == 1 for run in runs)
+    assert {len(shelf.run(random, 1)) for _ in range(50)} == {1}
+
+
+def test_a_missing_segment_ends_a_run(segments):
+    holed = Shelf(
+        segments._replace(**{name: np.delete(getattr(segments, name), 2, 0) for name in segments._fields}),
+        (0, 1),
+    )
+    assert holed.followed[:5].tolist() == [True, False, True, True, False]
+
+
+def test_a_part_of_the_corpus_holds_whole_videos(segments):
+    parts = [Shelf(segments, bounds) for bounds in ((0, 13), (13, 20))]
+    assert [sorted(set(segments.place[part.rows, 0])) for part in parts] == [
+        list(range(13)),
+        list(range(13, 20)),
+    ]
+    assert [len(part) for part in parts] == [78, 42]
+
+
+def test_the_same_randomness_draws_the_same_story(shelf):
+    first, second = (draw_story(np.random.default_rng(9), shelf, 5) for _ in range(2))
+    assert np.array_equal(first.places, second.places)
+    plain = [replace(one, places=None, mirrored=None, reversed=None) for one in (first, second)]
+    assert plain[0] == plain[1]
+
+
+def test_times_are_those_that_the_tool_would_tell():
+    random = np.random.default_rng(0)
+    origins = set()
+    for _ in range(30):
+        times, patches = story_times(random, 3)
+        interval = (times[1] - times[0]) / WINDOW
+        origin = times[0] - 4 * interval
+        origins.add(origin > 1e-9)
+        plan = FramePlan(np.arange(24), 1 / interval, origin)
+        segments = [plan_segment(plan, range(at, at + WINDOW), WINDOW, 2) for at in (0, 8, 16)]
+        assert times == pytest.approx([segment.time for segment in segments])
+        for own, segment in zip(patches, segments, strict=True):
+            assert own == pytest.approx(segment.patch_times)
+    assert origins == {False, True}
+
+
+def test_a_question_names_what_the_example_shows(examples):
+    for example in examples:
+        name = example.question.name.removesuffix(" thing")
+        assert all(word in example.question.text.lower() for word in name.split())
+        assert set(name.split()) <= {*KINDS, *COLOURS}

@@ -1,0 +1,206 @@
+"""The loop: decided by its seed, and an interrupted run ends where an uninterrupted one does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from json import loads
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from training import corpus, trainer
+from training.network import Nano
+from training.stages import Long, Reading, Scores, Stage, Vision
+from training.train import join
+from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
+
+from .conftest import new_model
+
+STEPS = 4
+
+
+def vision() -> Vision:
+    torch.manual_seed(5)  # its heads
+    return Vision(STEPS, batch=6)
+
+
+def reading() -> Reading:
+    return Reading(STEPS, segments=6, longest=3)
+
+
+def long() -> Long:
+    return Long(STEPS, own=2, shortest=3, longest=4, segments=8)
+
+
+@dataclass
+class Stopping:
+    """A stage that is interrupted in the loss of step `at`; counts its steps."""
+
+    stage: Stage
+    at: int | None = None
+    steps_done: int = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stage, name)
+
+    def loss(self, *arguments: object) -> tuple[Tensor, Scores]:
+        if torch.is_grad_enabled():
+            if self.steps_done == self.at:
+                raise KeyboardInterrupt
+            self.steps_done += 1
+        return self.stage.loss(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Save after every second step, score and log at once."""
+    for name, value in {
+        "_SAVE_EVERY": 2,
+        "_CHECK_EVERY": 3,
+        "_CHECKS": 1,
+        "_LOG_EVERY": 2,
+        "_WARMUP": 2,
+    }.items():
+        monkeypatch.setattr(trainer, name, value)
+
+
+@pytest.fixture
+def run(tokenizer_json, shelf, tmp_path) -> Callable[..., dict[str, Tensor]]:
+    """Train a stage in a folder; gives every weight, the stage's own among them."""
+
+    def trained(
+        stage: Stage | Stopping, name: str = "run", seed: int = 0, turn: float = 1.0
+    ) -> dict[str, Tensor]:
+        model = new_model(tokenizer_json)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight *= turn
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        Trainer(model, folder, seed, [shelf], [shelf]).run(stage, 1)  # type: ignore[arg-type]
+        own = getattr(stage, "heads", None)
+        return model.state_dict() | (
+            {f"heads.{key}": value for key, value in own.state_dict().items()} if own else {}
+        )
+
+    return trained
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_seed_decides_all_weights(run):
+    first, second, other = run(reading(), "first"), run(reading(), "second"), run(reading(), "other", seed=1)
+    assert same(first, second)
+    assert not same(first, other)
+
+
+def interrupted_and_not(run: Callable[..., dict[str, Tensor]], made: Callable[[], Stage]) -> bool:
+    """Whether both end with the same weights."""
+    whole = run(made(), "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopping(made(), at=3), "stopped")
+    again = Stopping(made())
+    resumed = run(again, "stopped", turn=0.5)  # what it begins with is not what counts
+    assert again.steps_done == STEPS - 2
+    return same(whole, resumed)
+
+
+@pytest.mark.parametrize("made", [vision, reading])
+def test_an_interrupted_run_ends_with_the_same_weights(run, made):
+    assert interrupted_and_not(run, made)
+
+
+@pytest.mark.xfail(reason="the pool of the long stage is not saved with the run")
+def test_an_interrupted_long_stage_ends_with_the_same_weights(run):
+    assert interrupted_and_not(run, long)
+
+
+def test_a_stage_leaves_its_weights_and_a_log(run, tmp_path, fresh, shelf):
+    weights = run(reading())
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["decoder.pt", "log.jsonl"]
+    lines = [loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [
+        ("decoder", 2),
+        ("decoder held out", 3),
+        ("decoder", 4),
+        ("decoder held out", 4),
+    ]
+    assert all(0 < line["loss"] < 10 for line in lines)
+    later = Trainer(fresh, tmp_path / "run", 0, [shelf], [shelf])
+    assert not later.done("vision")
+    assert later.done("decoder")
+    assert same(fresh.state_dict(), weights)
+
+
+def test_a_stage_changes_only_what_it_trains(run, fresh):
+    before, after = fresh.state_dict(), run(reading())
+    changed = {
+        name.split(".")[0] + "." + name.split(".")[1]
+        for name in before
+        if not torch.equal(before[name], after[name])
+    }
+    assert changed == {"decoder.llm"}
+
+
+def test_every_weight_has_one_optimizer_and_only_hidden_matrices_have_muon(nano):
+    weights = list(nano.parameters())
+    muon, adam = trainer._optimizers(weights, 1e-3, nano)
+    chosen, rest = (
+        [id(one) for group in own.param_groups for one in group["params"]] for own in (muon, adam)
+    )
+    assert sorted(chosen + rest) == sorted(map(id, weights))
+    names = {id(one): name for name, one in nano.named_parameters()}
+    tables = {names[one] for one in rest if dict(nano.named_parameters())[names[one]].ndim == 2}
+    assert tables == {
+        "compressor.vlm.language_model.embed_tokens.weight",
+        "compressor.vlm.visual.pos_embed.weight",
+        "decoder.llm.model.embed_tokens.weight",
+    }
+    assert len(chosen) > 60
+
+
+def test_the_rate_rises_stays_and_falls(monkeypatch):
+    monkeypatch.setattr(trainer, "_WARMUP", 60)
+    rates = [trainer._schedule(step, 1000) for step in (0, 29, 59, 300, 550, 775, 999)]
+    assert rates == pytest.approx([1 / 60, 0.5, 1, 1, 1, 0.5, 1 / 450])
+
+
+def test_the_vision_of_one_and_the_rest_of_the_other_become_one_model(tokenizer_json, nano, tmp_path):
+    seeing, reading = (new_model(tokenizer_json) for _ in range(2))
+    for model, turn in ((seeing, 2.0), (reading, 3.0)):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight *= turn
+    torch.save(seeing.state_dict(), tmp_path / "vision.pt")
+    torch.save(reading.state_dict(), tmp_path / "decoder.pt")
+    for vision, turn in ((True, 2.0), (False, 3.0)):
+        joined = Nano(tokenizer_json)
+        join(joined, tmp_path, vision)
+        for name, weight in joined.state_dict().items():
+            own = turn if ".visual." in name else 3.0
+            assert torch.equal(weight, nano.state_dict()[name] * own), name
+
+
+def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
+    """Twenty videos as shards, every fourth of another frame size, joined and divided."""
+    for number in range(20):
+        rows = segments.place[:, 0] == number
+        own = corpus.Segments(*(array[rows] for array in segments))
+        if number % 4 == 3:
+            own = own._replace(frames=np.swapaxes(own.frames, 2, 3))
+        np.savez(tmp_path / f"{number:05}.npz", **own._asdict())
+    corpus.join(tmp_path, 20)
+    shelves = {part: load_shelves(tmp_path, part, 20) for part in (TRAINED_ON, HELD_OUT)}
+    numbers = {
+        part: {int(shelf.place[row, 0]) for shelf in own for row in shelf.rows}
+        for part, own in shelves.items()
+    }
+    assert numbers == {TRAINED_ON: set(range(19)), HELD_OUT: {19}}
+    assert [shelf.frames.shape[2:4] for shelf in shelves[TRAINED_ON]] == [(64, 96), (96, 64)]
+    assert [shelf.frames.shape[2:4] for shelf in shelves[HELD_OUT]] == [(96, 64)]
+    assert sum(len(shelf) for own in shelves.values() for shelf in own) == len(segments.place)
