@@ -32,13 +32,6 @@ from common import Neighbours, parser, report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training import words
-from training.contents import content_of
-from training.corpus import table_of
-from training.evaluate import share
-from training.scene import KINDS, Painter, Random, Scene, plan_group, plan_scene
-from training.video import Encoding, read_segments, write_video
-
 from tempo_cli import prompts
 from tempo_cli.allocation import allocate
 from tempo_cli.config import GenerationOptions, LoadOptions, ModelDimensions, SamplingOptions
@@ -49,6 +42,12 @@ from tempo_cli.model.pixels import resize
 from tempo_cli.sampling import plan_frames
 from tempo_cli.segments import cut_segments
 from tempo_cli.types import Allocation, Frame, FramePlan, IntArray, MemoryTokens, Segment
+from training import words
+from training.contents import content_of
+from training.corpus import table_of
+from training.evaluate import share
+from training.scene import KINDS, Painter, Random, Scene, plan_group, plan_scene
+from training.video import Encoding, read_segments, write_video
 
 _SEED = 555_000
 _SIZE = (180, 320)
