@@ -9,9 +9,8 @@ READY := $(VENV)/ready
 
 .PHONY: demo test lint types docs check-docs bench nano clean
 
-demo: $(READY)  ## ask a question about a short clip
-	$(BIN)/tempo ask tests/golden/videos/bunny.mp4 "how many animals are there?" \
-	    --model tests/golden/checkpoints/a/Tempo-tiny --fps 8 --budget 256 --max-new-tokens 24
+demo: $(READY)  ## ask a question about a short video
+	$(BIN)/tempo ask examples/chase.mp4 "what color was the car" --model nano
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest

@@ -105,7 +105,7 @@ class Tempo:
         """Load a model from a folder or from the Hub's cache.
 
         Args:
-            model: a folder in the released layout, or a Hub repository that is downloaded already.
+            model: `nano`, a folder in the released layout, or a Hub repository that is downloaded already.
             revision: of the Hub repository.
             decoder: False leaves the language model out; then only `inspect` works.
 

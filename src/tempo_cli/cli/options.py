@@ -50,7 +50,7 @@ def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> 
 
 Model = Annotated[
     str,
-    _option("--model", "-m", metavar="MODEL", help="Folder, or Hub repository."),
+    _option("--model", "-m", metavar="MODEL", help="Hub repository, folder, or nano (a part of tempo)."),
 ]
 Revision = Annotated[
     str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
