@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tempo_cli.config import GenerationOptions, LoadOptions, SamplingOptions
+from tempo_cli.config import GenerationOptions, LoadOptions, PixelLimits, SamplingOptions
 from tempo_cli.errors import ModelError
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
@@ -278,6 +278,32 @@ def test_another_kind_of_model_is_refused(folder, part, wanted, kind):
 def test_a_senseless_configuration_is_an_error_of_the_model(folder, fields, message):
     edit(folder / "config.json", **fields)
     assert message in failure(folder).message
+
+
+def test_a_checkpoint_without_limits_of_its_own_has_the_released_ones(folder):
+    own = opened(folder).dimensions
+    assert (own.min_tokens, own.pixels) == (4, PixelLimits(512, 64, 131_072, 786_432))
+
+
+def test_a_checkpoint_may_bring_limits_of_its_own(folder):
+    edit(folder / "config.json", tempo={"min_tokens": 1, "longest_edge": 96, "grid": 32, "max_pixels": 6144})
+    own = opened(folder).dimensions
+    assert (own.min_tokens, own.pixels) == (1, PixelLimits(96, 32, 131_072, 6144))
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ([], "tempo"),
+        ({"grid": 0}, "tempo"),
+        ({"grid": 32.0}, "tempo"),
+        ({"grid": True}, "tempo"),
+        ({"fps": 2}, "tempo.fps"),
+    ],
+)
+def test_senseless_limits_are_refused(folder, limits, named):
+    edit(folder / "config.json", tempo=limits)
+    assert failure(folder).message == f"{folder}/config.json lacks or garbles {named}"
 
 
 @pytest.mark.parametrize("part", ["Tempo-tiny", "Qwen3-VL-tiny"])

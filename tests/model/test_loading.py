@@ -113,7 +113,11 @@ def test_cuda_takes_bfloat16_where_it_has_it_else_float16(monkeypatch, bfloat16,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
+
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or bfloat16
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert choose_target(LoadOptions()) == Target(torch.device("cuda", 1), dtype)
     assert choose_target(LoadOptions(device="cuda")) == Target(CUDA, dtype)
     assert choose_target(LoadOptions(device="cuda", dtype="float32")).dtype == torch.float32

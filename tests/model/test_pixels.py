@@ -41,6 +41,20 @@ def test_sizes_after_each_step(size, first, second, third):
 
 
 @pytest.mark.parametrize(
+    ("size", "first", "second", "third"),
+    [
+        ((180, 320), (48, 96), (64, 96), (64, 96)),  # 54 to 3 * 16, then 1.5 * 32: to even
+        ((480, 640), (64, 96), (64, 96), (64, 96)),  # 72 to 4 * 16: 4.5 to even
+        ((240, 240), (96, 96), (96, 96), (64, 64)),  # 96 / 1.2247 is 78.4, rounded down
+        ((320, 180), (96, 48), (96, 64), (96, 64)),
+    ],
+)
+def test_a_checkpoint_s_own_limits_hold_for_every_step(size, first, second, third):
+    limits = PixelLimits(longest_edge=96, grid=32, min_pixels=4096, max_pixels=6144)
+    assert resized_sizes(size, 32, limits) == (first, second, third)
+
+
+@pytest.mark.parametrize(
     ("size", "snapped"),
     [
         ((1000, 1000), (864, 864)),  # 992 x 992 is too large: 1000 / 1.1276 is 886.8, rounded down
