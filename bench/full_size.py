@@ -193,7 +193,7 @@ def ladder(options: argparse.Namespace, scale: Scale, model: Path, clip: Path) -
                 facts.append({"limit": limit, "bits": bits, "planned": planned, **found})
                 how = _how(found["asks"][0]) if found["asks"] else found.get("error", "")
                 peak = _gb(found["asks"][0]["peak"]) if found["asks"] else None
-                name = f"{_gb(limit):.1f} GB, weights {bits}, {'planned' if planned else 'not planned'}"
+                name = f"{limit / 1e9:.3g} GB, weights {bits}, {'planned' if planned else 'not planned'}"
                 rows.append([name, found.get("load_seconds"), peak, how])
     return rows, facts
 
@@ -324,6 +324,7 @@ def main() -> None:
         return
     if options.small:
         os.environ["OMP_NUM_THREADS"] = "1"  # for the children: threads of so little work wait for each other
+        torch.set_num_threads(1)  # for `golden` and `speed`, which run here
     if scale.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("no CUDA device here: give --small to try the code on the CPU")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,8 @@
 """Weights in 8 and 4 bits: how exact, how fast, how small, and whether the answers stay.
 
-Takes the linear layers of one decoder layer (Qwen3-4B) and of one layer of the compressor's language model
-(Qwen3-VL-2B) in their real sizes, with random bfloat16 weights, through the product's own `quantized_linear`:
+Takes a linear layer of attention and two of the MLP of the decoder (Qwen3-4B) and of the compressor's own
+language model (Qwen3-VL-2B), in their real sizes, with random bfloat16 weights, through the product's own
+`quantized_linear`, in the type that the product takes on the device (float32 on a CPU):
 
 - error of the outputs against float32, relative, for normal activations and for such where a few channels
   stand out, as they do in trained language models;
@@ -11,7 +12,7 @@ Takes the linear layers of one decoder layer (Qwen3-4B) and of one layer of the 
 With a model, also how far relevance moves at most on the example videos, and how many answers stay the same
 to the letter. Everything compared takes turns; random weights cost the same time as trained ones.
 
-Run: python bench/quantize.py [--device auto] [--model nano] [--runs 5]
+Run: python bench/quantize.py [--device auto] [--model nano] [--runs 3]
 """
 
 import argparse
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from checkpoints import SIZES
@@ -29,16 +30,17 @@ from torch import nn
 from tempo_cli import LoadOptions, Run, Tempo
 from tempo_cli.errors import TempoError
 from tempo_cli.hub.homes import PACKAGED
-from tempo_cli.model.device import Bits
+from tempo_cli.model.device import Bits, Target
+from tempo_cli.model.loading import choose_target
 from tempo_cli.model.quantize import library, quantized_linear
 
 LAYERS = {"Qwen3-4B": SIZES["full"].decoder, "Qwen3-VL-2B": SIZES["full"].text}
 BITS = ("none", "int8", "int4")
-DTYPES = {"cpu": ("float32", "bfloat16"), "cuda": ("bfloat16", "float16")}
 ROWS = {"1 row": 1, "512 rows": 512}
+ERROR_ROWS = 64  # whose error is measured
 CHANNELS, TIMES = 6, 20.0  # how many stand out, and how far
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-QUESTIONS = {  # those of the tests, whose answers with whole weights are right
+QUESTIONS = {  # those of tests/cli/test_nano.py
     "chase.mp4": (
         "what color was the car",
         "Which way does the car move?",
@@ -57,22 +59,10 @@ QUESTIONS = {  # those of the tests, whose answers with whole weights are right
 Numbers = dict[str, Any]
 
 
-class Kind(NamedTuple):
-    """How weights are kept."""
-
-    dtype: str
-    bits: str
-
-    def __str__(self) -> str:
-        return self.dtype if self.bits == "none" else f"{self.dtype}, weights {self.bits}"
-
-
 def shapes(text: Numbers) -> list[tuple[int, int]]:
-    """(out, in) of the linear layers of one layer: q, k, v, o; gate, up, down."""
-    width, inner, size = text["hidden_size"], text["intermediate_size"], text["head_dim"]
-    query, key = text["num_attention_heads"] * size, text["num_key_value_heads"] * size
-    attention = [(query, width), (key, width), (key, width), (width, query)]
-    return [*attention, (inner, width), (inner, width), (width, inner)]
+    """(out, in) of q, up and down: few enough for a CPU, and every width that the others have."""
+    width, inner = text["hidden_size"], text["intermediate_size"]
+    return [(text["num_attention_heads"] * text["head_dim"], width), (inner, width), (width, inner)]
 
 
 def noise(*shape: int, device: torch.device) -> torch.Tensor:
@@ -87,12 +77,11 @@ def standing_out(x: torch.Tensor) -> torch.Tensor:
     return larger
 
 
-def layer(weight: torch.Tensor, kind: Kind) -> nn.Linear:
+def layer(weight: torch.Tensor, bits: str) -> nn.Linear:
     """What the product makes of a weight (out, in)."""
     plain = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    weight = weight.to(getattr(torch, kind.dtype))
-    if kind.bits != "none":
-        return quantized_linear(plain, weight, cast(Bits, kind.bits)).eval()
+    if bits != "none":
+        return quantized_linear(plain, weight, cast(Bits, bits)).eval()
     plain.weight = nn.Parameter(weight, requires_grad=False)
     return plain
 
@@ -105,17 +94,15 @@ def kept_bytes(made: nn.Linear, bits: str) -> int:
         scales = [weight.SCB]
     elif bits == "int4":
         scales = [weight.quant_state.absmax, weight.quant_state.state2.absmax]
-    return weight.nbytes + sum(scale.nbytes for scale in scales)
+    return sum(part.nbytes for part in (weight, *scales))
 
 
-def error(
-    layers: list[nn.Linear], weights: list[torch.Tensor], inputs: list[torch.Tensor], dtype: str
-) -> float:
+def error(layers: list[nn.Linear], weights: list[torch.Tensor], inputs: list[torch.Tensor]) -> float:
     """Mean over the layers of |output - float32's| / |float32's|."""
     errors = []
     for made, weight, x in zip(layers, weights, inputs, strict=True):
         exact = nn.functional.linear(x.float(), weight.float())
-        errors.append(float((made(x.to(getattr(torch, dtype))) - exact).norm() / exact.norm()))
+        errors.append(float((made(x) - exact).norm() / exact.norm()))
     return sum(errors) / len(errors)
 
 
@@ -127,33 +114,34 @@ def run_all(layers: list[nn.Linear], inputs: list[torch.Tensor]) -> None:
         torch.cuda.synchronize()
 
 
-def measure(text: Numbers, device: torch.device, runs: int) -> Iterator[tuple[Kind, Numbers]]:
-    """All numbers of one layer's weights, in each of the device's types and numbers of bits."""
-    torch.manual_seed(0)
-    weights = [noise(*shape, device=device) * 0.02 for shape in shapes(text)]
-    even = [noise(1, max(ROWS.values()), weight.shape[1], device=device) for weight in weights]
-    uneven = [standing_out(x) for x in even]
-    kinds = [Kind(dtype, bits) for dtype in DTYPES[device.type] for bits in BITS]
-    made = {kind: [layer(weight, kind) for weight in weights] for kind in kinds}
-    count = sum(weight.numel() for weight in weights)
-    found: dict[Kind, Numbers] = {}
-    for kind, layers in made.items():
-        size = sum(kept_bytes(one, kind.bits) for one in layers)
-        errors = [error(layers, weights, inputs, kind.dtype) for inputs in (even, uneven)]
-        found[kind] = {"bytes_per_weight": size / count, "error": errors[0], "error_standing_out": errors[1]}
-    rounds = [{kind: speeds(layers, uneven, kind) for kind, layers in made.items()} for _ in range(runs + 1)]
-    for kind in kinds:
-        times = [one[kind] for one in rounds[1:]]  # the first one warms up
-        yield kind, found[kind] | {"milliseconds": medians(times), "lowest_and_highest": spreads(times)}
-
-
-def speeds(layers: list[nn.Linear], inputs: list[torch.Tensor], kind: Kind) -> dict[str, float]:
+def speeds(layers: list[nn.Linear], inputs: list[torch.Tensor]) -> dict[str, float]:
     """Milliseconds for each number of rows."""
-    cast_inputs = [x.to(getattr(torch, kind.dtype)) for x in inputs]
     return {
-        name: 1000 * timed(partial(run_all, layers, [x[:, :rows] for x in cast_inputs]))
+        name: 1000 * timed(partial(run_all, layers, [x[:, :rows] for x in inputs]))
         for name, rows in ROWS.items()
     }
+
+
+def measure(text: Numbers, target: Target, runs: int) -> Iterator[tuple[str, Numbers]]:
+    """All numbers of one model's layers, for each number of bits."""
+    torch.manual_seed(0)
+    weights = [(noise(*shape, device=target.device) * 0.02).to(target.dtype) for shape in shapes(text)]
+    even = [noise(1, max(ROWS.values()), weight.shape[1], device=target.device) for weight in weights]
+    uneven = [standing_out(x).to(target.dtype) for x in even]
+    even = [x.to(target.dtype) for x in even]
+    made = {bits: [layer(weight, bits) for weight in weights] for bits in BITS}
+    count = sum(weight.numel() for weight in weights)
+    found: dict[str, Numbers] = {}
+    for bits, layers in made.items():
+        size = sum(
+            kept_bytes(one, bits) for one in layers
+        )  # before they run: int8 hands its weights over then
+        errors = [error(layers, weights, [x[:, :ERROR_ROWS] for x in inputs]) for inputs in (even, uneven)]
+        found[bits] = {"bytes_per_weight": size / count, "error": errors[0], "error_standing_out": errors[1]}
+    rounds = [{bits: speeds(layers, uneven) for bits, layers in made.items()} for _ in range(runs + 1)]
+    for bits in BITS:
+        times = [one[bits] for one in rounds[1:]]  # the first one warms up
+        yield bits, found[bits] | {"milliseconds": medians(times), "lowest_and_highest": spreads(times)}
 
 
 def asked(model: str, device: torch.device, bits: str) -> list[Run]:
@@ -162,7 +150,7 @@ def asked(model: str, device: torch.device, bits: str) -> list[Run]:
     return [run for video, those in QUESTIONS.items() for run in tempo.ask_many(EXAMPLES / video, those)]
 
 
-def answers(model: str, device: torch.device) -> Iterator[tuple[Kind, Numbers]]:
+def answers(model: str, device: torch.device) -> Iterator[tuple[str, Numbers]]:
     """How the model's relevance and answers change with the bits."""
     whole = asked(model, device, "none")
     for bits in BITS[1:]:
@@ -176,7 +164,7 @@ def answers(model: str, device: torch.device) -> Iterator[tuple[Kind, Numbers]]:
                 [one.question, said(one), said(other)] for one, other in pairs if said(one) != said(other)
             ],
         }
-        yield Kind(rough[0].model.dtype, bits), found
+        yield bits, found
 
 
 def moved(one: Run, other: Run) -> float:
@@ -207,7 +195,7 @@ def row(name: str, found: Numbers) -> list[object]:
 def main() -> None:
     """Measure and report."""
     packaged = "nano" if PACKAGED["nano"].is_dir() else None
-    options_of = parser(__doc__, runs=5)
+    options_of = parser(__doc__, runs=3)
     options_of.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options_of.add_argument("--model", default=packaged, help="name or folder (default: nano, if it is here)")
     options = options_of.parse_args()
@@ -221,32 +209,26 @@ def main() -> None:
 def compare(options: argparse.Namespace) -> None:
     """All layers, then the model."""
     cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
-    device, neighbours = torch.device("cuda" if cuda else "cpu"), Neighbours()
+    target, neighbours = choose_target(LoadOptions(device="cuda" if cuda else "cpu")), Neighbours()
     rows: list[list[object]] = []
     facts: list[Numbers] = []
     with torch.inference_mode():
         for name, text in LAYERS.items():
-            for kind, found in measure(text, device, options.runs):
-                rows.append(row(f"{name}, {kind}", found))
-                facts.append({"layers": name, **kind._asdict(), **found})
-    for kind, found in answers(options.model, device) if options.model else ():
-        rows.append(row(f"{Path(options.model).name}, {kind}", found))
-        facts.append({"model": Path(options.model).name, **kind._asdict(), **found})
+            for bits, found in measure(text, target, options.runs):
+                rows.append(row(f"{name}, {bits}", found))
+                facts.append({"layers": name, "bits": bits, **found})
+    for bits, found in answers(options.model, target.device) if options.model else ():
+        rows.append(row(f"{Path(options.model).name}, {bits}", found))
+        facts.append({"model": Path(options.model).name, "bits": bits, **found})
+    columns = ["error", "outliers", *(f"{name}, ms" for name in ROWS), "bytes", "relevance", "answers kept"]
     report(
         "quantize",
-        [
-            "weights",
-            "error",
-            "outliers",
-            *(f"{rows}, ms" for rows in ROWS),
-            "bytes",
-            "relevance",
-            "answers kept",
-        ],
+        ["weights", *columns],
         rows,
         options,
         neighbours,
-        device=device.type,
+        device=target.device.type,
+        dtype=str(target.dtype).removeprefix("torch."),
         accelerator=torch.cuda.get_device_name() if cuda else None,
         measures=facts,
     )

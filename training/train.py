@@ -41,7 +41,7 @@ def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
         "decoder": Reading(steps(2000)),
         "compressor": Compressing(steps(1100), router_weight=router_weight),
         "together": Together(steps(1000), router_weight=router_weight),
-        "long": Long(steps(250)),
+        "long": Long(steps(200)),
     }
 
 

@@ -194,7 +194,7 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[start + 1 : start + 4] == [
         "                   offline",
         "                   → Go online, then run: tempo pull Vision-CAIR/Tempo-6B",
-        "",
+        "  ✓ nano           nano, 6.4 MiB, complete:",
     ]
     assert lines[-1] == "1 problem: tempo ask can't run before this is mended."
 

@@ -1,6 +1,7 @@
 """What is exported is what was trained, in the released layout."""
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors import safe_open
 
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
+from tempo_cli.model.llm import SamplingRule
 from tempo_cli.types import Segment, SegmentPlan
 from training.export import BASE, TEMPO, export
 from training.network import Nano, Story
@@ -69,9 +71,10 @@ def test_the_configurations_are_those_of_training(checkpoint, nano):
     assert [config.rope_parameters for config in (vlm.text_config, llm)] == [
         own.rope_parameters for own in trained
     ]
-    assert checkpoint.rule.stop_ids == {
-        nano.tokenizer.special_id(name) for name in ("<|im_end|>", "<|endoftext|>")
-    }
+    stop, end = (nano.tokenizer.special_id(name) for name in ("<|im_end|>", "<|endoftext|>"))
+    assert checkpoint.rule == SamplingRule(frozenset({stop, end}), 20, 0.95)
+    told = json.loads((checkpoint.folder / "generation_config.json").read_text())
+    assert told["eos_token_id"] == stop
 
 
 def test_weights_are_stored_as_bfloat16(folder):

@@ -83,10 +83,10 @@ def test_nothing_is_drawn_outside_the_box_of_what_is_seen(kind):
                                              ("down", (0, 0.2)), ("still", (0, 0))])  # fmt: skip
 def test_in_half_its_time_it_moves_half_its_way(motion, way):
     scene = scene_of(thing("car", motion))
-    before, after = (middle_of(changed(scene, t)) for t in (2.0, 4.0))
+    before, after = (middle_of(changed(scene, t)) for t in (1.0, 3.0))
     moved = after[0] - before[0], after[1] - before[1]
     assert moved == pytest.approx((way[0] * SIZE[1], way[1] * SIZE[0]), abs=1.1)
-    first, last = scene.seen(2.0)[0], scene.seen(4.0)[0]
+    first, last = scene.seen(1.0)[0], scene.seen(3.0)[0]
     assert (last.x - first.x, last.y - first.y) == pytest.approx(way)
 
 

@@ -170,7 +170,7 @@ def test_a_wrong_word_costs(plain, held, low, scores):
 def test_words_after_the_answer_s_count_little_and_open_segments_nothing(plain):
     right = memory_of(plain, HELD)
     filler, word, idle = right.clone(), right.clone(), right.clone()
-    filler[0, 7] = right[0, 0]
+    filler[0, 4] = right[0, 0]
     word[0, 3] = right[0, 0]
     idle[3] = 100.0
     base, cheap, dear, same = (

@@ -11,7 +11,7 @@ from training import words
 from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group
 from training.shape import WINDOW
 from training.stories import Example, Shelf, draw_story, look, story_times
-from training.words import FAMILIES, Question
+from training.words import FAMILIES, Content, Question
 
 from .conftest import GREY, LANDSCAPE, filmed
 
@@ -97,6 +97,15 @@ def test_the_pixels_are_the_shelf_s_own_turned(examples, shelf):
             own = shelf.frames[place]
             own = own[:, :, ::-1] if mirrored else own
             assert np.array_equal(frames, own[::-1] if backwards else own)
+
+
+def test_contents_stand_in_the_order_of_the_pixels(examples, shelf):
+    def named(content: Content) -> list[tuple[int, int, int]]:
+        return [(thing.kind, thing.colour, thing.group) for thing in content.everything]
+
+    for example in examples:
+        own = [named(shelf.contents[int(place)]) for place in example.places]
+        assert [named(content) for content in example.contents] == own
 
 
 def test_a_run_that_goes_on_over_segments_is_turned_as_one(movers):

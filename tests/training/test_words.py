@@ -57,6 +57,12 @@ THERE = [
     ("together", "car", TRIO, "With the car there was an orange ball and a white house."),
     (
         "together",
+        "car",
+        shows("red car up", "blue house up", "white ball up"),
+        "With the car there was a white ball and a blue house.",
+    ),
+    (
+        "together",
         "red car",
         shows("red car right", "blue fish left"),
         "With the red car there was a blue fish.",
