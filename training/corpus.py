@@ -30,6 +30,7 @@ from .video import random_encoding, read_segments, write_video
 VIDEOS = 1200
 MOST_SIGHTS = 8
 _SEED = 20_000
+_WHOLE = "whole"  # a file that says that all arrays are written
 
 
 class Segments(NamedTuple):
@@ -99,6 +100,7 @@ def join(folder: Path, videos: int) -> None:
             whole = np.concatenate([shard[name] for shard in members])
             np.save(folder / f"{name}-{size[0]}x{size[1]}.npy", whole)
             print(f"{name} {size[0]}x{size[1]}: {whole.shape}", flush=True)
+    (folder / _WHOLE).touch()
     for number in range(videos):
         (folder / f"{number:05}.npz").unlink()
 
@@ -124,7 +126,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    if load(options.folder):
+    if (options.folder / _WHOLE).exists():
         print("the corpus is there")
         return
     with ProcessPoolExecutor(options.workers) as pool:

@@ -1,7 +1,7 @@
 """The model in training: the package's own modules, run on batches of unequal length.
 
 The package reads one segment's shape at a time and never pads; training pads on the left, hides the padding
-with masks, and shares the system prompt's keys and values. `tests/model/test_nano_training.py` checks that
+with masks, and shares the system prompt's keys and values. `tests/training/test_network.py` checks that
 both ways give the same numbers.
 
 | value | shape |

@@ -22,7 +22,6 @@ RGB = np.array(
     [(18, 18, 20), (35, 80, 225), (30, 150, 50), (248, 135, 10),
      (145, 45, 185), (215, 30, 35), (246, 246, 244), (248, 228, 45)]
 )  # fmt: skip
-_STEP = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1), "still": (0, 0)}
 _SHAPE = {"ball": 1.0, "boat": 1.05, "car": 1.75, "fish": 1.6, "house": 1.0, "plane": 1.2, "star": 1.0,
           "tree": 0.8}  # width / height  # fmt: skip
 _SUPERSAMPLING = 4

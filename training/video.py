@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,10 +85,11 @@ def write_video(scene: Scene, path: Path, how: Encoding) -> list[list[Sight]]:
     seen = []
     with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        for pixels, sights in scene.frames(how.rate, (height, width)):
-            process.stdin.write(pixels.tobytes())
-            seen.append(sights)
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # ffmpeg is gone: its exit status tells
+            for pixels, sights in scene.frames(how.rate, (height, width)):
+                process.stdin.write(pixels.tobytes())
+                seen.append(sights)
+            process.stdin.close()
         if process.wait():
             raise RuntimeError(f"ffmpeg could not write {path}")
     return seen

@@ -1,6 +1,6 @@
 """Questions, the answers they should get, and what each segment's memory should hold for them.
 
-Eight families of questions, each in many phrasings; the last six of every list are never trained on.
+Seven families of questions, each in many phrasings; the last six of every list are never trained on.
 `{it}` is "car" or "red car", `{a}` the same with its article, `{tint}` a colour.
 """
 
@@ -321,7 +321,7 @@ def memory_need(text: str) -> int:
 def ask(
     random: Random, story: Sequence[Content], family: str, answerable: bool, held_out: bool = False
 ) -> Question | None:
-    """A question of the family whose answer the story settles, or None if it has none."""
+    """A question of the family, or None if there is nothing to ask; `answer` says if the story settles it."""
     shown = [thing for content in story for thing in content.clear]
     everything = {(thing.kind, thing.colour) for content in story for thing in content.everything}
     if answerable:
