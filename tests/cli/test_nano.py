@@ -19,7 +19,7 @@ ANSWERS = {
     ("chase.mp4", "what color was the car"): "The car was red.",
     ("chase.mp4", "Which way does the car move?"): "The car moved right.",
     ("chase.mp4", "What was seen together with the car?"): "With the car there was a white plane.",
-    ("chase.mp4", "Is there a star in the video?"): "No, there was no star.",
+    ("chase.mp4", "Is there a black car?"): "No, there was no black car.",
     ("harbour.webm", "What was black?"): "The black thing was a fish.",
     ("harbour.webm", "When does the blue tree appear?"): "The blue tree appeared at 74.0 seconds.",
     ("harbour.webm", "Describe the scene with the orange boat."): (
@@ -47,14 +47,14 @@ def test_answers_are_right(nano: Tempo, video: str, question: str) -> None:
 
 def test_relevance_finds_the_chase(nano: Tempo) -> None:
     run = nano.inspect(EXAMPLES / "chase.mp4", "what color was the car")
-    relevant = [(part.start, part.end) for part in run.segments if (part.relevance or 0) > 0.5]
-    assert relevant == [(20.0, 24.0), (24.0, 28.0)]  # the car is seen from 22 s to 28 s
+    relevant = [(round(part.start), round(part.end)) for part in run.segments if (part.relevance or 0) > 0.5]
+    assert relevant == [(20, 24), (24, 28)]  # the car is seen from 22 s to 28 s
 
 
 def test_nothing_is_relevant_to_what_is_not_there(nano: Tempo) -> None:
     run = nano.inspect(EXAMPLES / "long-walk.mp4", "What color was the fish?")
     assert max(part.relevance or 0 for part in run.segments) > 0.5
-    run = nano.inspect(EXAMPLES / "chase.mp4", "What color was the star?")
+    run = nano.inspect(EXAMPLES / "harbour.webm", "What color was the car?")
     assert max(part.relevance or 0 for part in run.segments) < 0.5
 
 
