@@ -7,6 +7,8 @@ generated clip, and runs the product itself on them, every row in a process of i
   budgets of 8,192 and 12,288 tokens, in bfloat16 and with weights in 8 and 4 bits.
 - golden: relevance and allocation of the recorded tiny cases, on the device in its own type against a CPU in
   float32: at most 0.02 apart, and at least 90 % of the segments within 2 tokens.
+- answers: nano's answers about held-out videos of its generator, on the device in its own type and in 8 and
+  4 bits, against a CPU in float32: at least 98 % the same without quantization.
 - ladder: the device's memory limited to 24, 16, 12 and 8 GB: what runs, as planned and, without a plan,
   by giving up one thing after the other.
 - speed: seconds per segment for micro-batches of 1 to 16; seconds to read a full budget; tokens per second.
@@ -14,7 +16,7 @@ generated clip, and runs the product itself on them, every row in a process of i
 Random weights cost the same time as trained ones. The tokenizer is the tests' tiny one, whose prompts are
 longer than the released one's would be.
 
-Run: python bench/full_size.py [--parts runs,golden,ladder,speed] [--folder FOLDER] [--runs 5]
+Run: python bench/full_size.py [--parts runs,golden,answers,ladder,speed] [--folder FOLDER] [--runs 5]
      python bench/full_size.py --small      the same code with tiny sizes on a CPU; limits are only pretended
 """
 
@@ -43,7 +45,7 @@ from tempo_cli.model.llm import Decoder, SamplingRule
 from tempo_cli.segments import plan_segment
 from tempo_cli.types import Allocation, FramePlan, MemoryTokens, Run, Segment
 
-PARTS = ("runs", "golden", "ladder", "speed")
+PARTS = ("runs", "golden", "answers", "ladder", "speed")
 BITS = ("none", "int8", "int4")
 GIB = 2**30
 MICRO_BATCHES = (1, 4, 8, 16)
@@ -51,7 +53,8 @@ HEIGHT, WIDTH, WINDOW = 256, 512, 8
 SEGMENTS = 16  # measured at once; a multiple of every micro-batch
 NEW_TOKENS = 65
 QUESTION = "What color was the car?"
-GOLDEN = Path(__file__).resolve().parents[1] / "tests/golden"
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests/golden"
 
 Numbers = dict[str, Any]
 Part = tuple[list[list[object]], list[Numbers]]  # of the table, and all numbers
@@ -68,10 +71,13 @@ class Scale:
     segments: tuple[int, ...]
     budgets: tuple[int, ...]
     limits: tuple[float, ...]  # bytes
+    questions: int  # to nano
 
 
-FULL = Scale("full", "cuda", 512, 4.0, (128, 256), (8192, 12288), tuple(n * GIB for n in (24, 16, 12, 8)))
-SMALL = Scale("small", "cpu", 8, 8.0, (4, 8), (256, 384), (200e6, 20e6, 0.6e6))
+FULL = Scale(
+    "full", "cuda", 512, 4.0, (128, 256), (8192, 12288), tuple(n * GIB for n in (24, 16, 12, 8)), 200
+)
+SMALL = Scale("small", "cpu", 8, 8.0, (4, 8), (256, 384), (200e6, 20e6, 0.6e6), 9)
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,47 @@ def golden(scale: Scale) -> Part:
     return rows, facts
 
 
+def answers(scale: Scale) -> Part:
+    """nano on the device against a CPU."""
+    sys.path.insert(0, str(ROOT))
+    from training.evaluate import SEED, contents_of, film, questions_about
+
+    exact = Tempo.load("nano", options=LoadOptions(device="cpu", dtype="float32"))
+    others = {
+        bits: Tempo.load("nano", options=LoadOptions(device=scale.device, quantize=bits)) for bits in BITS
+    }
+    same: dict[str, list[bool]] = {bits: [] for bits in BITS}
+    number = 0
+    with tempfile.TemporaryDirectory() as folder:
+        while len(same["none"]) < scale.questions:
+            random = np.random.default_rng((SEED + 1, number))
+            path, seen = film(random, Path(folder), f"{number:04}")
+            contents = contents_of(path, seen, SamplingOptions())
+            times = [4.0 * index + 2 for index in range(len(contents))]
+            texts = [asked.question.text for asked in questions_about(random, contents, times)]
+            right = [run.answer.text for run in exact.ask_many(path, texts) if run.answer]
+            for bits, other in others.items():
+                told = [run.answer.text for run in other.ask_many(path, texts) if run.answer]
+                same[bits] += [a == b for a, b in zip(told, right, strict=True)]
+            number += 1
+    shares = {bits: float(np.mean(own)) for bits, own in same.items()}
+    count = len(same["none"])
+    rows: list[list[object]] = [
+        [
+            f"nano, {_bits(bits)}, {others[bits].info.dtype}",
+            1 - share,
+            None,
+            f"{share:.1%} of {count} the same",
+        ]
+        for bits, share in shares.items()
+    ]
+    return rows, [{"questions": count, **shares}]
+
+
+def _bits(bits: str) -> str:
+    return "not quantized" if bits == "none" else bits
+
+
 def _inspected(case: dict[str, Any], device: str) -> Run:
     folder = GOLDEN / "checkpoints" / case["checkpoint"] / "Tempo-tiny"
     tempo = Tempo.load(folder, options=LoadOptions(device=device), decoder=False)
@@ -342,6 +389,7 @@ def measure(options: argparse.Namespace, scale: Scale, model: Path) -> None:
         ("runs", lambda: runs(options, scale, model, clip)),
         ("ladder", lambda: ladder(options, scale, model, clip)),
         ("golden", lambda: golden(scale)),
+        ("answers", lambda: answers(scale)),
         ("speed", lambda: speed(options, scale, model)),
     ):
         if name in wanted:

@@ -1,6 +1,5 @@
 """The examples run as they stand."""
 
-import json
 import os
 import re
 import shutil
@@ -8,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .conftest import FRACTAL, GOLDEN, MODEL
-
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+CHASE = EXAMPLES / "chase.mp4"
 QUESTION = "what color was the car"
-ANSWER = json.loads((GOLDEN / "cases" / "a_fractal.json").read_text())["answer"]
+ANSWER = "The car was red."
 
 
 def output(*words: object) -> str:
@@ -22,24 +20,26 @@ def output(*words: object) -> str:
 
 
 def test_loop_answers_each_video_and_skips_what_is_none(tmp_path: Path) -> None:
-    shutil.copy(FRACTAL, tmp_path / "a film.mp4")
+    shutil.copy(CHASE, tmp_path / "a film.mp4")
     (tmp_path / "broken.mp4").write_text("no video")
-    shown = output(EXAMPLES / "loop.sh", tmp_path, QUESTION, "--model", MODEL, "--max-new-tokens", 24)
+    shown = output(EXAMPLES / "loop.sh", tmp_path, QUESTION, "--model", "nano")
     assert shown == f"a film.mp4\t{ANSWER}\n"
 
 
 def test_timeline_prints_the_best_moments_first() -> None:
     shown = output(
-        sys.executable, EXAMPLES / "timeline.py", FRACTAL, QUESTION, "--model", MODEL, "--moments", 2
+        sys.executable, EXAMPLES / "timeline.py", CHASE, QUESTION, "--model", "nano", "--moments", 2
     )
-    assert re.findall(r"([\d.]+) s to +([\d.]+) s  relevance ([\d.]+)", shown) == [
-        ("4.2", "8.4", "0.95"),
-        ("8.4", "10.0", "0.67"),
-    ]
+    best = re.findall(r"([\d.]+) s to +([\d.]+) s  relevance ([\d.]+)", shown)
+    assert sorted((round(float(start)), round(float(end))) for start, end, _ in best) == [(20, 24), (24, 28)]
+    first, second = (float(relevance) for _, _, relevance in best)
+    assert first >= second > 0.5
 
 
 def test_questions_are_answered_in_order() -> None:
-    script = [sys.executable, EXAMPLES / "questions.py", FRACTAL]
-    shown = output(*script, QUESTION, "who?", "--model", MODEL, "--max-new-tokens", 24)
-    assert shown.startswith(f"{ANSWER}\n  ({QUESTION}: most relevant from 4.2 s to 8.4 s)\n")
-    assert "\n  (who?: most relevant from " in shown
+    script = [sys.executable, EXAMPLES / "questions.py", CHASE]
+    shown = output(*script, QUESTION, "Is there a black car?", "--model", "nano")
+    car, black = shown.splitlines()[::2]
+    assert (car, black) == (ANSWER, "No, there was no black car.")
+    assert f"  ({QUESTION}: most relevant from 2" in shown
+    assert "\n  (Is there a black car?: most relevant from " in shown
