@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # the same examples in every run: a red test means that the code has changed
 settings.register_profile("tempo", deadline=None, derandomize=True, database=None)
 settings.load_profile("tempo")
+
+# a run in the background inherits that these are ignored, and so would the commands that tests interrupt
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = (
