@@ -57,8 +57,8 @@ def broken(options: set[str]) -> list[str]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
             if not (path.parent / target).exists():
                 problems.append(f"{name}: {target} does not exist")
-        if path.parent.name in ("bench", "training"):  # scripts with options of their own
-            continue  # its scripts have options of their own
+        if path.parent.name in ("bench", "training"):
+            continue  # their scripts have options of their own
         for option in sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - options - FOREIGN):
             problems.append(f"{name}: tempo has no {option}")
     return problems
