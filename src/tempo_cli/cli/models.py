@@ -134,12 +134,7 @@ def _lines(state: "ModelState") -> Text:
 def _as_json(state: "ModelState") -> dict[str, Any]:
     base = state.base_home
     return {
-        "id": state.id,
-        "revision": state.revision,
-        "folder": str(state.folder) if state.folder else None,
-        "bytes": state.bytes,
-        "complete": state.complete,
-        "missing": list(state.missing),
+        **state.facts,
         "base": state.base,
         "base_folder": str(base.folder) if base else None,
         "router": str(base.router) if base and base.router else None,

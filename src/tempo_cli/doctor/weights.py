@@ -142,16 +142,16 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     model, revision = configuration.value("model"), configuration.value("revision")
     state = model_state(model, revision)
     if state.complete:
-        yield Finding("model", Level.ok, _described(state), facts=_facts(state))
+        yield Finding("model", Level.ok, _described(state), facts=state.facts)
         return
     lack = f"{model}: {state.missing[0]}"
     try:
         check_downloaded(model, revision)
     except NotDownloadedError:
-        yield _fetchable(lack, _pull(model, revision), _facts(state), hub.obstacle(_wanted(state)))
+        yield _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
     else:
         mend = "Put what is missing there, or set TEMPO_MODEL to another model."
-        yield Finding("model", Level.problem, lack, mend, _facts(state))
+        yield Finding("model", Level.problem, lack, mend, state.facts)
 
 
 def _fetchable(lack: str, pull: str, facts: dict[str, Any], obstacle: tuple[str, str] | None) -> Finding:
@@ -181,27 +181,16 @@ def _others(configuration: Configuration) -> Iterator[Finding]:
             continue
         name = f"{state.id}@{state.revision[:_SHORT]}" if state.revision else state.id
         if state.complete:
-            yield Finding(name, Level.ok, _described(state), facts=_facts(state))
+            yield Finding(name, Level.ok, _described(state), facts=state.facts)
         else:
             mend = f"Run: {_pull(state.id, state.revision)}, or: tempo models rm {state.id}"
             mend = mend if state.revision else "Install tempo again."
-            yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", mend, _facts(state))
+            yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", mend, state.facts)
 
 
 def _described(state: "ModelState") -> str:
     revision = f" at {state.revision[:_SHORT]}" if state.revision else ""
     return f"{state.id}{revision}, {amount(state.bytes)}, complete: {state.folder}"
-
-
-def _facts(state: "ModelState") -> dict[str, Any]:
-    return {
-        "id": state.id,
-        "revision": state.revision,
-        "folder": str(state.folder) if state.folder else None,
-        "bytes": state.bytes,
-        "complete": state.complete,
-        "missing": list(state.missing),
-    }
 
 
 def _pull(model: str, revision: str | None) -> str:

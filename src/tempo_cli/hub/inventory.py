@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import scan_cache_dir
 
@@ -49,6 +50,18 @@ class ModelState:
     def complete(self) -> bool:
         """Whether it can be loaded, as far as names, sizes and headers tell."""
         return not self.missing
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every JSON output says of it."""
+        return {
+            "id": self.id,
+            "revision": self.revision,
+            "folder": str(self.folder) if self.folder else None,
+            "bytes": self.bytes,
+            "complete": self.complete,
+            "missing": list(self.missing),
+        }
 
     @property
     def pullable(self) -> bool:
