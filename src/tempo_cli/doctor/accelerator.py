@@ -28,9 +28,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
         import torch
     except (ImportError, OSError, RuntimeError) as error:
         message = f"torch can't be imported: {one_line(error)}"
-        yield Finding(
-            "torch", Level.problem, message, "Install it again: pip install --force-reinstall torch"
-        )
+        yield Finding("torch", Level.problem, message, _REINSTALL)
         return
     yield from guarded("torch", _torch)
     yield from guarded("libraries", _libraries)
