@@ -16,10 +16,13 @@ class TempoError(Exception):
     code = "internal"
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
+        super().__init__(message, hint)  # both, so that it comes back whole from another process
         self.message = message
         self.hint = hint
         self.unanswered: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class UsageError(TempoError):

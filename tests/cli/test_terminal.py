@@ -79,6 +79,11 @@ def children(parent: int) -> list[int]:
     return found
 
 
+def decoding(parent: int, video: Path) -> list[int]:
+    """Children that have to do with the video, from the moment they are forked."""
+    return [pid for pid in children(parent) if bytes(video) in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -91,8 +96,8 @@ def alive(pid: int) -> bool:
 def test_a_signal_while_decoding_leaves_no_ffmpeg(number: int, code: int, long_clip: Path) -> None:
     process = spawn("ask", long_clip, "what", *SHORT, "--fps", 25, "--max-frames", 4000, "--json")
     deadline = time.monotonic() + 60
-    while not (offspring := children(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    while not (offspring := decoding(process.pid, long_clip)) and time.monotonic() < deadline:
+        time.sleep(0.001)
     assert offspring
     process.send_signal(number)
     out, err = process.communicate(timeout=60)

@@ -273,7 +273,7 @@ def test_no_process_is_left_after_all_frames(clip: ClipMaker, started: list[int]
     assert_gone(started)
 
 
-@pytest.mark.parametrize("taken", [0, 1, 3])
+@pytest.mark.parametrize("taken", [1, 3])
 def test_no_process_is_left_after_stopping_halfway(taken: int, clip: ClipMaker, started: list[int]) -> None:
     info = probe(clip("many_frames.mp4"))
     with FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
@@ -281,6 +281,16 @@ def test_no_process_is_left_after_stopping_halfway(taken: int, clip: ClipMaker, 
         assert [next(frames).position for _ in range(taken)] == list(range(taken))
         os.kill(started[0], 0)  # still there
     assert_gone(started)
+
+
+def test_no_process_starts_before_the_first_frame_or_after_the_end(
+    clip: ClipMaker, started: list[int]
+) -> None:
+    info = probe(clip("many_frames.mp4"))
+    with FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
+        late = decoder.frames()
+    assert list(late) == []
+    assert started == []
 
 
 def test_no_process_is_left_after_an_error(clip: ClipMaker, started: list[int]) -> None:

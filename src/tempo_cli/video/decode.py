@@ -51,10 +51,12 @@ class FrameDecoder:
         self._killed = False
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
-        self._start(self._parts[0], entry_before(info, self._parts[0][0][0]))
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the planned frames in order, each as soon as it is decoded.
+        """Yield the planned frames in order, each as soon as it is decoded; ffmpeg starts with the first.
+
+        Where a signal may interrupt, let another thread than the main one iterate: what a signal's handler
+        raises while Python starts a process would make it forget the process.
 
         The pixels are those of `ffmpeg -fps_mode passthrough -pix_fmt rgb24`, autorotated, bit for bit
         (reference). Frames that can't be decoded are left out, with a warning at the end.
@@ -104,10 +106,9 @@ class FrameDecoder:
     def _decoded(self) -> Iterator[tuple[int, Pixels]]:
         """Frames with their indices, as ffmpeg writes them."""
         any_came = False
-        for part, ranges in enumerate(self._parts):
+        for ranges in self._parts:
             entry = entry_before(self._info, ranges[0][0]) if self._stamps is not None else None
-            if part:
-                self._start(ranges, entry)
+            self._start(ranges, entry)
             picture = self._next()
             missed = picture is None or picture[0] != ranges[0][0]
             if missed and entry is not None and not self._hung:
@@ -121,7 +122,6 @@ class FrameDecoder:
         if not (any_came or self._killed or self._hung) and self._stamps is not None:
             # another release of ffmpeg may read other stamps from this file: count instead
             self._stamps = None
-            self._start(self._parts[0], None)
             yield from self._decoded()
 
     def _next(self) -> tuple[int, Pixels] | None:
@@ -162,6 +162,7 @@ class FrameDecoder:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
+            self._killed = True  # whoever still iterates starts nothing more
             self._end()
 
 
