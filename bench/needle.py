@@ -15,15 +15,21 @@ budget (average tokens per segment times segments):
 
 Right means: the expected sentence, letter for letter. Needles of 2 s count only where a frame of them is
 sampled. Frames are painted at the sampled times; `--files` has them encoded to H.264 and decoded again.
+`--plot FILE` draws the first duration's numbers (needs matplotlib: pip install -e '.[bench]').
 
 Run: python bench/needle.py MODEL [--videos 40] [--minutes 1 5 15 60 120] [--seconds 10 2] [--files]
+                            [--workers 2] [--plot docs/images/needle.png]
 """
 
+import os
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +58,8 @@ from training.video import Encoding, read_segments, write_video
 _SEED = 555_000
 _SIZE = (180, 320)
 _RATE = 2.0  # frames per second of the painted video
-_FAMILIES = ("describe", "together", "colour")
+_NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
+_FAMILIES = tuple(_NEED)
 _AVERAGES = (1.5, 2.0, 3.0, 6.0)  # memory tokens per segment
 _RULES = ("ata", "even", "frames", "tail", "no anchors")
 _SAMPLING = SamplingOptions()
@@ -201,15 +208,22 @@ def try_video(
         right = words.answer(question, contents, times)
         if right is not None and any(words.relevance(question, content) for content in contents):
             asked.append((question, right))
-    memories = reader.compress([segment for segment, _ in pairs], [question.text for question, _ in asked])
-    for (question, right), memory in zip(asked, memories, strict=True):
+    if not asked:
+        return []
+    texts = [question.text for question, _ in asked]
+    memories = reader.compress([segment for segment, _ in pairs], texts)
+    fewer = {
+        average: _fewer_frames(reader, needle, texts, int(average * count) // most, files)
+        for average in _AVERAGES
+    }
+    for number, ((question, right), memory) in enumerate(zip(asked, memories, strict=True)):
         states = np.array([bool(words.relevance(question, content)) for content in contents])
         hit = bool(states[int(memory.relevance.argmax())])
         for average in _AVERAGES:
             budget = int(average * count)
             for rule in _RULES:
                 if rule == "frames":
-                    text = _fewer_frames(reader, needle, question.text, budget // most, files)
+                    text = fewer[average][number]
                 else:
                     tokens = shares(rule, memory.relevance, budget, most)
                     kept = flipped(memory, tokens) if rule == "tail" else memory
@@ -226,30 +240,82 @@ def try_video(
     return results
 
 
-def _fewer_frames(reader: Reader, needle: Needle, question: str, segments: int, files: bool) -> str:
+def _fewer_frames(
+    reader: Reader, needle: Needle, questions: Sequence[str], segments: int, files: bool
+) -> list[str]:
+    """Answers from so many segments with all their tokens."""
     sampling = replace(_SAMPLING, max_frames=max(1, segments) * _SAMPLING.window)
     pairs = list((filed if files else painted)(needle, sampling, reader.shape))
-    (memory,) = reader.compress([segment for segment, _ in pairs], [question])
     tokens = np.full(len(pairs), reader.shape.memory_tokens, np.int64)
-    return reader.answer([segment.plan.time for segment, _ in pairs], memory, tokens, question)
+    times = [segment.plan.time for segment, _ in pairs]
+    memories = reader.compress([segment for segment, _ in pairs], questions)
+    return [
+        reader.answer(times, memory, tokens, question)
+        for memory, question in zip(memories, questions, strict=True)
+    ]
 
 
-Scores = dict[tuple[str, float, str], list[bool]]
+Scores = dict[tuple[str, float, str], list[bool]]  # by family, tokens per segment, rule
 
 
-def measure(
-    reader: Reader, videos: int, minutes: float, seconds: float, files: bool
-) -> tuple[Scores, list[bool]]:
+@cache
+def _reader(model: str, device: str, threads: int) -> Reader:
+    """One model per process."""
+    torch.set_num_threads(threads)
+    return Reader(model, device)
+
+
+def _one_video(
+    number: int, model: str, device: str, threads: int, minutes: float, seconds: float, files: bool
+) -> list[dict[str, object]]:
+    random = np.random.default_rng((_SEED, int(minutes * 10), int(seconds), number))
+    return try_video(_reader(model, device, threads), random, minutes, seconds, files)
+
+
+def tally(videos: Sequence[list[dict[str, object]]]) -> tuple[Scores, list[bool]]:
     """Right answers by family, tokens per segment and rule; and whether the needle's segment ranked first."""
     found: Scores = defaultdict(list)
     hits: list[bool] = []
-    for number in range(videos):
-        random = np.random.default_rng((_SEED, int(minutes * 10), int(seconds), number))
-        for row in try_video(reader, random, minutes, seconds, files):
+    for rows in videos:
+        for row in rows:
             found[str(row["family"]), float(str(row["average"])), str(row["rule"])].append(bool(row["right"]))
             if (row["rule"], row["average"]) == (_RULES[0], _AVERAGES[0]):  # the same for all: count it once
                 hits.append(bool(row["hit"]))
     return found, hits
+
+
+def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
+    """What the longest video shows at every budget, and what every length shows at the smallest budget."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    family, lengths = _FAMILIES[0], sorted(scores)
+    colours = dict(zip(_RULES, ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#178a50"), strict=True))
+    for rule, colour in colours.items():
+        for axes, places, picked in (
+            (left, _AVERAGES, [scores[lengths[-1]][family, average, rule] for average in _AVERAGES]),
+            (right, lengths, [scores[length][family, _AVERAGES[0], rule] for length in lengths]),
+        ):
+            told = [(place, share(own)) for place, own in zip(places, picked, strict=True) if own]
+            middle = [one["right"] for _, one in told]
+            axes.plot([place for place, _ in told], middle, "o-", color=colour, label=rule, markersize=4)
+            if rule in ("ata", "even"):
+                low, high = ([one[edge] for _, one in told] for edge in ("from", "to"))
+                axes.fill_between([place for place, _ in told], low, high, color=colour, alpha=0.15, lw=0)
+    for axes, ticks, label, title in (
+        (left, _AVERAGES, "memory tokens per segment", f"{seconds:g} s in {lengths[-1]:g} minutes"),
+        (right, lengths, "minutes of video", f"{_AVERAGES[0]:g} tokens per segment"),
+    ):
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel=label, title=title, ylim=(-3, 103))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    left.set_ylabel(f"right descriptions, % ({_NEED[family]} tokens needed)")
+    right.legend(frameon=False, fontsize="small")
+    figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
 def main() -> None:
@@ -261,22 +327,32 @@ def main() -> None:
     options.add_argument("--seconds", type=float, nargs="+", default=[10, 2], help="that the event lasts")
     options.add_argument("--files", action="store_true", help="through encoded files")
     options.add_argument("--device", default="auto")
+    options.add_argument("--workers", type=int, default=1, help="processes, each with the whole model")
+    options.add_argument("--plot", type=Path, help="a picture of the first duration's numbers")
     chosen = options.parse_args()
     neighbours, rows, facts = Neighbours(), [], {}
-    reader = Reader(chosen.model, chosen.device)
-    for seconds in chosen.seconds:
-        for minutes in chosen.minutes:
-            found, hits = measure(reader, chosen.videos, minutes, seconds, chosen.files)
-            facts[f"{seconds:g} s in {minutes:g} min"] = {"needle first": share(hits)}
-            for family in _FAMILIES:
-                for average in _AVERAGES:
-                    own = [share(found[family, average, rule]) for rule in _RULES]
-                    facts[f"{seconds:g} s in {minutes:g} min"][f"{family} {average:g}"] = dict(
-                        zip(_RULES, own, strict=True)
-                    )
-                    shown = [round(one["right"]) if one["n"] else None for one in own]
-                    rows.append((f"{seconds:g} s in {minutes:g} min, {family}", average, *shown, own[0]["n"]))
-            print(f"done: {seconds:g} s in {minutes:g} min", file=sys.stderr)
+    threads = max(1, (os.cpu_count() or 1) // chosen.workers)
+    with ProcessPoolExecutor(chosen.workers, get_context("spawn")) as pool:
+        for seconds in chosen.seconds:
+            scores: dict[float, Scores] = {}
+            for minutes in chosen.minutes:
+                one = partial(
+                    _one_video, model=chosen.model, device=chosen.device, threads=threads, minutes=minutes,
+                    seconds=seconds, files=chosen.files,
+                )  # fmt: skip
+                found, hits = tally(list(pool.map(one, range(chosen.videos))))
+                scores[minutes] = found
+                name = f"{seconds:g} s in {minutes:g} min"
+                facts[name] = {"needle first": share(hits)}
+                for family in _FAMILIES:
+                    for average in _AVERAGES:
+                        own = [share(found[family, average, rule]) for rule in _RULES]
+                        facts[name][f"{family} {average:g}"] = dict(zip(_RULES, own, strict=True))
+                        shown = [round(part["right"]) if part["n"] else None for part in own]
+                        rows.append((f"{name}, {family}", average, *shown, own[0]["n"]))
+                print(f"done: {name}, needle first: {facts[name]['needle first']}", file=sys.stderr)
+            if chosen.plot and seconds == chosen.seconds[0]:
+                draw(chosen.plot, seconds, scores)
     header = ("needle, question", "tokens/segment", *(f"{rule} %" for rule in _RULES), "n")
     report(
         "needle", header, rows, chosen, neighbours, videos=chosen.videos, files=chosen.files, results=facts

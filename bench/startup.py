@@ -1,7 +1,8 @@
 """How long before a command does anything, and does `--help` stay light?
 
 Measures the seconds of whole processes, in turns, after one round that fills the caches: an empty Python, the
-installed `tempo --help`, and imports of ours and of torch. Then lists which heavy modules `tempo --help`
+installed `tempo --help`, imports of ours and of torch, and a whole answer by the model that comes along, from
+nothing to the printed sentence. Then lists which heavy modules `tempo --help`
 imports; torch must not be among them, else the exit status is 1.
 
 Run: python bench/startup.py [--runs 7]
@@ -16,12 +17,21 @@ from common import Neighbours, medians, parser, report, run_child, spreads
 
 HEAVY = ("torch", "transformers", "huggingface_hub", "numpy", "av", "PIL", "imageio_ffmpeg")
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("tempo.exe" if sys.platform == "win32" else "tempo")
+CHASE = Path(__file__).resolve().parents[1] / "examples/chase.mp4"
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "tempo --help": [str(SCRIPT), "--help"],
     "import tempo_cli": [sys.executable, "-c", "import tempo_cli"],
     "import torch": [sys.executable, "-c", "import torch"],
     "from tempo_cli import Tempo": [sys.executable, "-c", "from tempo_cli import Tempo"],
+    "tempo ask examples/chase.mp4 … --model nano": [
+        str(SCRIPT),
+        "ask",
+        str(CHASE),
+        "what color was the car",
+        "--model",
+        "nano",
+    ],
 }
 
 
