@@ -23,13 +23,14 @@ import numpy.typing as npt
 
 from tempo_cli.config import SamplingOptions
 
-from .scene import Random, Sight, plan_scene
+from .scene import Sight, plan_scene
 from .shape import DIMENSIONS, WINDOW
 from .video import random_encoding, read_segments, write_video
 
-VIDEOS = 1200
+VIDEOS = 1000
 MOST_SIGHTS = 8
 _SEED = 20_000
+_LENGTHS = ((1, 24), (2, 20), (4, 12), (12, 6))  # frames of the file per sampled one, and segments
 _WHOLE = "whole"  # a file that says that all arrays are written
 
 
@@ -58,9 +59,9 @@ def make_shard(folder: Path, number: int) -> None:
     if target.exists():
         return
     random = np.random.default_rng((_SEED, number))
-    interval = float(random.choice((0.5, 1.0, 2.0, 3.5, 7.0), p=(0.6, 0.12, 0.1, 0.1, 0.08)))
-    rate, segments = _rate(random, interval)
-    how = random_encoding(random, rate)
+    interval = float(random.choice((0.5, 1.0, 2.0, 4.0, 8.0), p=(0.62, 0.12, 0.1, 0.1, 0.06)))
+    times, segments = _LENGTHS[int(random.choice(len(_LENGTHS), p=(0.7, 0.2, 0.07, 0.03)))]
+    how = random_encoding(random, times / interval)
     seconds = segments * WINDOW * interval
     if interval <= 1:
         lasting, pause = (1.5, 8.0), (0.0, float(random.choice((1.5, 6.0))))
@@ -80,14 +81,6 @@ def make_shard(folder: Path, number: int) -> None:
     partial_file = target.with_suffix(".part.npz")
     np.savez(partial_file, **found._asdict())
     partial_file.rename(target)
-
-
-def _rate(random: Random, interval: float) -> tuple[float, int]:
-    """Frames per second of the file, and how many segments it gets: few where many frames are passed over."""
-    if interval > 1:
-        return (1.0, 20) if interval < 5 else (1.0, 12)
-    times = int(random.choice((1, 2, 4, 12), p=(0.45, 0.3, 0.15, 0.1)))
-    return times / interval, {1: 24, 2: 20, 4: 12, 12: 6}[times]
 
 
 def join(folder: Path, videos: int) -> None:

@@ -7,13 +7,17 @@ never uses. An answer is right where it is the expected sentence, letter for let
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from math import sqrt
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +58,7 @@ class Tally:
 
     right: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     auc: list[float] = field(default_factory=list)
+    relevance: list[tuple[float, bool]] = field(default_factory=list)  # of every segment, and the truth
     first: list[bool] = field(default_factory=list)
     highest_absent: list[float] = field(default_factory=list)
     wrong: list[dict[str, str]] = field(default_factory=list)
@@ -76,11 +81,16 @@ class Tally:
         scores = np.array([segment.relevance for segment in run.segments])
         known = np.array([state is not None for state in states])
         labels = np.array([bool(state) for state in states])
+        self.relevance += zip(scores[known].tolist(), labels[known].tolist(), strict=True)
         if asked.there and not labels[known].all():
             self.auc.append(auc(torch.tensor(scores[known]), torch.tensor(labels[known])))
             self.first.append(bool(labels[known][scores[known].argmax()]))
         elif not asked.there:
             self.highest_absent.append(float(scores.max()))
+
+    def _auc(self) -> float:
+        scores, labels = (torch.tensor(values) for values in zip(*self.relevance, strict=True))
+        return round(auc(scores.double(), labels.int()), 4)
 
     def report(self) -> dict[str, object]:
         """Shares with their 95 % intervals."""
@@ -88,7 +98,8 @@ class Tally:
         return {
             "answers": {name: share(own) for name, own in sorted(self.right.items())},
             "router": {
-                "auc": round(float(np.mean(self.auc)), 4),
+                "auc, all segments of all videos": self._auc() if self.relevance else None,
+                "auc, mean over videos": round(float(np.mean(self.auc)), 4) if self.auc else None,
                 "asked-for segment first": share(self.first),
                 "absent: highest relevance under 0.5": share(absent),
             },
@@ -156,25 +167,57 @@ def by_command(model: Path, video: Path, question: str) -> str:
     return done.stdout.strip()
 
 
-def evaluate(model: Path, videos: int, seed: int, budget: BudgetOptions, commands: int) -> Tally:
-    """Ask about `videos` videos of a seed; a question each of the first `commands` by the command as well."""
-    tempo = Tempo.load(model)
-    tally, sampling = Tally(), SamplingOptions()
+@dataclass(frozen=True)
+class Job:
+    """What is evaluated: `commands` questions also go to the installed command."""
+
+    model: Path
+    seed: int
+    budget: BudgetOptions
+    commands: int
+    threads: int
+
+
+@cache
+def _loaded(model: Path, threads: int) -> Tempo:
+    """One model per process."""
+    torch.set_num_threads(threads)
+    return Tempo.load(model)
+
+
+Told = tuple[list[tuple[Asked, Run]], list[Content], Path, list[bool]]
+
+
+def one_video(number: int, job: Job) -> Told:
+    """Film a video and ask about it: the runs, what its segments show, and the command's answer if asked."""
+    tempo, sampling = _loaded(job.model, job.threads), SamplingOptions()
+    random = np.random.default_rng((job.seed, number))
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(videos):
-            random = np.random.default_rng((seed, number))
-            path, seen = film(random, Path(folder), f"{number:04}")
-            contents = contents_of(path, seen, sampling)
-            times = [(index * WINDOW + WINDOW / 2) / 2 for index in range(len(contents))]
-            asked = questions_about(random, contents, times)
-            texts = [one.question.text for one in asked]
-            runs = tempo.ask_many(path, texts, budget=budget, ffmpeg=FFMPEG)
-            for one, run in zip(asked, runs, strict=True):
-                tally.add(one, run, contents, path)
-            if number < commands:
-                one = asked[int(random.integers(len(asked)))]
-                tally.command.append(by_command(model, path, one.question.text) == one.answer)
-            path.unlink()
+        path, seen = film(random, Path(folder), f"{number:04}")
+        contents = contents_of(path, seen, sampling)
+        times = [(index * WINDOW + WINDOW / 2) / 2 for index in range(len(contents))]
+        asked = questions_about(random, contents, times)
+        texts = [one.question.text for one in asked]
+        runs = list(tempo.ask_many(path, texts, budget=job.budget, ffmpeg=FFMPEG))
+        command = []
+        if number < job.commands:
+            one = asked[int(random.integers(len(asked)))]
+            command.append(by_command(job.model, path, one.question.text) == one.answer)
+    return list(zip(asked, runs, strict=True)), contents, path, command
+
+
+def evaluate(videos: int, job: Job, workers: int = 1) -> Tally:
+    """Ask about `videos` videos of a seed."""
+    tally = Tally()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for number, (runs, contents, path, command) in enumerate(
+            pool.map(partial(one_video, job=job), range(videos))
+        ):
+            for asked, run in runs:
+                tally.add(asked, run, contents, path)
+            tally.command += command
+            if (number + 1) % 20 == 0:
+                print(f"{number + 1} of {videos} videos", file=sys.stderr)
     return tally
 
 
@@ -187,9 +230,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--budget", type=int, default=BudgetOptions().budget)
     parser.add_argument("--commands", type=int, default=50, help="questions that the installed command gets")
+    parser.add_argument("--workers", type=int, default=2, help="processes, each with the whole model")
     options = parser.parse_args()
+    threads = max(1, (os.cpu_count() or 1) // options.workers)
     budget = BudgetOptions(budget=options.budget)
-    tally = evaluate(options.model, options.videos, options.seed, budget, options.commands)
+    job = Job(options.model, options.seed, budget, options.commands, threads)
+    tally = evaluate(options.videos, job, options.workers)
     report = {"videos": options.videos, "seed": options.seed, "budget": options.budget, **tally.report()}
     options.report.write_text(json.dumps({**report, "wrong": tally.wrong[:200]}, indent=1) + "\n")
     print(json.dumps(report, indent=1))

@@ -14,6 +14,7 @@ from tempo_cli.model.tokenizer import TextTokenizer
 
 from .network import Nano
 from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION
+from .trainer import load
 
 TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
 _COMPRESSOR = "model.vision_tower_aux_list.0."
@@ -117,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()
     model = Nano(tokenizer)
-    model.load_state_dict(torch.load(options.work / f"{options.stage}.pt", weights_only=True))
+    model.load_state_dict(load(options.work / f"{options.stage}.pt"))
     export(model, tokenizer, options.folder)
 
 

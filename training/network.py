@@ -1,8 +1,9 @@
 """The model in training: the package's own modules, run on batches of unequal length.
 
 The package reads one segment's shape at a time and never pads; training pads on the left, hides the padding
-with masks, and shares the system prompt's keys and values. `tests/training/test_network.py` checks that
-both ways give the same numbers.
+with masks, and shares keys and values: those of the system prompt among all segments, those of a segment's
+frames among the questions about it. `tests/training/test_network.py` checks that both ways give the same
+numbers.
 
 | value | shape |
 |---|---|
@@ -15,7 +16,7 @@ both ways give the same numbers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
 _INITIAL = 0.05  # standard deviation of new weights
 Pairs = list[tuple[Tensor, Tensor]]  # keys and values of each layer
+Values = TypeVar("Values", np.ndarray, Tensor)
 
 
 class Nano(nn.Module):
@@ -47,8 +49,17 @@ class Nano(nn.Module):
         self.decoder = Decoder(llm, DIMENSIONS)
         nn.init.normal_(self.compressor.memory, std=_INITIAL)
         del self.compressor.router
-        self.words = torch.tensor([self.tokenizer.word_id(word) for word in ("Yes", "No")])
+        self.words = np.array([self.tokenizer.word_id(word) for word in ("Yes", "No")])
         self._prompts = _Prompts(self.tokenizer)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.compressor.memory.device
+
+    def put(self, values: np.ndarray) -> Tensor:
+        """Values on the weights' device."""
+        return torch.from_numpy(values).to(self.device)
 
     # --- compressor ---------------------------------------------------------------------------------------
 
@@ -61,11 +72,14 @@ class Nano(nn.Module):
         x = patchify(frames, DIMENSIONS).view(batch * t, h * w, -1)
         kernel = visual.patch_embed.proj
         x = F.linear(x, kernel.weight.flatten(1), kernel.bias)
-        places, weights = qwen3_vl.get_vision_interpolation_indices_and_weights(
-            grid, visual.num_grid_per_side, "bilinear", True, 2
+        places, weights = (
+            self.put(part.numpy())
+            for part in qwen3_vl.get_vision_interpolation_indices_and_weights(
+                grid, visual.num_grid_per_side, "bilinear", True, 2
+            )
         )
         x = x + (visual.pos_embed(places) * weights[:, :, None]).sum(1)
-        cos, sin = visual.rotary_pos_emb(x, qwen3_vl.get_vision_position_ids(grid, 2))
+        cos, sin = visual.rotary_pos_emb(x, self.put(qwen3_vl.get_vision_position_ids(grid, 2).numpy()))
         deep = x
         for number, block in enumerate(visual.blocks):
             x = x + _look(block.attn, block.norm1(x), cos, sin)
@@ -77,26 +91,37 @@ class Nano(nn.Module):
     def compress(
         self, frames: Tensor, times: Sequence[tuple[float, ...]], questions: Sequence[str]
     ) -> tuple[Tensor, Tensor]:
-        """Memory tokens (B, M, D) and the router's logits (B,) of segments, each with its own question."""
+        """Memory tokens (B * Q, M, D) and the router's logits (B * Q,) of B segments and Q questions each.
+
+        Args:
+            times: of the temporal patches of each segment, seconds.
+            questions: those of the first segment, then those of the second, and so on.
+        """
         merged, deep = self.see(frames)
-        batch = len(frames)
         text: Any = self.compressor.vlm.language_model
-        inputs = self._prompts.compressor(frames.shape[2:4], times, questions)
-        rest = text.embed_tokens(inputs.ids)
-        visual = inputs.visual
-        rest = rest.masked_scatter(visual[..., None], merged)
-        x = torch.cat([rest, self.compressor.memory.expand(batch, -1, -1)], 1)
-        head = text.embed_tokens(self._prompts.system)[None]
-        here = torch.arange(head.shape[1]).expand(3, 1, -1)
-        _, pairs = _read(text, head, text.rotary_emb(head, here), None, None, None)
-        past = [(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in pairs]
-        added = torch.zeros_like(x)
-        spread = torch.cat([visual, visual.new_zeros(batch, MEMORY)], 1)[..., None]
-        added = added.masked_scatter(spread, deep)
-        x, _ = _read(text, x, text.rotary_emb(x, inputs.positions), inputs.mask, past, added)
-        x = text.norm(x)
-        yes, no = text.embed_tokens(self.words)
-        return x[:, -MEMORY:], x[:, -MEMORY - 1] @ (yes - no)
+        first, asked = (
+            Padded(*map(self.put, part))
+            for part in self._prompts.compressor(frames.shape[2:4], times, questions)
+        )
+        each = len(questions) // len(frames)
+        head = text.embed_tokens(self.put(self._prompts.system))[None]
+        here = torch.arange(head.shape[1], device=self.device).expand(3, 1, -1)
+        system = _keys(text, head, text.rotary_emb(head, here), None, None, None)
+        system = [(k.expand(len(frames), -1, -1, -1), v.expand(len(frames), -1, -1, -1)) for k, v in system]
+        visual = (first.ids == self._prompts.pad)[..., None]
+        x = text.embed_tokens(first.ids).masked_scatter(visual, merged)
+        added = torch.zeros_like(x).masked_scatter(visual, deep)
+        seen = _keys(text, x, text.rotary_emb(x, first.positions), first.mask, system, added)
+        past = [
+            tuple(torch.cat(pair, 2).repeat_interleave(each, 0) for pair in zip(*parts, strict=True))
+            for parts in zip(system, seen, strict=True)
+        ]
+        memory = self.compressor.memory.expand(len(questions), -1, -1)
+        x = torch.cat([text.embed_tokens(asked.ids), memory], 1)
+        x, _ = _read(text, x, text.rotary_emb(x, asked.positions), asked.mask, past, None)
+        x = text.norm(x[:, -MEMORY - 1 :])
+        yes, no = text.embed_tokens(self.put(self.words))
+        return x[:, 1:], x[:, 0] @ (yes - no)
 
     # --- decoder ------------------------------------------------------------------------------------------
 
@@ -110,25 +135,25 @@ class Nano(nn.Module):
         rows = [self._prompts.decoder(story) for story in stories]
         longest = max(len(ids) for ids, _ in rows)
         ids = np.zeros((len(rows), longest), np.int64)
-        places = np.zeros((len(rows), longest), bool)
-        labels = np.full((len(rows), longest), -100, np.int64)
-        for row, (own, answer) in enumerate(rows):
+        for row, (own, _) in enumerate(rows):
             ids[row, : len(own)] = own
-            places[row, : len(own)] = ids[row, : len(own)] < 0
-            labels[row, len(own) - answer - 1 : len(own) - 1] = own[-answer:]
-        x = self.embed(torch.from_numpy(ids).clamp(min=0))
+        asked = np.concatenate(
+            [
+                row * longest + np.arange(len(own) - answer, len(own)) - 1
+                for row, (own, answer) in enumerate(rows)
+            ]
+        )
+        x = self.embed(self.put(ids.clip(min=0)))
         memory = torch.cat([piece for story in stories for piece in story.memory])
-        x = x.masked_scatter(torch.from_numpy(places)[..., None], memory)
+        x = x.masked_scatter(self.put(ids < 0)[..., None], memory)
         model: Any = self.decoder.llm.model
-        position = torch.arange(longest)[None]
+        position = torch.arange(longest, device=self.device)[None]
         x, _ = _read(model, x, model.rotary_emb(x, position), None, None, None)
-        target = torch.from_numpy(labels)
-        asked = target >= 0
-        logits = self.decoder.llm.lm_head(model.norm(x)[asked])
-        loss = F.cross_entropy(logits, target[asked])
-        right = torch.ones_like(target, dtype=torch.bool)
-        right[asked] = logits.argmax(-1) == target[asked]
-        return loss, right.all(1)
+        logits = self.decoder.llm.lm_head(model.norm(x.flatten(0, 1)[self.put(asked)]))
+        target = self.put(ids.flatten()[asked + 1])
+        wrong = (logits.argmax(-1) != target).float()
+        missed = wrong.new_zeros(len(rows)).index_add(0, self.put(asked // longest), wrong)
+        return F.cross_entropy(logits, target), missed == 0
 
 
 @dataclass(frozen=True)
@@ -141,13 +166,12 @@ class Story:
     answer: str
 
 
-class CompressorInputs(NamedTuple):
-    """Everything after the system prompt, padded on the left: `mask` also covers the system prompt's keys."""
+class Padded(NamedTuple, Generic[Values]):
+    """Texts (N, L), padded on the left; positions (3, N, L'); mask (N, 1, L', keys), all keys so far."""
 
-    ids: Tensor
-    visual: Tensor
-    positions: Tensor
-    mask: Tensor
+    ids: Values
+    positions: Values
+    mask: Values
 
 
 class _Prompts:
@@ -161,40 +185,33 @@ class _Prompts:
         start, end = (tokenizer.special_id(name) for name in (prompts.VISION_START, prompts.VISION_END))
         self.pad = tokenizer.special_id(prompts.VIDEO_PAD)
         self.edges = start, end
-        self.system = torch.tensor(prompts.compressor_prefix(tokenizer, (), 0))
+        self.system = np.array(prompts.compressor_prefix(tokenizer, (), 0))
         self.stop = tokenizer.special_id(prompts.IM_END)
 
     def compressor(
         self, size: Sequence[int], times: Sequence[tuple[float, ...]], questions: Sequence[str]
-    ) -> CompressorInputs:
+    ) -> tuple[Padded[np.ndarray], Padded[np.ndarray]]:
+        """What follows the system prompt: the segments' frames, then their questions and memory tokens."""
         rows, columns = size[0] // 32, size[1] // 32
+        system, each = len(self.system), len(questions) // len(times)
         start, end = self.edges
-        texts = []
-        for patches, question in zip(times, questions, strict=True):
+        segments, places, ends = [], [], []
+        for patches in times:
             ids: list[int] = []
             for seconds in patches:
                 ids += [*self.tag(round(seconds, 1)), start, *[self.pad] * (rows * columns), end]
-            texts.append(ids + list(self.suffix(question)))
-        system, longest = len(self.system), max(len(ids) for ids in texts)
-        ids_ = np.zeros((len(texts), longest), np.int64)
-        positions = np.zeros((3, len(texts), longest + MEMORY), np.int64)
-        shown = np.zeros((len(texts), longest + MEMORY), bool)
-        for row, ids in enumerate(texts):
-            first = longest - len(ids)
-            ids_[row, first:] = ids
             own = mrope_positions(np.array(ids) == self.pad, (1, rows * 2, columns * 2), 2) + system
-            after = np.arange(MEMORY) + int(own.max()) + 1
-            positions[:, row, first:] = np.concatenate([own, np.broadcast_to(after, (3, MEMORY))], 1)
-            shown[row, first:] = True
-        length = longest + MEMORY
-        causal = np.tril(np.ones((length, length), bool))
-        mask = np.concatenate(
-            [np.ones((len(texts), length, system), bool), shown[:, None] & causal[None]], axis=2
-        )
-        ids_tensor = torch.from_numpy(ids_)
-        return CompressorInputs(
-            ids_tensor, ids_tensor == self.pad, torch.from_numpy(positions), torch.from_numpy(mask)[:, None]
-        )
+            segments.append(ids)
+            places.append(own)
+            ends += [int(own.max()) + 1] * each
+        shown = np.ones((len(times), system), bool)
+        frames, seen = _padded(segments, places, shown, 0)
+        texts = [list(self.suffix(question)) for question in questions]
+        after = [
+            np.broadcast_to(np.arange(len(text) + MEMORY) + first, (3, len(text) + MEMORY))
+            for text, first in zip(texts, ends, strict=True)
+        ]
+        return frames, _padded(texts, after, np.repeat(seen, each, 0), MEMORY)[0]
 
     def decoder(self, story: Story) -> tuple[list[int], int]:
         """Ids with -1 for memory tokens, and how many of the last ones are the answer."""
@@ -205,6 +222,25 @@ class _Prompts:
                 ids += [*self.tag(round(seconds, 1)), *[-1] * len(memory)]
         answer = [*self.tokenizer.encode(story.answer), self.stop]
         return [*ids, *after, *answer], len(answer)
+
+
+def _padded(
+    texts: Sequence[list[int]], places: Sequence[np.ndarray], past: np.ndarray, more: int
+) -> tuple[Padded[np.ndarray], np.ndarray]:
+    """Rows of equal length, `more` places after each text, and which keys there are so far, (N, keys)."""
+    longest = max(len(ids) for ids in texts)
+    ids_ = np.zeros((len(texts), longest), np.int64)
+    positions = np.zeros((3, len(texts), longest + more), np.int64)
+    shown = np.zeros((len(texts), longest + more), bool)
+    for row, (ids, own) in enumerate(zip(texts, places, strict=True)):
+        first = longest - len(ids)
+        ids_[row, first:] = ids
+        positions[:, row, first:] = own
+        shown[row, first:] = True
+    causal = np.tril(np.ones((longest + more, longest + more), bool))
+    before = np.broadcast_to(past[:, None], (len(texts), longest + more, past.shape[1]))
+    mask = np.concatenate([before, shown[:, None] & causal[None]], axis=2)[:, None]
+    return Padded(ids_, positions, mask), np.concatenate([past, shown], axis=1)
 
 
 def configs(tokenizer: TextTokenizer) -> tuple[Qwen3VLConfig, Qwen3Config]:
@@ -238,10 +274,12 @@ def _read(
     mask: Tensor | None,
     past: Pairs | None,
     added: Tensor | None,
+    keys_only: bool = False,
 ) -> tuple[Tensor, Pairs]:
     """All layers of a language model: x (B, L, D), before its last norm, and the layers' keys and values.
 
-    Without a mask it is plainly causal. `added` is added after the first layer (deepstack).
+    Without a mask it is plainly causal. `added` is added after the first layer (deepstack). With `keys_only`
+    the last layer ends at its keys and values, and x is of no use.
     """
     cos, sin = (part[:, None] for part in rotation)
     pairs: Pairs = []
@@ -249,10 +287,12 @@ def _read(
         own = layer.self_attn
         y = _norm(layer.input_layernorm, x)
         shape = (*y.shape[:2], -1, own.head_dim)
-        q = _turn(_norm(own.q_norm, own.q_proj(y).view(shape)).transpose(1, 2), cos, sin)
         k = _turn(_norm(own.k_norm, own.k_proj(y).view(shape)).transpose(1, 2), cos, sin)
         v = own.v_proj(y).view(shape).transpose(1, 2)
         pairs.append((k, v))
+        if keys_only and number == len(model.layers) - 1:
+            break
+        q = _turn(_norm(own.q_norm, own.q_proj(y).view(shape)).transpose(1, 2), cos, sin)
         if past is not None:
             k, v = (torch.cat(pair, 2) for pair in zip(past[number], (k, v), strict=True))
         k, v = (part.repeat_interleave(own.num_key_value_groups, 1) for part in (k, v))
@@ -263,6 +303,18 @@ def _read(
         if added is not None and number == 0:
             x = x + added
     return x, pairs
+
+
+def _keys(
+    model: Any,
+    x: Tensor,
+    rotation: tuple[Tensor, Tensor],
+    mask: Tensor | None,
+    past: Pairs | None,
+    added: Tensor | None,
+) -> Pairs:
+    """Keys and values of what later tokens will look at."""
+    return _read(model, x, rotation, mask, past, added, keys_only=True)[1]
 
 
 def _norm(norm: Any, x: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ RGB = np.array(
 )  # fmt: skip
 _SHAPE = {"ball": 1.0, "boat": 1.05, "car": 1.75, "fish": 1.6, "house": 1.0, "plane": 1.2, "star": 1.0,
           "tree": 0.8}  # width / height  # fmt: skip
+_ACROSS, _UPRIGHT, _STILL = (0, 1), (2, 3), 4  # places in MOTIONS
+_WIDE = 1.2  # aspect from which three columns fit
 _SUPERSAMPLING = 4
 
 
@@ -136,17 +138,25 @@ def plan_group(
     colours: tuple[int, ...] | None = None,
     motions: tuple[int, ...] | None = None,
 ) -> tuple[Thing, ...]:
-    """One to three things of different kinds and colours, or those that are named, seen together."""
+    """One to three things of different kinds and colours, or those that are named, seen together.
+
+    Raises:
+        ValueError: some of the named motions are across the frame, others up or down.
+    """
     if kinds is None:
         count = int(random.choice((1, 2, 3), p=(0.4, 0.35, 0.25)))
         kinds = tuple(random.choice(len(KINDS), count, replace=False).tolist())
     if colours is None:
         colours = tuple(random.choice(len(COLOURS), len(kinds), replace=False).tolist())
     if motions is None:
-        across = (0, 1, 4) if random.random() < 0.5 else (2, 3, 4)
-        chances = (0.4, 0.4, 0.2)
-        motions = tuple(random.choice(across, len(kinds), p=chances).tolist())
-    in_rows = not any(motion in (2, 3) for motion in motions)
+        narrow = (
+            aspect < _WIDE and len(kinds) == 3
+        )  # three columns would be too narrow to tell what is in them
+        axis = _ACROSS if random.random() < 0.5 or narrow else _UPRIGHT
+        motions = tuple(random.choice((*axis, _STILL), len(kinds), p=(0.4, 0.4, 0.2)).tolist())
+    in_rows = not set(motions) & set(_UPRIGHT)
+    if not in_rows and set(motions) & set(_ACROSS):
+        raise ValueError("the things of a group move across the frame, or up and down, not both")
     lanes = random.permutation(len(kinds)).tolist()
     return tuple(
         _plan_thing(random, kind, colour, motion, start, end, aspect, in_rows, lane, len(kinds))
@@ -182,16 +192,13 @@ def _plan_thing(
 
 
 def _size(random: Random, kind: str, aspect: float, in_rows: bool, lanes: int) -> tuple[float, float]:
-    """Width and height in frame units; the shorter frame edge decides, a lane is nearly filled."""
+    """Width and height in frame units: never larger than the lane, so that nothing is covered."""
     shape = _SHAPE[kind] / aspect  # width / height in frame units
-    largest = 0.55 if lanes == 1 else 1.05 / lanes if in_rows else 0.9 / lanes / shape
-    height = float(random.uniform(0.3, min(0.55, max(largest, 0.34))))
-    if aspect < 1:
-        height *= 0.7
-    width = height * shape
-    if width > 0.6:
-        width, height = 0.6, 0.6 / shape
-    return width, height
+    lane = 1 / lanes if in_rows else 1 / lanes / shape
+    least, most = (0.3, 0.55) if aspect >= 1 else (0.21, 0.385)
+    largest = min(most, lane, 0.6 / shape)
+    height = float(random.uniform(min(least, largest), largest))
+    return height * shape, height
 
 
 def _way(random: Random, along: float, seconds: float, motion: str, alone: bool) -> tuple[float, float]:

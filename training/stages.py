@@ -4,9 +4,13 @@
 |---|---|---|
 | vision | the vision tower | dense labels on the merged tokens of single temporal patches |
 | decoder | the decoder | stories in which its own word embeddings stand for memory tokens |
+| stories | the decoder | the same, up to 128 segments |
 | compressor | compressor and projector | single segments: relevance, the word of each memory token |
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
+
+Wherever frames are seen, several questions are asked about them: what is read before the question is
+computed once.
 """
 
 from collections.abc import Iterable
@@ -24,7 +28,7 @@ from . import words
 from .network import Nano, Story
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import Example, Shelf, draw_story, look, story_times
+from .stories import Example, Shelf, ask_more, draw_story, look, story_times
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
@@ -69,11 +73,15 @@ class Vision:
         frames = shelf.frames[rows]
         sights = shelf.sights[rows].copy()
         if random.random() < 0.5:
-            frames, sights = np.ascontiguousarray(frames[:, :, :, ::-1]), _mirror(sights)
-        merged, deep = model.see(torch.from_numpy(frames))
+            frames, sights = frames[:, :, :, ::-1], _turned(sights, (1, 0, 2, 3, 4))
+            sights[..., 4] = np.where(sights[..., 0] >= 0, 1 - sights[..., 4], sights[..., 4])
+        if random.random() < 0.5:
+            frames, sights = frames[:, ::-1], _turned(sights[:, ::-1], (1, 0, 3, 2, 4))
+        frames = np.ascontiguousarray(frames)
+        merged, deep = model.see(model.put(frames))
         labels = cell_labels(sights, shelf.place[rows, 2], frames.shape[2:4])
-        kinds, colours, motions = (torch.from_numpy(part).flatten(0, 2) for part in labels)
-        loss, scores = torch.zeros(()), {}
+        kinds, colours, motions = (model.put(part).flatten(0, 2) for part in labels)
+        loss, scores = merged.new_zeros(()), {}
         for features, weight in ((merged, 1.0), (deep, 0.2)):
             told = self.heads(features).view(-1, _KINDS, 1 + _COLOURS + _MOTIONS)
             known = kinds >= 0
@@ -94,12 +102,12 @@ class Vision:
         return loss, scores
 
 
-def _mirror(sights: np.ndarray) -> np.ndarray:
+def _turned(sights: np.ndarray, motions: tuple[int, ...]) -> np.ndarray:
+    """A copy in which motion m is `motions[m]`."""
+    turned = sights.copy()
     there = sights[..., 0] >= 0
-    sights[..., 4] = np.where(there, 1 - sights[..., 4], sights[..., 4])
-    motion = sights[..., 2]
-    sights[..., 2] = np.where(motion == 0, 1, np.where(motion == 1, 0, motion))
-    return sights
+    turned[there, 2] = np.array(motions)[sights[there, 2].astype(int)]
+    return turned
 
 
 def cell_labels(
@@ -157,6 +165,7 @@ class Reading:
     name: str = "decoder"
     rate: float = 2e-3
     segments: int = 256  # per batch
+    shortest: int = 1
     longest: int = 24
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
@@ -167,13 +176,13 @@ class Reading:
         table = memory_ids(model)
         stories, families = [], []
         spread = float(random.uniform(0.1, 0.8)) * model.embed(table).std().detach()
-        for example in _draw(random, shelf, self.segments, self.longest):
+        for example in _draw(random, shelf, self.segments, self.shortest, self.longest):
             held = [_held(example, content) for content in example.contents]
             kept = keep(random, example, None)
             memory = []
             for own, k in zip(held, kept, strict=True):
-                vectors = model.embed(table[torch.tensor(own[:k])])
-                noise = torch.from_numpy(random.standard_normal(vectors.shape, np.float32))
+                vectors = model.embed(table[model.put(np.array(own[:k]))])
+                noise = model.put(random.standard_normal(vectors.shape, np.float32))
                 memory.append(vectors + noise * spread)
             stories.append(Story(example.times, memory, example.question.text, example.answer))
             families.append(example.question.family)
@@ -183,7 +192,7 @@ class Reading:
 
 def memory_ids(model: Nano) -> Tensor:
     """Ids of the words that memory tokens may stand for."""
-    return torch.tensor([model.tokenizer.word_id(word) for word in MEMORY_WORDS])
+    return model.put(np.array([model.tokenizer.word_id(word) for word in MEMORY_WORDS]))
 
 
 _INDEX = {word.strip(): number for number, word in enumerate(MEMORY_WORDS)}
@@ -203,7 +212,8 @@ def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list
     count, way = len(example.contents), random.random()
     if way < 0.2:
         return [MEMORY] * count
-    need = max(words.memory_need(example.answer) - 1, 1)
+    held = [words.memory_words(example.question, content) for content in example.contents]
+    need = max(len(own or ()) for own in held) or 1
     if way < 0.45:
         least = need if random.random() < 0.85 else 1
         return [int(random.integers(min(least, MEMORY), MEMORY + 1))] * count
@@ -228,7 +238,8 @@ class Compressing:
     steps: int
     name: str = "compressor"
     rate: float = 2e-3
-    batch: int = 48
+    batch: int = 24  # segments
+    questions: int = 4  # about each
     router_weight: float = 1.0
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
@@ -236,18 +247,11 @@ class Compressing:
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
-        examples = []
-        while len(examples) < self.batch:
-            example = draw_story(random, shelf, 1)
-            examples.append(example)
-        frames = np.concatenate([look(shelf, example) for example in examples])
-        memory, logits = model.compress(
-            torch.from_numpy(frames),
-            [example.patches[0] for example in examples],
-            [example.question.text for example in examples],
-        )
+        videos = [ask_more(random, draw_story(random, shelf, 1), self.questions) for _ in range(self.batch)]
+        memory, logits = _compressed(model, shelf, videos)
+        examples = [example for video in videos for example in video]
         slots, scores = slot_loss(model, memory, examples)
-        router, more = router_loss(logits, examples)
+        router, more = router_loss(model, logits, examples)
         return self.router_weight * router + slots, scores | more
 
 
@@ -258,13 +262,13 @@ def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Ten
     told = [
         words.memory_words(example.question, content) for example in examples for content in example.contents
     ]
-    rows = torch.tensor([row for row, own in enumerate(told) if own is not None])
+    rows = model.put(np.flatnonzero([own is not None for own in told]))
     full = [
         [_INDEX[word] for word in [*own, *[words.END] * MEMORY][:MEMORY]] for own in told if own is not None
     ]
-    labels = torch.tensor(full)
-    lengths = torch.tensor([len(own) for own in told if own is not None])
-    counts = torch.arange(MEMORY) < lengths[:, None]
+    labels = model.put(np.array(full))
+    lengths = np.array([len(own) for own in told if own is not None])
+    counts = model.put(np.arange(MEMORY) < lengths[:, None])
     weight = torch.where(counts, 1.0, _FILLER)
     projected = model.decoder.projector(memory[rows])
     logits = projected @ table.T * (8 / size)
@@ -276,15 +280,15 @@ def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Ten
     return loss, {"words": _share(right.all(1)[relevant]), "first": _share(right[:, 0])}
 
 
-def router_loss(logits: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
+def router_loss(model: Nano, logits: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
     """Relevance as a yes-or-no question; segments that hardly show the thing are passed over."""
     states = [
         words.relevance(example.question, content) for example in examples for content in example.contents
     ]
-    known = torch.tensor([state is not None for state in states])
-    label = torch.tensor([float(state or 0) for state in states])
-    loss = F.binary_cross_entropy_with_logits(logits[known], label[known])
-    return loss, {"router": float(loss.detach()), "auc": auc(logits[known].detach(), label[known])}
+    known = model.put(np.flatnonzero([state is not None for state in states]))
+    label = model.put(np.array([float(state or 0) for state in states], np.float32))[known]
+    loss = F.binary_cross_entropy_with_logits(logits[known], label)
+    return loss, {"router": float(loss.detach()), "auc": auc(logits[known].detach(), label)}
 
 
 def auc(scores: Tensor, labels: Tensor) -> float:
@@ -305,9 +309,10 @@ class Together:
 
     steps: int
     name: str = "together"
-    rate: float = 1e-3
-    segments: int = 64  # per batch
-    longest: int = 12
+    rate: float = 5e-4
+    segments: int = 32  # per batch
+    questions: int = 3  # about each video
+    longest: int = 16
     router_weight: float = 1.0
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
@@ -315,10 +320,12 @@ class Together:
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
-        examples = _draw(random, shelf, self.segments, self.longest)
-        memory, logits = _compressed(model, shelf, examples)
+        drawn = _draw(random, shelf, self.segments, 1, self.longest)
+        videos = [ask_more(random, example, self.questions) for example in drawn]
+        memory, logits = _compressed(model, shelf, videos)
+        examples = [example for video in videos for example in video]
         projected = model.decoder.projector(memory)
-        relevance = torch.sigmoid(logits.detach()).numpy()
+        relevance = torch.sigmoid(logits.detach()).cpu().numpy()
         stories, at = [], 0
         for example in examples:
             count = len(example.contents)
@@ -327,7 +334,7 @@ class Together:
             stories.append(Story(example.times, pieces, example.question.text, example.answer))
             at += count
         answers, right = model.write(stories)
-        router, scores = router_loss(logits, examples)
+        router, scores = router_loss(model, logits, examples)
         scores |= _by_family([example.question.family for example in examples], right)
         slots, more = slot_loss(model, memory, examples)
         return answers + self.router_weight * router + _SLOT * slots, scores | more
@@ -337,77 +344,81 @@ class Together:
 class Long:
     """The decoder learns to read many segments; the compressor is fixed.
 
-    A video has a few segments of its own; the rest is memory of irrelevant segments, taken from a pool of
-    what the compressor made in earlier batches.
+    A story has the few segments of a video and, between them, memories of irrelevant segments of the whole
+    batch.
     """
 
     steps: int
     name: str = "long"
-    rate: float = 1e-3
-    own: int = 6  # segments
+    rate: float = 5e-4
+    videos: int = 8  # per batch
+    own: int = 6  # segments of each
+    questions: int = 3  # about each
     shortest: int = 8
     longest: int = 128
-    segments: int = 768  # per batch
-    most_pooled: int = 4000
-    pool: Tensor = field(default_factory=lambda: torch.zeros(0, MEMORY, WIDTH))
-    pooled_relevance: Tensor = field(default_factory=lambda: torch.zeros(0))
+    segments: int = 768  # of the stories of a batch
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder]
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
-        count = int(random.integers(self.shortest, self.longest + 1))
-        videos = max(2, min(32, self.segments // count))
-        examples = [draw_story(random, shelf, self.own) for _ in range(videos)]
+        videos = [
+            ask_more(random, draw_story(random, shelf, self.own), self.questions) for _ in range(self.videos)
+        ]
         with torch.no_grad():
-            memory, logits = _compressed(model, shelf, examples)
-        relevance = torch.sigmoid(logits)
+            memory, logits = _compressed(model, shelf, videos)
+        relevance = torch.sigmoid(logits).cpu().numpy()
+        examples = [example for video in videos for example in video]
         states = [words.relevance(one.question, content) for one in examples for content in one.contents]
-        idle = torch.tensor([state is False for state in states])
-        pool, pooled = (
-            torch.cat([self.pool, memory[idle]]),
-            torch.cat([self.pooled_relevance, relevance[idle]]),
-        )
-        if torch.is_grad_enabled():
-            self.pool, self.pooled_relevance = pool[-self.most_pooled :], pooled[-self.most_pooled :]
+        idle = np.flatnonzero([state is False for state in states])
+        count = int(random.integers(self.shortest, self.longest + 1)) if len(idle) else self.own
+        chosen = random.permutation(len(examples))[: max(1, self.segments // count)].tolist()
         stories = []
-        for number, example in enumerate(examples):
-            mine = slice(number * self.own, (number + 1) * self.own)
-            more = torch.from_numpy(random.integers(len(pool), size=count - self.own))
+        for number in chosen:
+            example = examples[number]
+            rows = idle[random.integers(max(len(idle), 1), size=count)]
             order = np.sort(random.permutation(count)[: self.own])
-            own = torch.from_numpy(order)
-            whole, scores = torch.zeros(count, MEMORY, WIDTH), torch.zeros(count)
-            rest = torch.ones(count, dtype=torch.bool)
-            rest[own] = False
-            whole[own], scores[own] = memory[mine], relevance[mine]
-            whole[rest], scores[rest] = pool[more], pooled[more]
+            rows[order] = np.arange(number * self.own, (number + 1) * self.own)
             times, _ = story_times(random, count)
             contents = [words.Content()] * count
             for place, content in zip(order, example.contents, strict=True):
                 contents[place] = content
             answer = words.answer(example.question, contents, times) or example.answer
             longer = replace(example, contents=tuple(contents), times=times, answer=answer)
-            kept = keep(random, longer, scores.numpy())
-            projected = model.decoder.projector(whole)
+            kept = keep(random, longer, relevance[rows])
+            projected = model.decoder.projector(memory[model.put(rows)])
             pieces = [projected[row, :k] for row, k in enumerate(kept)]
             stories.append(Story(times, pieces, example.question.text, answer))
         loss, right = model.write(stories)
-        scores_now = _by_family([example.question.family for example in examples], right)
-        return loss, scores_now
+        return loss, _by_family([examples[number].question.family for number in chosen], right)
 
 
-def _compressed(model: Nano, shelf: Shelf, examples: list[Example]) -> tuple[Tensor, Tensor]:
-    """Memory tokens and the router's logits of every segment of the examples, in a row."""
-    frames = torch.from_numpy(np.concatenate([look(shelf, example) for example in examples]))
-    patches = [part for example in examples for part in example.patches]
-    questions = [example.question.text for example in examples for _ in example.contents]
-    return model.compress(frames, patches, questions)
+def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple[Tensor, Tensor]:
+    """Memory tokens and the router's logits of every segment of every example, in a row.
+
+    The examples of a video differ in their questions only: its frames are seen once.
+    """
+    frames = model.put(np.concatenate([look(shelf, video[0]) for video in videos]))
+    patches = [part for video in videos for part in video[0].patches]
+    questions = [example.question.text for video in videos for _ in video[0].contents for example in video]
+    memory, logits = model.compress(frames, patches, questions)
+    counts = [(len(video[0].contents), len(video)) for video in videos]
+    starts = np.cumsum([0, *(segments * asked for segments, asked in counts)])
+    order = model.put(
+        np.concatenate(
+            [
+                start + np.arange(segments * asked).reshape(segments, asked).T.flatten()
+                for start, (segments, asked) in zip(starts, counts, strict=False)
+            ]
+        )
+    )
+    return memory[order], logits[order]
 
 
-def _draw(random: Random, shelf: Shelf, segments: int, longest: int) -> list[Example]:
-    """Videos of equal length, about `segments` segments in all, at most 48 videos."""
-    count = int(np.exp(random.uniform(0, np.log(longest + 1))))
+def _draw(random: Random, shelf: Shelf, segments: int, shortest: int, longest: int) -> list[Example]:
+    """Videos of equal length, about `segments` segments in all; at most 48 videos."""
+    count = int(np.exp(random.uniform(np.log(shortest), np.log(longest + 1))))
     return [draw_story(random, shelf, count) for _ in range(max(1, min(48, segments // count)))]
 
 
@@ -422,9 +433,10 @@ def _share(right: Tensor) -> float:
 
 
 def _by_family(families: list[str], right: Tensor) -> Scores:
-    scores = {"answers": float(right.float().mean())}
+    found = right.cpu().numpy()
+    scores = {"answers": float(found.mean())}
     for family in sorted(set(families)):
-        scores[family] = float(right[[name == family for name in families]].float().mean())
+        scores[family] = float(found[[name == family for name in families]].mean())
     return scores
 
 

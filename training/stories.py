@@ -1,7 +1,7 @@
 """Drawing training examples from the corpus: segments with questions, and whole stories."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from .words import FAMILIES, Content, Question, Seen
 
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
-_MOST_TRIES = 60
+_MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
+_TRIES_TO_ASK = 20
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
@@ -57,16 +58,13 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def without(self, random: Random, question: Question, count: int) -> npt.NDArray[np.int64]:
-        """Rows that show nothing of what the question asks for."""
-        found = np.empty(0, np.int64)
+    def without(self, random: Random, question: Question, count: int) -> npt.NDArray[np.int64] | None:
+        """Rows that show nothing of what the question asks for; None where all of them show it."""
         kinds = slice(None) if question.kind is None else question.kind
         colours = slice(None) if question.colour is None else question.colour
-        while len(found) < count:
-            drawn = random.choice(self.rows, 2 * count + 4)
-            shown = self.shows[drawn][:, kinds, colours].reshape(len(drawn), -1).any(1)
-            found = np.concatenate([found, drawn[~shown]])
-        return found[:count]
+        shown = self.shows[:, kinds, colours].reshape(len(self.shows), -1).any(1)
+        free = self.rows[~shown[self.rows]]
+        return random.choice(free, count) if len(free) else None
 
     def run(self, random: Random, most: int) -> npt.NDArray[np.int64]:
         """A segment, or up to three that follow each other."""
@@ -90,7 +88,11 @@ def look(shelf: Shelf, example: Example) -> Pixels:
 
 
 def draw_story(random: Random, shelf: Shelf, count: int, families: Sequence[str] = FAMILIES) -> Example:
-    """A video of `count` segments with a question whose answer it settles; one in four is "not there"."""
+    """A video of `count` segments with a question whose answer it settles; one in four is "not there".
+
+    Raises:
+        ValueError: the corpus has no such video.
+    """
     for _ in range(_MOST_TRIES):
         family = str(random.choice(families))
         run = shelf.run(random, count)
@@ -105,7 +107,21 @@ def draw_story(random: Random, shelf: Shelf, count: int, families: Sequence[str]
         found = _around(random, shelf, question, run, turned, count, (mirrored, backwards))
         if found is not None:
             return found
-    return draw_story(random, shelf, count, families)
+    raise ValueError(f"the corpus has no videos of {count} segments to ask about")
+
+
+def ask_more(random: Random, example: Example, questions: int) -> list[Example]:
+    """So many examples of one video: further questions, or the same again where there is little to ask."""
+    found = [example]
+    for _ in range(_TRIES_TO_ASK * (questions - 1)):
+        if len(found) == questions:
+            break
+        family = str(random.choice(FAMILIES))
+        question = words.ask(random, example.contents, family, bool(random.random() < 0.6))
+        answer = words.answer(question, example.contents, example.times) if question else None
+        if question and answer:
+            found.append(replace(example, question=question, answer=answer))
+    return [found[number % len(found)] for number in range(questions)]
 
 
 def _around(
@@ -119,6 +135,8 @@ def _around(
 ) -> Example | None:
     """The run somewhere in a video of other segments."""
     others = shelf.without(random, question, count - len(run))
+    if others is None:
+        return None
     at = int(random.integers(len(others) + 1))
     places = np.concatenate([others[:at], run, others[at:]])
     mine = np.arange(at, at + len(run))

@@ -18,7 +18,7 @@ import torch.multiprocessing as mp
 from .corpus import VIDEOS
 from .network import Nano
 from .stages import Compressing, Long, Reading, Together, Vision
-from .trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
+from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
 ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the speed
@@ -27,7 +27,7 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "MALLOC_TOP_PAD_": "500000000",
     "OMP_NUM_THREADS": "1",
 }
-STAGES = ("vision", "decoder", "compressor", "together", "long")
+STAGES = ("vision", "decoder", "stories", "compressor", "together", "long")
 
 
 def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
@@ -37,11 +37,12 @@ def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
         return max(2, round(full * scale))
 
     return {
-        "vision": Vision(steps(2400)),
+        "vision": Vision(steps(4500)),
         "decoder": Reading(steps(2000)),
-        "compressor": Compressing(steps(1100), router_weight=router_weight),
-        "together": Together(steps(1000), router_weight=router_weight),
-        "long": Long(steps(200)),
+        "stories": Reading(steps(900), "stories", 1e-3, shortest=8, longest=128),
+        "compressor": Compressing(steps(2000), router_weight=router_weight),
+        "together": Together(steps(900), router_weight=router_weight),
+        "long": Long(steps(130)),
     }
 
 
@@ -52,7 +53,7 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         dist.init_process_group("gloo", rank=rank, world_size=world)
     torch.manual_seed(options.seed)
-    model = Nano((options.work / "tokenizer.json").read_text())
+    model = Nano((options.work / "tokenizer.json").read_text()).to(options.device)
     train = load_shelves(options.corpus, TRAINED_ON, options.videos)
     check = load_shelves(options.corpus, HELD_OUT, options.videos)
     trainer = Trainer(model, options.work, options.seed, train, check)
@@ -69,9 +70,9 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
 
 def join(model: Nano, folder: Path, vision: bool) -> None:
     """The vision tower of one process and the decoder of the other become one model."""
-    model.load_state_dict(torch.load(folder / "decoder.pt", weights_only=True))
+    model.load_state_dict(load(folder / "stories.pt"))
     if vision:
-        state = torch.load(folder / "vision.pt", weights_only=True)
+        state = load(folder / "vision.pt")
         part = {name: tensor for name, tensor in state.items() if ".visual." in name}
         model.load_state_dict(part, strict=False)
 
@@ -97,7 +98,9 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=VIDEOS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of steps")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes that share each batch")
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="all processes use it")
     parser.add_argument("--no-vision", dest="vision", action="store_false", help="ablation")
     parser.add_argument("--router-weight", type=float, default=1.0, help="0 for the ablation")
     options = parser.parse_args()
@@ -110,7 +113,7 @@ def main() -> None:
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
         tokenizer.write_text(learn_tokenizer())
-    alone = [["decoder"], ["vision"]] if options.vision else [["decoder"]]
+    alone = [["decoder", "stories"], ["vision"]] if options.vision else [["decoder", "stories"]]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
     for process in processes:

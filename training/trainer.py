@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from . import corpus
 from .network import Nano
+from .optimizer import Muon
 from .stages import Stage
 from .stories import Shelf
 
@@ -49,6 +51,8 @@ class Trainer:
         """
         partial = self.folder / f"{stage.name}.part.pt"
         modules = list(stage.learns(self.model))
+        for extra in self._extra(modules):
+            extra.to(self.model.device)
         weights = _parameters(modules)
         optimizers = _optimizers(weights, stage.rate, self.model)
         first = self._resume(partial, optimizers, modules)
@@ -87,13 +91,13 @@ class Trainer:
         """Load what the stage ended with, if it has ended."""
         path = self.folder / f"{stage}.pt"
         if path.exists():
-            self.model.load_state_dict(torch.load(path, weights_only=True))
+            self.model.load_state_dict(load(path))
         return path.exists()
 
     def _resume(self, path: Path, optimizers: Sequence[torch.optim.Optimizer], modules: list) -> int:
         if not path.exists():
             return 0
-        state = torch.load(path, weights_only=True)
+        state = load(path)
         self.model.load_state_dict(state["model"])
         for extra, own in zip(self._extra(modules), state["extra"], strict=True):
             extra.load_state_dict(own)
@@ -154,6 +158,11 @@ class Trainer:
         print(json.dumps(line), flush=True)
 
 
+def load(path: Path) -> Any:
+    """What a run saved, wherever it ran, in the machine's own memory."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def _schedule(step: int, steps: int) -> float:
     warm = min(1.0, (step + 1) / _WARMUP)
     left = (steps - step) / (steps * _DECAY)
@@ -178,12 +187,13 @@ def _optimizers(weights: Sequence[nn.Parameter], rate: float, model: Nano) -> li
     hidden = [weight for weight in weights if weight.ndim == 2 and id(weight) not in tables]
     chosen = {id(weight) for weight in hidden}
     rest = [weight for weight in weights if id(weight) not in chosen]
-    muon = torch.optim.Muon(hidden, lr=rate, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    muon = Muon(hidden, rate)
     adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
-    for optimizer in (muon, adam):
+    optimizers: list[torch.optim.Optimizer] = [muon, adam]
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["base"] = rate
-    return [muon, adam]
+    return optimizers
 
 
 def _save(path: Path, state: object) -> None:

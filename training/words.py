@@ -1,10 +1,10 @@
 """Questions, the answers they should get, and what each segment's memory should hold for them.
 
-Seven families of questions, each in many phrasings; the last six of every list are never trained on.
+Seven families of questions, each in many phrasings: `PHRASINGS`, whose last six are never trained on, and
+what openers and clauses make together (`COMBINED`), so that words are learned in many surroundings.
 `{it}` is "car" or "red car", `{a}` the same with its article, `{tint}` a colour.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,10 +127,71 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 FAMILIES = tuple(PHRASINGS)
+_OPENERS = (
+    "Tell me {}.", "Say {}.", "Can you say {}?", "Can you tell me {}?", "Do you know {}?",
+    "I want to know {}.", "I would like to know {}.", "Could you tell me {}?", "I wonder {}.",
+    "Do you remember {}?", "Find out {}.", "Tell us {}.",
+)  # fmt: skip
+_DESCRIBING = (
+    "Describe {}.", "Please describe {}.", "Could you describe {}?", "Can you describe {}?",
+    "Give a description of {}.", "Give me a full description of {}.", "I want a description of {}.",
+    "Describe in words {}.", "A description of {}.", "How would you describe {}?", "Describe to me {}.",
+    "I would like a description of {}.",
+)  # fmt: skip
+_CLAUSES: dict[str, tuple[str, ...]] = {
+    "colour": (
+        "what color the {it} has", "what color the {it} is", "what color the {it} was",
+        "which color the {it} had", "of which color the {it} is", "the color of the {it}",
+        "which color was seen on the {it}", "in which color {a} is seen", "what the color of the {it} is",
+    ),
+    "object": (
+        "what is {tint}", "what was {tint}", "which thing is {tint}", "what the {tint} thing is",
+        "which object has the color {tint}", "what {tint} thing is seen", "what we see in {tint}",
+        "which object the {tint} one is", "what kind of object is {tint}",
+    ),
+    "presence": (
+        "whether there is {a}", "whether there was {a}", "whether {a} is seen", "if there is {a}",
+        "if you see {a}", "whether {a} appears", "if {a} can be seen", "whether the video shows {a}",
+        "if there is any {it}",
+    ),
+    "when": (
+        "when the {it} appears", "when the {it} is seen", "when the {it} was there", "when we see {a}",
+        "at what time the {it} is seen", "at which time the {it} appeared", "when {a} appears",
+        "at which second the {it} shows up", "the time at which the {it} appears",
+    ),
+    "direction": (
+        "which way the {it} moves", "where the {it} goes", "in which direction the {it} goes",
+        "in what direction the {it} moves", "to which side the {it} goes", "how the {it} moves",
+        "where the {it} went", "which direction the {it} moved in", "the direction of the {it}",
+    ),
+    "together": (
+        "what is seen with the {it}", "what was together with the {it}", "what else is with the {it}",
+        "which other things are with the {it}", "which things are seen beside the {it}",
+        "what appears together with the {it}", "what else was there beside the {it}",
+        "the things that are together with the {it}", "what we see together with the {it}",
+    ),
+    "describe": (
+        "the scene with the {it}", "the scene in which the {it} appears", "the moment when the {it} appears",
+        "the {it} and all that is with it", "the {it} and what is seen with it",
+        "everything that is there with the {it}", "the part where the {it} is seen",
+        "the picture with the {it}", "the picture in which the {it} appears",
+        "the {it} and all things around it", "the time when the {it} is there", "what is seen with the {it}",
+        "the scene around the {it}",
+    ),
+}  # fmt: skip
+COMBINED = {
+    family: tuple(
+        opener.format(clause)
+        for opener in (_DESCRIBING if family == "describe" else _OPENERS)
+        for clause in clauses
+    )
+    for family, clauses in _CLAUSES.items()
+}
 _BEFORE = (
     "In this video: ", "Please tell me: ", "Look at the video. ", "A question: ", "Tell me, ", "Hello! ",
 )  # fmt: skip
 _AFTER = (" Please.", " Thank you.", " Answer in one sentence.")
+_WHERE = (" in this video", " in the video", " here", " in the film", " in this clip")
 
 
 @dataclass(frozen=True)
@@ -183,13 +244,19 @@ def a(name: str) -> str:
 
 def phrase(random: Random, family: str, kind: int | None, colour: int | None, held_out: bool = False) -> str:
     """A question of the family, in a random phrasing, case and punctuation."""
-    choices = PHRASINGS[family][-HELD_OUT:] if held_out else PHRASINGS[family][:-HELD_OUT]
     it = Question(family, "", kind, colour).name
     tint = COLOURS[colour] if colour is not None else ""
-    text = str(random.choice(choices)).format(it=it, a=a(it), tint=tint)
-    text = text.replace("a orange", "an orange")
+    if held_out:
+        text = str(random.choice(PHRASINGS[family][-HELD_OUT:]))
+    elif random.random() < 0.45:
+        text = str(random.choice(COMBINED[family]))
+    else:
+        text = str(random.choice(PHRASINGS[family][:-HELD_OUT]))
+    text = text.format(it=it, a=a(it), tint=tint).replace("a orange", "an orange")
     if held_out:
         return text
+    if random.random() < 0.1 and text[-1] in "?." and " video" not in text and " here" not in text:
+        text = text[:-1] + str(random.choice(_WHERE)) + text[-1]
     if random.random() < 0.15:
         text = text.replace("color", "colour")
     if random.random() < 0.12:
@@ -310,12 +377,6 @@ def _sentence(question: Question, words: list[str]) -> str:
 
 def _list(words: Sequence[str]) -> str:
     return " and ".join(a(" ".join(pair)) for pair in zip(words[::2], words[1::2], strict=True))
-
-
-def memory_need(text: str) -> int:
-    """How many memory tokens an answer's content takes: its colours, kinds and motions."""
-    known = {*COLOURS, *KINDS, *MOTIONS}
-    return len([word for word in re.findall("[a-z]+", text.lower()) if word in known])
 
 
 def ask(

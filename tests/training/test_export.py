@@ -90,7 +90,7 @@ def test_the_loaded_compressor_gives_the_rounded_numbers(checkpoint, rounded):
     found = compressor.compress(compressor.read(batch), "What color was the car?")
     with torch.no_grad():
         memory, logits = rounded.compress(torch.from_numpy(frames), [TIMES], ["What color was the car?"])
-        yes, no = rounded.compressor.vlm.language_model.embed_tokens(rounded.words).bfloat16()
+        yes, no = rounded.compressor.vlm.language_model.embed_tokens(rounded.put(rounded.words)).bfloat16()
     assert float((found.tokens - memory).abs().max()) < 2e-5
     assert torch.equal(compressor.router, (yes - no).float())
     # the tool takes the difference in the weights' own type, so the logit differs by its rounding

@@ -31,7 +31,7 @@ def frames_of(size: tuple[int, int], seed: int = 0) -> np.ndarray:
 def tool_s_compressor(nano: Nano) -> Compressor:
     """The package's own, with the same weights and the router that the embedding gives."""
     compressor = copy.deepcopy(nano.compressor)
-    yes, no = compressor.vlm.language_model.embed_tokens(nano.words)
+    yes, no = compressor.vlm.language_model.embed_tokens(nano.put(nano.words))
     compressor.router = torch.nn.Parameter(yes - no)
     return compressor
 
@@ -55,6 +55,18 @@ def test_a_padded_batch_gives_the_tool_s_numbers(nano, size):
     assert memory.shape == tokens.shape == (3, MEMORY, WIDTH)
     assert float((memory - tokens).abs().max()) < 2e-5
     assert torch.sigmoid(logits).numpy() == pytest.approx(relevance, abs=2e-5)
+
+
+@torch.no_grad()
+def test_several_questions_share_a_segment(nano):
+    frames = torch.from_numpy(frames_of(LANDSCAPE))
+    pairs = [(number, text) for number in range(3) for text in (QUESTIONS[number], *QUESTIONS[::-1])]
+    memory, logits = nano.compress(frames, PATCHES, [text for _, text in pairs])
+    assert memory.shape == (12, MEMORY, WIDTH)
+    for row, (number, text) in enumerate(pairs):
+        alone, logit = nano.compress(frames[[number]], PATCHES[number : number + 1], [text])
+        assert float((memory[row] - alone[0]).abs().max()) < 2e-5
+        assert float((logits[row] - logit[0]).abs()) < 2e-5
 
 
 def test_those_numbers_depend_on_everything_that_is_read(nano):

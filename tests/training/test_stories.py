@@ -10,7 +10,7 @@ from tempo_cli.types import FramePlan
 from training import words
 from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group
 from training.shape import WINDOW
-from training.stories import Example, Shelf, draw_story, look, story_times
+from training.stories import Example, Shelf, ask_more, draw_story, look, story_times
 from training.words import FAMILIES, Content, Question
 
 from .conftest import GREY, LANDSCAPE, filmed
@@ -132,10 +132,43 @@ def test_filling_shows_nothing_of_what_is_asked_for(shelf):
     for kind, colour in ((2, None), (None, 5), (2, 5)):
         question = Question("presence", "", kind, colour)
         rows = shelf.without(random, question, 40)
+        assert rows is not None
         assert len(rows) == 40
         assert not any(question.means(one) for row in rows for one in shelf.contents[int(row)].everything)
     shown = [row for row in shelf.rows if any(one.kind == 2 for one in shelf.contents[int(row)].everything)]
     assert 0 < len(shown) < len(shelf.rows)
+
+
+def test_what_every_segment_shows_leaves_nothing_to_fill_with(movers):
+    assert movers.without(np.random.default_rng(4), Question("object", "", None, 5), 1) is None
+
+
+def test_a_corpus_that_shows_nothing_can_t_be_asked_for_directions():
+    bare = Shelf(filmed([Scene(12.0, (), (0.0,), 0)], LANDSCAPE), (0, 1))
+    with pytest.raises(ValueError, match="no videos of 3 segments"):
+        draw_story(np.random.default_rng(4), bare, 3, ("direction",))
+    assert draw_story(np.random.default_rng(4), bare, 3, ("when",)).answer.startswith("There was no ")
+
+
+def test_more_is_asked_about_the_same_video(shelf):
+    random = np.random.default_rng(8)
+    families, absent, fewer = set(), [], 0
+    for count in (1, 2, 6, 12) * 25:
+        asked = ask_more(random, draw_story(random, shelf, count), 3)
+        assert len(asked) == 3
+        fewer += len({id(example) for example in asked}) < 3
+        for example in asked:
+            assert example.contents is asked[0].contents
+            assert example.places is asked[0].places
+            assert example.answer == words.answer(example.question, example.contents, example.times)
+        families |= {example.question.family for example in asked[1:]}
+        absent += [
+            not any(words.relevance(example.question, content) for content in example.contents)
+            for example in asked[1:]
+        ]
+    assert families == set(FAMILIES)
+    assert 0.25 < np.mean(absent) < 0.6
+    assert fewer < 5
 
 
 def test_a_run_stays_in_its_video(shelf):

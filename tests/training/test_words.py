@@ -9,7 +9,7 @@ import pytest
 from training import words
 from training.scene import COLOURS, KINDS, MOTIONS
 from training.shape import MEMORY
-from training.words import FAMILIES, HELD_OUT, PHRASINGS, Content, Question, Seen, phrase
+from training.words import COMBINED, FAMILIES, HELD_OUT, PHRASINGS, Content, Question, Seen, phrase
 
 TIMES = (2.0, 6.0, 10.04, 3604.0)
 EMPTY = Content()
@@ -198,23 +198,6 @@ def test_a_thing_that_is_clear_counts_before_one_that_is_not():
     assert words.relevance(question("colour", "fish"), content) is False
 
 
-@pytest.mark.parametrize(
-    ("text", "need"),
-    [
-        ("The car was red.", 2),
-        ("The orange thing was a ball.", 2),
-        ("Yes, there was an orange ball.", 2),
-        ("The white house stayed still.", 3),
-        ("With the car there was an orange ball and a white house.", 5),
-        ("An orange ball with a red car and a white house.", 6),
-        ("A red car, alone.", 2),
-        ("There was no one.", 0),
-    ],
-)
-def test_need_counts_colours_kinds_and_motions(text, need):
-    assert words.memory_need(text) == need
-
-
 def test_no_memory_is_longer_than_its_tokens():
     assert len(words.memory_words(question("describe", "car"), TRIO)) <= MEMORY
 
@@ -223,16 +206,18 @@ def test_no_memory_is_longer_than_its_tokens():
 
 
 class Chosen:
-    """Randomness that takes phrasing `number` and, with `chance` 0, every decoration."""
+    """Randomness that takes phrasing `number`: one of `COMBINED` or not; with `chance` 0 every decoration."""
 
-    def __init__(self, number: int, chance: float = 0.999) -> None:
+    def __init__(self, number: int, combined: bool = False, chance: float = 0.999) -> None:
         self.number, self.chance = number, chance
+        self.first: float | None = 0.0 if combined else 0.999
 
     def choice(self, options: Sequence[str]) -> str:
         return options[self.number % len(options)]
 
     def random(self) -> float:
-        return self.chance
+        first, self.first = self.first, None
+        return self.chance if first is None else first
 
 
 def askable(family: str) -> list[tuple[int | None, int | None]]:
@@ -244,14 +229,15 @@ def askable(family: str) -> list[tuple[int | None, int | None]]:
     return alone if family == "colour" else alone + [(kind, colour) for kind in kinds for colour in colours]
 
 
-@pytest.mark.parametrize("held_out", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_phrasing_is_a_sentence_for_everything(family, held_out):
-    count = HELD_OUT if held_out else len(PHRASINGS[family]) - HELD_OUT
+@pytest.mark.parametrize("side", ["written", "combined", "held out"])
+def test_every_phrasing_is_a_sentence_for_everything(family, side):
+    written = len(PHRASINGS[family])
+    count = {"written": written - HELD_OUT, "combined": len(COMBINED[family]), "held out": HELD_OUT}[side]
     told = set()
     for number in range(count):
         for kind, colour in askable(family):
-            text = phrase(Chosen(number), family, kind, colour, held_out)
+            text = phrase(Chosen(number, side == "combined"), family, kind, colour, side == "held out")
             name = Question(family, "", kind, colour).name
             named = COLOURS[colour] if family == "object" else name
             assert named in text
@@ -270,27 +256,45 @@ def plain(text: str) -> str:
     return text.rstrip("?.")
 
 
+def bare(text: str) -> str:
+    """Without words on where, as well."""
+    text = plain(text)
+    for extra in words._WHERE:
+        text = text.removesuffix(extra)
+    return text
+
+
 def test_no_phrasing_is_both_trained_on_and_held_out_nor_of_two_families():
-    everything = [plain(text) for family in FAMILIES for text in PHRASINGS[family]]
-    assert len(set(everything)) == len(everything)
+    sides = [
+        {plain(text) for text in texts}
+        for family in FAMILIES
+        for texts in ((*PHRASINGS[family][:-HELD_OUT], *COMBINED[family]), PHRASINGS[family][-HELD_OUT:])
+    ]
+    assert sum(map(len, sides)) == len(set().union(*sides))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_drawn_phrasings_stay_on_their_side(family):
     kind, colour = (None, 5) if family == "object" else (2, None)
     random = np.random.default_rng(0)
-    sides = {}
-    for held_out in (False, True):
-        sides[held_out] = {plain(phrase(random, family, kind, colour, held_out)) for _ in range(400)}
-    own = [plain(text.format(it="car", a="a car", tint="red")) for text in PHRASINGS[family]]
-    assert sides[False] == set(own[:-HELD_OUT])
-    assert sides[True] == set(own[-HELD_OUT:])
+    sides = {
+        held_out: {bare(phrase(random, family, kind, colour, held_out)) for _ in range(3000)}
+        for held_out in (False, True)
+    }
+    written, combined = (
+        [bare(text.format(it="car", a="a car", tint="red")) for text in texts]
+        for texts in (PHRASINGS[family], COMBINED[family])
+    )
+    assert sides[False] == {*written[:-HELD_OUT], *combined}
+    assert sides[True] == set(written[-HELD_OUT:])
+    assert not sides[True] & sides[False]
 
 
 def test_decoration_changes_no_word():
     text = phrase(Chosen(0, chance=0.0), "colour", 2, None)
-    assert text == "in this video: What colour was the car"
+    assert text == "in this video: What colour was the car in this video"
     assert phrase(Chosen(0), "colour", 2, None) == "What color was the car?"
+    assert phrase(Chosen(0, combined=True), "colour", 2, None) == "Tell me what color the car has."
 
 
 # --- asking -------------------------------------------------------------------------------------------------
