@@ -13,9 +13,10 @@ budget (average tokens per segment times segments):
 | tail | as ata, but the last tokens of each segment |
 | no anchors | as ata, but nothing is kept of irrelevant segments |
 
-Right means: the expected sentence, letter for letter. Needles of 2 s count only where a frame of them is
-sampled. Frames are painted at the sampled times; `--files` has them encoded to H.264 and decoded again.
-`--plot FILE` draws the first duration's numbers (needs matplotlib: pip install -e '.[bench]').
+Right means: the expected sentence, letter for letter. A needle counts only where a frame of it is sampled:
+others are drawn again, and the report says how many. Frames are painted at the sampled times; `--files` has
+them encoded to H.264 and decoded again. `--plot FILE` draws the first duration's numbers (needs matplotlib:
+pip install -e '.[bench]').
 
 Run: python bench/needle.py MODEL [--videos 40] [--minutes 1 5 15 60 120] [--seconds 10 2] [--files]
                             [--workers 2] [--plot docs/images/needle.png]
@@ -60,7 +61,7 @@ _SIZE = (180, 320)
 _RATE = 2.0  # frames per second of the painted video
 _NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
 _FAMILIES = tuple(_NEED)
-_AVERAGES = (1.5, 2.0, 3.0, 6.0)  # memory tokens per segment
+_AVERAGES = (1.0, 1.5, 3.0, 6.0)  # memory tokens per segment: a quarter of two needs, and more
 _RULES = ("ata", "even", "frames", "tail", "no anchors")
 _SAMPLING = SamplingOptions()
 
@@ -92,6 +93,13 @@ def plan_needle(random: Random, minutes: float, seconds: float) -> Needle:
     needle = plan_group(random, start, start + seconds, kinds=kinds)
     groups = sorted([*others, needle], key=lambda group: group[0].start)
     return Needle(replace(whole, groups=tuple(groups)), start, start + seconds)
+
+
+def sampled(needle: Needle) -> bool:
+    """Whether the model looks at the video while the needle is there."""
+    plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, _SAMPLING)
+    times = plan.indices / _RATE
+    return bool(((times >= needle.start) & (times < needle.end)).any())
 
 
 def painted(
@@ -190,17 +198,37 @@ def flipped(memory: MemoryTokens, tokens: IntArray) -> MemoryTokens:
     return MemoryTokens(torch.stack(rows), memory.relevance)
 
 
-def try_video(
-    reader: Reader, random: Random, minutes: float, seconds: float, files: bool
-) -> list[dict[str, object]]:
-    """Every question under every rule and budget; nothing where no frame of the needle is sampled."""
-    needle = plan_needle(random, minutes, seconds)
+@dataclass(frozen=True)
+class Result:
+    """Whether the answer to a question was right under a rule, with so many tokens per segment."""
+
+    family: str
+    average: float
+    rule: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One video: its results, for each question whether a segment with the needle ranked first, and how many
+    needles were drawn until a frame of one was sampled."""
+
+    results: list[Result]
+    hits: list[bool]
+    drawn: int
+
+
+def try_video(reader: Reader, random: Random, minutes: float, seconds: float, files: bool) -> Trial:
+    """Every question under every rule and budget; none where the needle's frames settle no answer."""
+    needle, drawn = plan_needle(random, minutes, seconds), 1
+    while not sampled(needle):
+        needle, drawn = plan_needle(random, minutes, seconds), drawn + 1
     source = filed if files else painted
     pairs = list(source(needle, _SAMPLING, reader.shape))
     contents = [content for _, content in pairs]
     times = [segment.plan.time for segment, _ in pairs]
     group = next(g for g in needle.scene.groups if g[0].start == needle.start)
-    most, count, results = reader.shape.memory_tokens, len(pairs), []
+    most, count = reader.shape.memory_tokens, len(pairs)
     asked = []
     for family in _FAMILIES:
         kind = group[0].kind
@@ -209,35 +237,27 @@ def try_video(
         if right is not None and any(words.relevance(question, content) for content in contents):
             asked.append((question, right))
     if not asked:
-        return []
+        return Trial([], [], drawn)
     texts = [question.text for question, _ in asked]
     memories = reader.compress([segment for segment, _ in pairs], texts)
     fewer = {
         average: _fewer_frames(reader, needle, texts, int(average * count) // most, files)
         for average in _AVERAGES
     }
+    results, hits = [], []
     for number, ((question, right), memory) in enumerate(zip(asked, memories, strict=True)):
         states = np.array([bool(words.relevance(question, content)) for content in contents])
-        hit = bool(states[int(memory.relevance.argmax())])
+        hits.append(bool(states[int(memory.relevance.argmax())]))
         for average in _AVERAGES:
-            budget = int(average * count)
             for rule in _RULES:
                 if rule == "frames":
                     text = fewer[average][number]
                 else:
-                    tokens = shares(rule, memory.relevance, budget, most)
+                    tokens = shares(rule, memory.relevance, int(average * count), most)
                     kept = flipped(memory, tokens) if rule == "tail" else memory
                     text = reader.answer(times, kept, tokens, question.text)
-                results.append(
-                    {
-                        "family": question.family,
-                        "average": average,
-                        "rule": rule,
-                        "right": text == right,
-                        "hit": hit,
-                    }
-                )
-    return results
+                results.append(Result(question.family, average, rule, text == right))
+    return Trial(results, hits, drawn)
 
 
 def _fewer_frames(
@@ -267,35 +287,33 @@ def _reader(model: str, device: str, threads: int) -> Reader:
 
 def _one_video(
     number: int, model: str, device: str, threads: int, minutes: float, seconds: float, files: bool
-) -> list[dict[str, object]]:
+) -> Trial:
     random = np.random.default_rng((_SEED, int(minutes * 10), int(seconds), number))
     return try_video(_reader(model, device, threads), random, minutes, seconds, files)
 
 
-def tally(videos: Sequence[list[dict[str, object]]]) -> tuple[Scores, list[bool]]:
-    """Right answers by family, tokens per segment and rule; and whether the needle's segment ranked first."""
+def tally(trials: Sequence[Trial]) -> Scores:
+    """Right answers by family, tokens per segment and rule."""
     found: Scores = defaultdict(list)
-    hits: list[bool] = []
-    for rows in videos:
-        for row in rows:
-            found[str(row["family"]), float(str(row["average"])), str(row["rule"])].append(bool(row["right"]))
-            if (row["rule"], row["average"]) == (_RULES[0], _AVERAGES[0]):  # the same for all: count it once
-                hits.append(bool(row["hit"]))
-    return found, hits
+    for trial in trials:
+        for one in trial.results:
+            found[one.family, one.average, one.rule].append(one.right)
+    return found
 
 
 def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
-    """What the longest video shows at every budget, and what every length shows at the smallest budget."""
+    """The longest videos at every budget, and every length at a quarter of what the answer needs."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     family, lengths = _FAMILIES[0], sorted(scores)
+    quarter = _NEED[family] / 4
     colours = dict(zip(_RULES, ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#178a50"), strict=True))
     for rule, colour in colours.items():
         for axes, places, picked in (
             (left, _AVERAGES, [scores[lengths[-1]][family, average, rule] for average in _AVERAGES]),
-            (right, lengths, [scores[length][family, _AVERAGES[0], rule] for length in lengths]),
+            (right, lengths, [scores[length][family, quarter, rule] for length in lengths]),
         ):
             told = [(place, share(own)) for place, own in zip(places, picked, strict=True) if own]
             middle = [one["right"] for _, one in told]
@@ -305,7 +323,7 @@ def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
                 axes.fill_between([place for place, _ in told], low, high, color=colour, alpha=0.15, lw=0)
     for axes, ticks, label, title in (
         (left, _AVERAGES, "memory tokens per segment", f"{seconds:g} s in {lengths[-1]:g} minutes"),
-        (right, lengths, "minutes of video", f"{_AVERAGES[0]:g} tokens per segment"),
+        (right, lengths, "minutes of video", f"{quarter:g} tokens per segment"),
     ):
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -340,10 +358,12 @@ def main() -> None:
                     _one_video, model=chosen.model, device=chosen.device, threads=threads, minutes=minutes,
                     seconds=seconds, files=chosen.files,
                 )  # fmt: skip
-                found, hits = tally(list(pool.map(one, range(chosen.videos))))
-                scores[minutes] = found
+                trials = list(pool.map(one, range(chosen.videos)))
+                found = scores[minutes] = tally(trials)
                 name = f"{seconds:g} s in {minutes:g} min"
-                facts[name] = {"needle first": share(hits)}
+                first = [hit for trial in trials for hit in trial.hits]
+                looked_at = [number == 0 for trial in trials for number in range(trial.drawn)]
+                facts[name] = {"needle first": share(first), "needle sampled": share(looked_at)}
                 for family in _FAMILIES:
                     for average in _AVERAGES:
                         own = [share(found[family, average, rule]) for rule in _RULES]

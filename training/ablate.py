@@ -1,7 +1,8 @@
-"""`python -m training.ablate WORK OUT.json --corpus FOLDER`: what the parts of the curriculum are worth.
+"""`python -m training.ablate WORK OUT.json --corpus FOLDER --start RUN`: what parts of the curriculum are worth.
 
-The curriculum at a quarter of its length, whole and with a part left out, each evaluated on the same
-held-out videos. What does not depend on the part is trained once. Resumable, as training is.
+From a full run's decoder (and vision tower, where it is not what is left out) the rest of the curriculum is
+trained at a quarter of its length, whole and with a part left out, and each is evaluated on the same held-out
+videos. Resumable, as training is.
 """
 
 import argparse
@@ -17,23 +18,21 @@ from .evaluate import SEED, Job, evaluate
 from .export import TEMPO
 
 SCALE = 0.25
-PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # options, and what the whole run has for them
-    "whole": ((), ()),
-    "without vision": (("--no-vision",), ("tokenizer.json", "decoder.pt", "stories.pt")),
-    "without the router's loss": (
-        ("--router-weight", "0"),
-        ("tokenizer.json", "decoder.pt", "stories.pt", "vision.pt"),
-    ),
+_DECODER, _VISION = ("tokenizer.json", "decoder.pt", "stories.pt"), ("vision.pt",)
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # files to start from, and options
+    "whole": (_DECODER + _VISION, ()),
+    "without vision": (_DECODER, ("--no-vision",)),
+    "without the router's loss": (_DECODER + _VISION, ("--router-weight", "0")),
 }
 
 
-def train(work: Path, name: str, corpus: Path, scale: float) -> Path:
+def train(work: Path, name: str, start: Path, corpus: Path, scale: float) -> Path:
     """Train and export one of `PARTS`; gives the model's folder."""
-    options, shared = PARTS[name]
+    files, options = PARTS[name]
     folder = work / name.replace(" ", "-").replace("'", "")
     folder.mkdir(parents=True, exist_ok=True)
-    for file in shared:
-        shutil.copyfile(work / "whole" / file, folder / file)
+    for file in files:
+        shutil.copyfile(start / file, folder / file)
     module = (sys.executable, "-m")
     told = (str(folder), "--corpus", str(corpus), "--scale", str(scale), *options)
     subprocess.run((*module, "training.train", *told), check=True)
@@ -47,16 +46,17 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder for the runs")
     parser.add_argument("report", type=Path)
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--start", type=Path, required=True, help="folder of a full run")
     parser.add_argument("--scale", type=float, default=SCALE, help="part of the full number of steps")
     parser.add_argument("--videos", type=int, default=60, help="held-out videos")
     options = parser.parse_args()
     found = {}
     for name in PARTS:
-        model = train(options.work, name, options.corpus, options.scale)
+        model = train(options.work, name, options.start, options.corpus, options.scale)
         tally = evaluate(options.videos, Job(model, SEED, BudgetOptions(), 0, 1), workers=2)
         found[name] = tally.report()
-    report = {"scale": options.scale, "videos": options.videos, "seed": SEED, "runs": found}
-    options.report.write_text(json.dumps(report, indent=1) + "\n")
+        report = {"scale": options.scale, "videos": options.videos, "seed": SEED, "runs": found}
+        options.report.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

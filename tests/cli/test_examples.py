@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,10 @@ QUESTION = "what color was the car"
 ANSWER = "The car was red."
 
 
-def output(*words: object) -> str:
+def output(*words: object, code: int = 0) -> str:
     here = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True, env=here)
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=here)
+    assert done.returncode == code, done.stderr
     return done.stdout
 
 
@@ -43,3 +45,16 @@ def test_questions_are_answered_in_order() -> None:
     assert (car, black) == (ANSWER, "No, there was no black car.")
     assert f"  ({QUESTION}: most relevant from 2" in shown
     assert "\n  (Is there a black car?: most relevant from " in shown
+
+
+def test_batch_writes_a_line_for_each_video(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    videos = [CHASE, broken, EXAMPLES / "harbour.webm"]
+    shown = output(sys.executable, EXAMPLES / "batch.py", QUESTION, *videos, "--model", "nano", code=7)
+    first, second, third = map(json.loads, shown.splitlines())
+    assert [one["status"] for one in (first, second, third)] == ["ok", "error", "ok"]
+    assert first["answer"]["text"] == ANSWER
+    assert second["error"]["code"] == "video"
+    assert third["answer"]["text"] == "There was no car."
+    output(sys.executable, EXAMPLES / "batch.py", QUESTION, CHASE, "--model", "nano")

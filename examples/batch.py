@@ -1,0 +1,33 @@
+"""Ask one question about many videos with one model load: JSON lines, as `tempo ask --json` writes them.
+
+A video that can't be read gives a line with "status":"error" and doesn't stop the others; the exit status is 7
+if there was one. `jq -r '[.video.path, .answer.text] | @tsv'` makes a table of the lines.
+
+Usage: python batch.py QUESTION VIDEO [VIDEO ...] [--model MODEL] > runs.jsonl
+"""
+
+import argparse
+
+from tempo_cli import Tempo, TempoError
+from tempo_cli.schema import error_to_json, run_to_json
+
+
+def main() -> None:
+    """Read the command line, ask about each video, print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("question")
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--model", default="Vision-CAIR/Tempo-6B")
+    options = parser.parse_args()
+    tempo, failed = Tempo.load(options.model), False
+    for video in options.videos:
+        try:
+            line = run_to_json(tempo.ask(video, options.question))
+        except TempoError as error:
+            line, failed = error_to_json(error, options.question), True
+        print(line, flush=True)
+    raise SystemExit(7 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
