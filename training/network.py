@@ -295,8 +295,7 @@ def _read(
         q = _turn(_norm(own.q_norm, own.q_proj(y).view(shape)).transpose(1, 2), cos, sin)
         if past is not None:
             k, v = (torch.cat(pair, 2) for pair in zip(past[number], (k, v), strict=True))
-        k, v = (part.repeat_interleave(own.num_key_value_groups, 1) for part in (k, v))
-        seen = F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None)
+        seen = F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, enable_gqa=True)
         x = x + own.o_proj(seen.transpose(1, 2).flatten(2))
         y = _norm(layer.post_attention_layernorm, x)
         x = x + layer.mlp.down_proj(F.silu(layer.mlp.gate_proj(y)) * layer.mlp.up_proj(y))

@@ -1,12 +1,15 @@
 """The model that comes along gives true answers about the example videos, through the command."""
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import tempo_cli
 from tempo_cli import Tempo
+from tempo_cli.cli.render import table
 
 from .conftest import Outcome
 
@@ -74,6 +77,16 @@ def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
         "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
     }  # fmt: skip
     assert done.json["warnings"] == []
+
+
+def test_the_table_shows_what_was_relevant_and_counts_the_rest(nano: Tempo) -> None:
+    screen = Console(width=80, file=StringIO())
+    with screen.capture() as shown:
+        screen.print(table(nano.inspect(EXAMPLES / "chase.mp4", "what color was the car"), 2))
+    _, first, second, rest = (line.split() for line in shown.get().splitlines())
+    assert [first[0], second[0]] == ["6", "7"]
+    assert first[4:6] == second[4:6] == ["██████████", "1.00"]
+    assert rest == ["…", "10", "more", "at", "1", "token"]
 
 
 def test_it_is_small_and_ours() -> None:

@@ -43,9 +43,9 @@ def table(run: Run, top: int | None) -> RenderableType:
     if not rest:
         return grid
     low, high = min(rest), max(rest)
-    tokens = f"{low}" if low == high else f"{low}-{high}"
+    tokens = f"{low} token{'s' * (low != 1)}" if low == high else f"{low}-{high} tokens"
     number = len(str(shown[-1].index + 1)) if shown else 1
-    return Group(grid, Text(f"{'…':>{number}}  {len(rest)} more at {tokens} tokens", style="dim"))
+    return Group(grid, Text(f"{'…':>{number}}  {len(rest)} more at {tokens}", style="dim"))
 
 
 def summary(run: Run, width: int) -> Text:
