@@ -10,8 +10,8 @@ budget (average tokens per segment times segments):
 | ata | by relevance, at least 1, the first ones of each segment: what tempo does |
 | even | the same number of every segment, the first ones |
 | frames | all tokens, of as many evenly spread segments as the budget pays (so fewer frames are looked at) |
-| tail | as ata, but the last tokens of each segment |
-| no anchors | as ata, but nothing is kept of irrelevant segments |
+| tail, even tail | as ata and as even, but the last tokens of each segment |
+| no anchors | as ata, but with no smallest number: nothing is kept of irrelevant segments |
 
 Right means: the expected sentence, letter for letter. A needle counts only where a frame of it is sampled:
 others are drawn again, and the report says how many. Frames are painted at the sampled times; `--files` has
@@ -26,12 +26,14 @@ import os
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +50,7 @@ from tempo_cli.model.loading import choose_target
 from tempo_cli.model.pixels import resize
 from tempo_cli.sampling import plan_frames
 from tempo_cli.segments import cut_segments
-from tempo_cli.types import Allocation, Frame, FramePlan, IntArray, MemoryTokens, Segment
+from tempo_cli.types import Allocation, FloatArray, Frame, FramePlan, IntArray, MemoryTokens, Segment
 from training import words
 from training.contents import content_of
 from training.corpus import table_of
@@ -61,8 +63,14 @@ _SIZE = (180, 320)
 _RATE = 2.0  # frames per second of the painted video
 _NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
 _FAMILIES = tuple(_NEED)
-_AVERAGES = (1.0, 1.5, 3.0, 6.0)  # memory tokens per segment: a quarter of two needs, and more
-_RULES = ("ata", "even", "frames", "tail", "no anchors")
+_AVERAGES = (
+    1.0,
+    1.05,
+    1.5,
+    4.0,
+    6.0,
+)  # memory tokens per segment; 1.0 and 1.5 are quarters
+_RULES = ("ata", "even", "frames", "tail", "even tail", "no anchors")
 _SAMPLING = SamplingOptions()
 
 
@@ -95,39 +103,43 @@ def plan_needle(random: Random, minutes: float, seconds: float) -> Needle:
     return Needle(replace(whole, groups=tuple(groups)), start, start + seconds)
 
 
-def sampled(needle: Needle) -> bool:
-    """Whether the model looks at the video while the needle is there."""
-    plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, _SAMPLING)
+def sampled(needle: Needle, sampling: SamplingOptions) -> bool:
+    """Whether a frame of the needle is among those that the model sees."""
+    plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, sampling)
     times = plan.indices / _RATE
     return bool(((times >= needle.start) & (times < needle.end)).any())
 
 
-def painted(
-    needle: Needle, sampling: SamplingOptions, shape: ModelDimensions
-) -> Iterator[tuple[Segment, words.Content]]:
-    """Segments straight from the painter, with what they show."""
-    plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, sampling)
-    times = plan.indices / _RATE
-    painter = Painter(needle.scene, _SIZE)
-    frames = (Frame(position, painter.draw(float(t))) for position, t in enumerate(times))
-    for segment in _cut(frames, plan, shape):
-        seen = [needle.scene.seen(float(times[position])) for position in segment.plan.positions]
-        yield segment, content_of(table_of(seen), 1 / plan.fps)
+Film = Callable[[SamplingOptions], Iterator[tuple[Segment, words.Content]]]  # segments with what they show
 
 
-def filed(
-    needle: Needle, sampling: SamplingOptions, shape: ModelDimensions
-) -> Iterator[tuple[Segment, words.Content]]:
-    """The same through a file."""
+def painted(needle: Needle, shape: ModelDimensions) -> Film:
+    """Segments straight from the painter."""
+
+    def look(sampling: SamplingOptions) -> Iterator[tuple[Segment, words.Content]]:
+        plan = plan_frames(round(needle.scene.duration * _RATE), _RATE, sampling)
+        times = plan.indices / _RATE
+        painter = Painter(needle.scene, _SIZE)
+        frames = (Frame(position, painter.draw(float(t))) for position, t in enumerate(times))
+        for segment in _cut(frames, plan, shape):
+            seen = [needle.scene.seen(float(times[position])) for position in segment.plan.positions]
+            yield segment, content_of(table_of(seen), 1 / plan.fps)
+
+    return look
+
+
+def filed(needle: Needle, shape: ModelDimensions, folder: Path) -> Film:
+    """The same through a file in `folder`."""
     how = Encoding(_SIZE[::-1], _SIZE[::-1], "h264", 26, _RATE, 4)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"needle{how.suffix}"
-        seen = write_video(needle.scene, path, how)
-        interval = needle.scene.duration / min(
-            round(needle.scene.duration * sampling.fps), sampling.max_frames
-        )
+    path = folder / f"needle{how.suffix}"
+    seen = write_video(needle.scene, path, how)
+
+    def look(sampling: SamplingOptions) -> Iterator[tuple[Segment, words.Content]]:
+        interval = 1 / plan_frames(len(seen), _RATE, sampling).fps
         for segment, indices in read_segments(path, shape, sampling):
             yield segment, content_of(table_of(seen[index] for index in indices), interval)
+
+    return look
 
 
 def _cut(frames: Iterator[Frame], plan: FramePlan, shape: ModelDimensions) -> Iterator[Segment]:
@@ -175,21 +187,14 @@ class Reader:
         return tokenizer.decode(ids).strip()
 
 
-def shares(rule: str, relevance: np.ndarray, budget: int, most: int) -> IntArray:
-    """Tokens per segment under a rule; their sum is at most the budget."""
+def shares(rule: str, relevance: FloatArray, budget: int, least: int, most: int) -> IntArray:
+    """Tokens per segment under a rule, tails as heads; their sum is at most the budget."""
     count = len(relevance)
-    if rule == "even":
+    if rule in ("even", "even tail"):
         extra = np.zeros(count, np.int64)
         extra[np.linspace(0, count - 1, min(count, budget % count)).round().astype(int)] = 1
         return np.minimum(budget // count + extra, most)
-    if rule == "no anchors":
-        low, high = float(relevance.min()), float(relevance.max())
-        scaled = (relevance - low) / max(high - low, 1e-8)
-        tokens = np.floor(scaled * most).astype(np.int64)
-        while tokens.sum() > budget:
-            tokens[int(np.argmax(tokens))] -= 1
-        return tokens
-    return allocate(relevance, budget, 1, most).tokens
+    return allocate(relevance, budget, 0 if rule == "no anchors" else least, most).tokens
 
 
 def flipped(memory: MemoryTokens, tokens: IntArray) -> MemoryTokens:
@@ -210,65 +215,85 @@ class Result:
 
 @dataclass(frozen=True)
 class Trial:
-    """One video: its results, for each question whether a segment with the needle ranked first, and how many
-    needles were drawn until a frame of one was sampled."""
+    """One video.
+
+    Attributes:
+        results: of every question, budget and rule.
+        hits: for each question, whether a segment that shows the needle ranked first.
+        drawn: needles that were drawn until a frame of one was sampled.
+        looked: for each budget, whether "frames" samples a frame of it.
+    """
 
     results: list[Result]
     hits: list[bool]
     drawn: int
+    looked: dict[float, bool]
 
 
 def try_video(reader: Reader, random: Random, minutes: float, seconds: float, files: bool) -> Trial:
     """Every question under every rule and budget; none where the needle's frames settle no answer."""
     needle, drawn = plan_needle(random, minutes, seconds), 1
-    while not sampled(needle):
+    while not sampled(needle, _SAMPLING):
         needle, drawn = plan_needle(random, minutes, seconds), drawn + 1
-    source = filed if files else painted
-    pairs = list(source(needle, _SAMPLING, reader.shape))
+    with tempfile.TemporaryDirectory() as folder:
+        film = filed(needle, reader.shape, Path(folder)) if files else painted(needle, reader.shape)
+        return _ask(reader, random, needle, film, drawn)
+
+
+def _ask(reader: Reader, random: Random, needle: Needle, film: Film, drawn: int) -> Trial:
+    pairs = list(film(_SAMPLING))
     contents = [content for _, content in pairs]
     times = [segment.plan.time for segment, _ in pairs]
-    group = next(g for g in needle.scene.groups if g[0].start == needle.start)
-    most, count = reader.shape.memory_tokens, len(pairs)
+    kind = next(group for group in needle.scene.groups if group[0].start == needle.start)[0].kind
     asked = []
     for family in _FAMILIES:
-        kind = group[0].kind
         question = words.Question(family, words.phrase(random, family, kind, None), kind, None)
         right = words.answer(question, contents, times)
         if right is not None and any(words.relevance(question, content) for content in contents):
             asked.append((question, right))
     if not asked:
-        return Trial([], [], drawn)
+        return Trial([], [], drawn, {})
     texts = [question.text for question, _ in asked]
     memories = reader.compress([segment for segment, _ in pairs], texts)
-    fewer = {
-        average: _fewer_frames(reader, needle, texts, int(average * count) // most, files)
-        for average in _AVERAGES
-    }
+    budgets = {average: int(average * len(pairs)) for average in _AVERAGES}
+    sparse = {average: _fewer(budget, reader.shape) for average, budget in budgets.items()}
+    fewer = {s.max_frames: _from_fewer_frames(reader, film, s, texts) for s in sparse.values()}
     results, hits = [], []
     for number, ((question, right), memory) in enumerate(zip(asked, memories, strict=True)):
         states = np.array([bool(words.relevance(question, content)) for content in contents])
         hits.append(bool(states[int(memory.relevance.argmax())]))
-        for average in _AVERAGES:
+        told: dict[tuple[bool, bytes], str] = {}  # the same tokens give the same answer
+        for average, budget in budgets.items():
             for rule in _RULES:
                 if rule == "frames":
-                    text = fewer[average][number]
+                    text = fewer[sparse[average].max_frames][number]
                 else:
-                    tokens = shares(rule, memory.relevance, int(average * count), most)
-                    kept = flipped(memory, tokens) if rule == "tail" else memory
-                    text = reader.answer(times, kept, tokens, question.text)
+                    tokens = shares(
+                        rule, memory.relevance, budget, reader.shape.min_tokens, reader.shape.memory_tokens
+                    )
+                    tail = rule.endswith("tail")
+                    key = tail, tokens.tobytes()
+                    if key not in told:
+                        kept = flipped(memory, tokens) if tail else memory
+                        told[key] = reader.answer(times, kept, tokens, question.text)
+                    text = told[key]
                 results.append(Result(question.family, average, rule, text == right))
-    return Trial(results, hits, drawn)
+    return Trial(results, hits, drawn, {average: sampled(needle, s) for average, s in sparse.items()})
 
 
-def _fewer_frames(
-    reader: Reader, needle: Needle, questions: Sequence[str], segments: int, files: bool
+def _fewer(budget: int, shape: ModelDimensions) -> SamplingOptions:
+    """So few frames that the budget pays for all tokens of their segments."""
+    return replace(_SAMPLING, max_frames=max(1, budget // shape.memory_tokens) * _SAMPLING.window)
+
+
+def _from_fewer_frames(
+    reader: Reader, film: Film, sampling: SamplingOptions, questions: Sequence[str]
 ) -> list[str]:
-    """Answers from so many segments with all their tokens."""
-    sampling = replace(_SAMPLING, max_frames=max(1, segments) * _SAMPLING.window)
-    pairs = list((filed if files else painted)(needle, sampling, reader.shape))
-    tokens = np.full(len(pairs), reader.shape.memory_tokens, np.int64)
-    times = [segment.plan.time for segment, _ in pairs]
-    memories = reader.compress([segment for segment, _ in pairs], questions)
+    """Answers from all tokens of so few frames."""
+    segments = [segment for segment, _ in film(sampling)]
+    tokens = np.full(len(segments), reader.shape.memory_tokens, np.int64)
+    times = [segment.plan.time for segment in segments]
+    memories = reader.compress(segments, questions)
     return [
         reader.answer(times, memory, tokens, question)
         for memory, question in zip(memories, questions, strict=True)
@@ -301,6 +326,25 @@ def tally(trials: Sequence[Trial]) -> Scores:
     return found
 
 
+def summed_up(trials: Sequence[Trial], scores: Scores) -> dict[str, Any]:
+    """What a report says of the videos of one length."""
+    found: dict[str, Any] = {
+        "needle first": share([hit for trial in trials for hit in trial.hits]),
+        "needle sampled": share([n == 0 for trial in trials for n in range(trial.drawn)]),
+    }
+    for average in _AVERAGES:
+        looked = [trial.looked[average] for trial in trials if trial.looked]
+        found[f"needle sampled by frames {average:g}"] = share(looked)
+    for family, average in product(_FAMILIES, _AVERAGES):
+        own = {rule: scores[family, average, rule] for rule in _RULES}
+        pairs = list(zip(own["ata"], own["even"], strict=True))
+        found[f"{family} {average:g}"] = {rule: share(right) for rule, right in own.items()} | {
+            "only ata": sum(ata > even for ata, even in pairs),
+            "only even": sum(even > ata for ata, even in pairs),
+        }
+    return found
+
+
 def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
     """The longest videos at every budget, and every length at a quarter of what the answer needs."""
     from matplotlib.figure import Figure
@@ -309,7 +353,9 @@ def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
     left, right = figure.subplots(1, 2, sharey=True)
     family, lengths = _FAMILIES[0], sorted(scores)
     quarter = _NEED[family] / 4
-    colours = dict(zip(_RULES, ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#178a50"), strict=True))
+    colours = dict(
+        zip(_RULES, ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#b58fd6", "#178a50"), strict=True)
+    )
     for rule, colour in colours.items():
         for axes, places, picked in (
             (left, _AVERAGES, [scores[lengths[-1]][family, average, rule] for average in _AVERAGES]),
@@ -361,15 +407,11 @@ def main() -> None:
                 trials = list(pool.map(one, range(chosen.videos)))
                 found = scores[minutes] = tally(trials)
                 name = f"{seconds:g} s in {minutes:g} min"
-                first = [hit for trial in trials for hit in trial.hits]
-                looked_at = [number == 0 for trial in trials for number in range(trial.drawn)]
-                facts[name] = {"needle first": share(first), "needle sampled": share(looked_at)}
-                for family in _FAMILIES:
-                    for average in _AVERAGES:
-                        own = [share(found[family, average, rule]) for rule in _RULES]
-                        facts[name][f"{family} {average:g}"] = dict(zip(_RULES, own, strict=True))
-                        shown = [round(part["right"]) if part["n"] else None for part in own]
-                        rows.append((f"{name}, {family}", average, *shown, own[0]["n"]))
+                facts[name] = summed_up(trials, found)
+                for family, average in product(_FAMILIES, _AVERAGES):
+                    own = facts[name][f"{family} {average:g}"]
+                    right = [round(own[rule]["right"]) if own[rule]["n"] else None for rule in _RULES]
+                    rows.append((f"{name}, {family}", average, *right, own[_RULES[0]]["n"]))
                 print(f"done: {name}, needle first: {facts[name]['needle first']}", file=sys.stderr)
             if chosen.plot and seconds == chosen.seconds[0]:
                 draw(chosen.plot, seconds, scores)

@@ -1,8 +1,8 @@
-"""`python -m training.ablate WORK OUT.json --corpus FOLDER --start RUN`: what parts of the curriculum are worth.
+"""What parts of the curriculum are worth: `python -m training.ablate WORK OUT.json --corpus FOLDER --start RUN`.
 
 From a full run's decoder (and vision tower, where it is not what is left out) the rest of the curriculum is
 trained at a quarter of its length, whole and with a part left out, and each is evaluated on the same held-out
-videos. Resumable, as training is.
+videos. Resumable, as training is; a part that the report holds is not done again.
 """
 
 import argparse
@@ -50,13 +50,18 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=SCALE, help="part of the full number of steps")
     parser.add_argument("--videos", type=int, default=60, help="held-out videos")
     options = parser.parse_args()
+    facts = {"scale": options.scale, "videos": options.videos, "seed": SEED}
     found = {}
-    for name in PARTS:
+    if options.report.exists():
+        earlier = json.loads(options.report.read_text())
+        found = earlier.pop("runs")
+        if earlier != facts:
+            raise SystemExit(f"{options.report} holds other runs: {earlier}")
+    for name in [name for name in PARTS if name not in found]:
         model = train(options.work, name, options.start, options.corpus, options.scale)
         tally = evaluate(options.videos, Job(model, SEED, BudgetOptions(), 0, 1), workers=2)
         found[name] = tally.report()
-        report = {"scale": options.scale, "videos": options.videos, "seed": SEED, "runs": found}
-        options.report.write_text(json.dumps(report, indent=1) + "\n")
+        options.report.write_text(json.dumps({**facts, "runs": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def questions_about(random: Random, contents: Sequence[Content], times: Sequence
     asked = []
     for family in (*FAMILIES, "absent", "absent"):
         there, held_out = family != "absent", bool(random.random() < 0.5)
-        own = family if there else str(random.choice([name for name in FAMILIES if name != "direction"]))
+        own = family if there else str(random.choice(FAMILIES))
         for _ in range(20):
             question = words.ask(random, contents, own, there, held_out)
             answer = words.answer(question, contents, times) if question else None
@@ -151,18 +151,11 @@ def questions_about(random: Random, contents: Sequence[Content], times: Sequence
     return asked
 
 
-def by_command(model: Path, video: Path, question: str) -> str:
+def by_command(model: Path, video: Path, question: str, budget: BudgetOptions) -> str:
     """What the installed `tempo ask` prints in a pipe."""
-    command = [
-        Path(sys.executable).with_name("tempo"),
-        "ask",
-        "--model",
-        model,
-        "--quiet",
-        "--",
-        video,
-        question,
-    ]
+    tempo = Path(sys.executable).with_name("tempo")
+    options = ("--model", model, "--budget", str(budget.budget), "--quiet")
+    command = (tempo, "ask", *options, "--", video, question)
     done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     return done.stdout.strip()
 
@@ -202,7 +195,7 @@ def one_video(number: int, job: Job) -> Told:
         command = []
         if number < job.commands:
             one = asked[int(random.integers(len(asked)))]
-            command.append(by_command(job.model, path, one.question.text) == one.answer)
+            command.append(by_command(job.model, path, one.question.text, job.budget) == one.answer)
     return list(zip(asked, runs, strict=True)), contents, path, command
 
 
@@ -226,7 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("report", type=Path)
-    parser.add_argument("--videos", type=int, default=200)
+    parser.add_argument("--videos", type=int, default=120)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--budget", type=int, default=BudgetOptions().budget)
     parser.add_argument("--commands", type=int, default=50, help="questions that the installed command gets")

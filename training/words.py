@@ -253,8 +253,6 @@ def phrase(random: Random, family: str, kind: int | None, colour: int | None, he
     else:
         text = str(random.choice(PHRASINGS[family][:-HELD_OUT]))
     text = text.format(it=it, a=a(it), tint=tint).replace("a orange", "an orange")
-    if held_out:
-        return text
     if random.random() < 0.1 and text[-1] in "?." and " video" not in text and " here" not in text:
         text = text[:-1] + str(random.choice(_WHERE)) + text[-1]
     if random.random() < 0.15:

@@ -94,6 +94,10 @@ def test_a_pure_module_decides_without_torch_files_or_chance(name):
     assert name not in importers("tempo_cli.video", "tempo_cli.model", "tempo_cli.pipeline", "tempo_cli.cli")
 
 
+def test_nothing_needs_what_trains_and_measures():
+    assert importers("training", "bench", "tests") == set()
+
+
 def test_only_video_starts_processes():
     assert importers("subprocess", "multiprocessing", "os.system", "os.popen") <= inside("video")
 
