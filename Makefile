@@ -38,7 +38,9 @@ nano: $(READY)  ## train the model that ships with tempo anew: resumable, up to 
 	$(BIN)/python -m training.corpus work/corpus
 	$(BIN)/python -m training.train work/nano --corpus work/corpus
 	$(BIN)/python -m training.export work/nano src/tempo_cli/nano
-	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano work/report.json
+	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano training/results/seed-0.json
+	cp work/nano/log.jsonl training/results/seed-0-log.jsonl
+	$(BIN)/python -m training.tables
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -39,6 +39,7 @@ from .video import FFMPEG, random_encoding, write_video
 from .words import FAMILIES, Content, Question
 
 SEED = 777_000
+_DENIALS = ("There was no", "No, ")
 _RATES = (2.0, 4.0, 8.0, 12.0, 25.0)
 
 
@@ -75,6 +76,7 @@ class Tally:
                 "question": asked.question.text,
                 "right": asked.answer,
                 "answer": text,
+                "mistake": mistake(asked, text),
             }
             self.wrong.append(told)
         states = [words.relevance(asked.question, content) for content in contents]
@@ -104,7 +106,19 @@ class Tally:
                 "absent: highest relevance under 0.5": share(absent),
             },
             "installed command answers rightly": share(self.command),
+            "mistakes": dict(Counter(told["mistake"] for told in self.wrong).most_common()),
         }
+
+
+def mistake(asked: Asked, text: str) -> str:
+    """What sort of mistake a wrong answer is."""
+    denies = text.startswith(_DENIALS)
+    if not asked.there:
+        return "denies with another sentence" if denies else "claims what is not there"
+    if denies:
+        return "denies what is there"
+    lists = asked.question.family in ("together", "describe")
+    return "errs in a list" if lists else "errs in a single thing"
 
 
 def share(right: Sequence[bool]) -> dict[str, float]:
@@ -230,7 +244,7 @@ def main() -> None:
     job = Job(options.model, options.seed, budget, options.commands, threads)
     tally = evaluate(options.videos, job, options.workers)
     report = {"videos": options.videos, "seed": options.seed, "budget": options.budget, **tally.report()}
-    options.report.write_text(json.dumps({**report, "wrong": tally.wrong[:200]}, indent=1) + "\n")
+    options.report.write_text(json.dumps({**report, "wrong": tally.wrong}, indent=1) + "\n")
     print(json.dumps(report, indent=1))
 
 

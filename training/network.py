@@ -1,9 +1,9 @@
 """The model in training: the package's own modules, run on batches of unequal length.
 
-The package reads one segment's shape at a time and never pads; training pads on the left, hides the padding
-with masks, and shares keys and values: those of the system prompt among all segments, those of a segment's
-frames among the questions about it. `tests/training/test_network.py` checks that both ways give the same
-numbers.
+The package reads one segment's shape at a time and never pads. Training pads what the compressor reads on the
+left, hiding it with masks, and what the decoder reads on the right. It shares keys and values: those of the
+system prompt among all segments, those of a segment's frames among the questions about it.
+`tests/training/test_network.py` checks that both ways give the same numbers.
 
 | value | shape |
 |---|---|

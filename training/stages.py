@@ -377,14 +377,16 @@ class Long:
         stories = []
         for number in chosen:
             example = examples[number]
-            rows = idle[random.integers(max(len(idle), 1), size=count)]
+            fill = idle if len(idle) else np.zeros(1, np.int64)  # then none is left between its own
+            rows = fill[random.integers(len(fill), size=count)]
             order = np.sort(random.permutation(count)[: self.own])
             rows[order] = np.arange(number * self.own, (number + 1) * self.own)
             times, _ = story_times(random, count)
             contents = [words.Content()] * count
             for place, content in zip(order, example.contents, strict=True):
                 contents[place] = content
-            answer = words.answer(example.question, contents, times) or example.answer
+            answer = words.answer(example.question, contents, times)
+            assert answer is not None  # segments that show nothing leave what is settled settled
             longer = replace(example, contents=tuple(contents), times=times, answer=answer)
             kept = keep(random, longer, relevance[rows])
             projected = model.decoder.projector(memory[model.put(rows)])

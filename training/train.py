@@ -27,6 +27,7 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "MALLOC_TOP_PAD_": "500000000",
     "OMP_NUM_THREADS": "1",
 }
+_FREE = {"device", "halt"}  # options that may differ where a run goes on
 STAGES = ("vision", "decoder", "stories", "compressor", "together", "long")
 
 
@@ -63,7 +64,9 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             continue
         if name == "compressor":
             join(model, options.work, options.vision)
-        trainer.run(stages[name], STAGES.index(name))  # type: ignore[arg-type]
+        trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
+        if options.halt is not None:
+            break
     if world > 1:
         dist.destroy_process_group()
 
@@ -77,17 +80,26 @@ def join(model: Nano, folder: Path, vision: bool) -> None:
         model.load_state_dict(part, strict=False)
 
 
-def _note_run(options: argparse.Namespace) -> None:
-    """Say in the log what runs, with the exact versions."""
+def note_run(options: argparse.Namespace) -> None:
+    """Say in the log what runs, with the exact versions; a run goes on only as it began.
+
+    Raises:
+        SystemExit: the folder holds a run with other options.
+    """
     names = ("torch", "transformers", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+    log = options.work / "log.jsonl"
+    if log.exists():
+        begun = json.loads(log.read_text().partition("\n")[0])["run"]
+        if any(facts[name] != begun[name] for name in facts.keys() - _FREE):
+            raise SystemExit(f"{options.work} holds a run with other options: {begun}")
     line = {
         "run": facts,
         "python": platform.python_version(),
         "versions": {name: version(name) for name in names},
     }
-    with (options.work / "log.jsonl").open("a") as log:
-        log.write(json.dumps(line) + "\n")
+    with log.open("a") as lines:
+        lines.write(json.dumps(line) + "\n")
 
 
 def main() -> None:
@@ -103,16 +115,19 @@ def main() -> None:
     parser.add_argument("--device", default=default, help="all processes use it")
     parser.add_argument("--no-vision", dest="vision", action="store_false", help="ablation")
     parser.add_argument("--router-weight", type=float, default=1.0, help="0 for the ablation")
+    parser.add_argument("--halt", type=int, help="steps after which the next stage stops; for ablations")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         os.execve(
             sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR
         )
     options.work.mkdir(parents=True, exist_ok=True)
-    _note_run(options)
+    note_run(options)
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
-        tokenizer.write_text(learn_tokenizer())
+        fresh = tokenizer.with_suffix(".new")
+        fresh.write_text(learn_tokenizer())
+        fresh.replace(tokenizer)
     alone = [["decoder", "stories"], ["vision"]] if options.vision else [["decoder", "stories"]]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]

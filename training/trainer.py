@@ -43,11 +43,12 @@ class Trainer:
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
 
-    def run(self, stage: Stage, number: int) -> None:
+    def run(self, stage: Stage, number: int, halt: int | None = None) -> None:
         """Train a stage to its end, going on where an earlier run stopped.
 
         Args:
             number: of the stage, so that no two stages draw the same batches.
+            halt: stop after so many steps, to go on later.
         """
         partial = self.folder / f"{stage.name}.part.pt"
         modules = list(stage.learns(self.model))
@@ -58,7 +59,8 @@ class Trainer:
         first = self._resume(partial, optimizers, modules)
         started, seen = time.perf_counter(), first
         mean: dict[str, list[float]] = {}
-        for step in range(first, stage.steps):
+        end = stage.steps if halt is None else min(halt, stage.steps)
+        for step in range(first, end):
             scale = _schedule(step, stage.steps)
             for optimizer in optimizers:
                 for group in optimizer.param_groups:
@@ -73,15 +75,17 @@ class Trainer:
                 optimizer.step()
             for name, value in (scores | {"loss": float(loss.detach())}).items():
                 mean.setdefault(name, []).append(value)
-            if (step + 1) % _LOG_EVERY == 0 or step + 1 == stage.steps:
+            if (step + 1) % _LOG_EVERY == 0 or step + 1 == end:
                 speed = (time.perf_counter() - started) / (step + 1 - seen)
                 self._log(stage.name, step + 1, mean, speed)
                 mean = {}
-            if (step + 1) % _CHECK_EVERY == 0 or step + 1 == stage.steps:
+            if (step + 1) % _CHECK_EVERY == 0 or step + 1 == end:
                 self._check(stage, step + 1)
             if (step + 1) % _SAVE_EVERY == 0 and self.rank == 0:
                 _save(partial, self._state(modules, optimizers, step + 1))
-        if self.rank == 0:
+        if self.rank == 0 and end < stage.steps:
+            _save(partial, self._state(modules, optimizers, end))
+        elif self.rank == 0:
             _save(self.folder / f"{stage.name}.pt", self.model.state_dict())
             partial.unlink(missing_ok=True)
         if self.world > 1:

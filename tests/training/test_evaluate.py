@@ -61,6 +61,23 @@ def test_an_answer_is_right_letter_for_letter():
     assert tally.wrong[0]["video"] == "a.mp4"
 
 
+@pytest.mark.parametrize(
+    ("family", "about", "text", "expected"),
+    [
+        ("colour", "car", "There was no car.", "denies what is there"),
+        ("presence", "red car", "No, there was no red car.", "denies what is there"),
+        ("colour", "car", "The car was blue.", "errs in a single thing"),
+        ("describe", "car", "A blue car, alone.", "errs in a list"),
+        ("together", "plane", "The plane was alone.", "claims what is not there"),
+        ("presence", "plane", "There was no plane.", "denies with another sentence"),
+    ],
+)
+def test_mistakes_have_their_sorts(family, about, text, expected):
+    tally, story = Tally(), (EMPTY, CAR, FISH)
+    tally.add(asked(family, about, story), run(text, 0, 1, 0), story, Path("a"))
+    assert tally.report()["mistakes"] == {expected: 1}
+
+
 def test_hardly_seen_segments_count_neither_for_the_router_nor_against_it():
     tally, told = Tally(), asked("colour", "car", STORY)
     tally.add(told, run("", 0.1, 0.5, 0.2, 0.9), STORY, Path("a"))  # the last one hardly shows a car

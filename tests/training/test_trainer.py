@@ -1,5 +1,6 @@
 """The loop: decided by its seed, and an interrupted run ends where an uninterrupted one does."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from json import loads
@@ -13,7 +14,7 @@ from torch import Tensor
 from training import corpus, trainer
 from training.network import Nano
 from training.stages import Long, Reading, Scores, Stage, Vision
-from training.train import join
+from training.train import join, note_run
 from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
 
 from .conftest import new_model
@@ -71,7 +72,11 @@ def run(tokenizer_json, shelf, tmp_path) -> Callable[..., dict[str, Tensor]]:
     """Train a stage in a folder; gives every weight, the stage's own among them."""
 
     def trained(
-        stage: Stage | Stopping, name: str = "run", seed: int = 0, turn: float = 1.0
+        stage: Stage | Stopping,
+        name: str = "run",
+        seed: int = 0,
+        turn: float = 1.0,
+        halt: int | None = None,
     ) -> dict[str, Tensor]:
         model = new_model(tokenizer_json)
         with torch.no_grad():
@@ -79,7 +84,7 @@ def run(tokenizer_json, shelf, tmp_path) -> Callable[..., dict[str, Tensor]]:
                 weight *= turn
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        Trainer(model, folder, seed, [shelf], [shelf]).run(stage, 1)  # type: ignore[arg-type]
+        Trainer(model, folder, seed, [shelf], [shelf]).run(stage, 1, halt)  # type: ignore[arg-type]
         own = getattr(stage, "heads", None)
         return model.state_dict() | (
             {f"heads.{key}": value for key, value in own.state_dict().items()} if own else {}
@@ -113,6 +118,16 @@ def interrupted_and_not(run: Callable[..., dict[str, Tensor]], made: Callable[[]
 @pytest.mark.parametrize("made", [vision, reading, long])
 def test_an_interrupted_run_ends_with_the_same_weights(run, made):
     assert interrupted_and_not(run, made)
+
+
+def test_a_halted_run_goes_on_later(run, tmp_path):
+    whole = run(vision(), "whole")
+    run(vision(), "halted", halt=3)
+    assert sorted(path.name for path in (tmp_path / "halted").iterdir()) == ["log.jsonl", "vision.part.pt"]
+    assert same(whole, run(vision(), "halted", turn=0.5))
+    told = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "halted")]
+    steps = [[loads(line)["step"] for line in lines if "held out" in line] for lines in told]
+    assert steps == [[3, 4], [3, 4]]
 
 
 def test_a_stage_leaves_its_weights_and_a_log(run, tmp_path, fresh, shelf):
@@ -199,3 +214,18 @@ def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
     assert [shelf.frames.shape[2:4] for shelf in shelves[TRAINED_ON]] == [(64, 96), (96, 64)]
     assert [shelf.frames.shape[2:4] for shelf in shelves[HELD_OUT]] == [(96, 64)]
     assert sum(len(shelf) for own in shelves.values() for shelf in own) == len(segments.place)
+
+
+def test_a_run_goes_on_only_as_it_began(tmp_path):
+    begun = {"work": tmp_path, "corpus": tmp_path, "seed": 1, "scale": 1.0, "device": "cpu"}
+    note_run(Namespace(**begun))
+    note_run(Namespace(**begun | {"device": "cuda"}))
+    lines = [loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["run"] for line in lines] == [
+        {"seed": 1, "scale": 1.0, "device": device} for device in ("cpu", "cuda")
+    ]
+    assert lines[0]["versions"]["torch"] == torch.__version__
+    for changed in ({"seed": 2}, {"scale": 0.5}):
+        with pytest.raises(SystemExit, match="holds a run with other options"):
+            note_run(Namespace(**begun | changed))
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2

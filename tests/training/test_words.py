@@ -329,3 +329,14 @@ def test_a_kind_that_is_there_in_two_colours_is_asked_for_with_its_colour():
             asked = words.ask(random, story, family, answerable=True)
             assert asked.colour is not None
             assert words.answer(asked, story, TIMES) is not None
+
+
+def test_new_phrasings_are_dressed_as_known_ones():
+    random = np.random.default_rng(0)
+    for held_out in (False, True):
+        told = [phrase(random, "colour", 2, None, held_out) for _ in range(600)]
+        assert any(text.startswith(words._BEFORE) for text in told)
+        assert any("colour" in text for text in told)
+        small = sum(text[0].islower() for text in told)
+        bare = sum(text[-1] not in ".?" for text in told)
+        assert (small / 600, bare / 600) == (pytest.approx(0.25, abs=0.08), pytest.approx(0.25, abs=0.08))
