@@ -1,9 +1,10 @@
 """How long before a command does anything, and does `--help` stay light?
 
 Measures the seconds of whole processes, in turns, after a first round that fills the file caches (its
-seconds are shown too): an empty Python, the installed `tempo --help`, imports of ours and of torch, and a whole
-answer by the model that comes along, from the start of the process to its end. Then lists which heavy modules
-`tempo --help` imports. The exit status is 1 if torch is among them, or if the answer takes 10 s or more.
+seconds are shown too): an empty Python, the installed `tempo --help`, imports of ours and of torch, and a
+whole answer by the model that comes along, from the start of the process to its end. Then lists which heavy
+modules `tempo --help` imports. The exit status is 1 if torch is among them, or if the answer takes 10 s or
+more.
 
 Run: python bench/startup.py [--runs 7]
 """
