@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .conftest import on_terminal
+
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 CHASE = EXAMPLES / "chase.mp4"
 QUESTION = "what color was the car"
@@ -58,3 +60,15 @@ def test_batch_writes_a_line_for_each_video(tmp_path: Path) -> None:
     assert second["error"]["code"] == "video"
     assert third["answer"]["text"] == "There was no car."
     output(sys.executable, EXAMPLES / "batch.py", QUESTION, CHASE, "--model", "nano")
+
+
+def test_the_readme_shows_what_is_shown() -> None:
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    words, printed = re.findall(r"```\n\$ tempo ask examples/chase.mp4 (.*)\n([^`]*)```", text)[0]
+    code, shown = on_terminal("ask", CHASE, *words.split(), "--color", "never", "--quiet", columns=100)
+    assert code == 0
+    expected, found = (
+        [line.rstrip() for line in part.partition(" · decode ")[0].splitlines()] for part in (printed, shown)
+    )
+    assert found == expected
+    assert expected[0] == ANSWER
