@@ -345,40 +345,41 @@ def summed_up(trials: Sequence[Trial], scores: Scores) -> dict[str, Any]:
     return found
 
 
-def draw(path: Path, seconds: float, scores: dict[float, Scores]) -> None:
+def draw(path: Path, seconds: float, minutes: Sequence[float], facts: dict[str, Any]) -> None:
     """The longest videos at every budget, and every length at a quarter of what the answer needs."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(10.4, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    family, lengths = _FAMILIES[0], sorted(scores)
+    family, lengths = _FAMILIES[0], sorted(minutes)
     quarter = _NEED[family] / 4
-    colours = dict(
-        zip(_RULES, ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#b58fd6", "#178a50"), strict=True)
-    )
-    for rule, colour in colours.items():
+    told = {length: facts[f"{seconds:g} s in {length:g} min"] for length in lengths}
+    colours = ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#b58fd6", "#178a50")
+    for rule, colour in zip(_RULES, colours, strict=True):
         for axes, places, picked in (
-            (left, _AVERAGES, [scores[lengths[-1]][family, average, rule] for average in _AVERAGES]),
-            (right, lengths, [scores[length][family, quarter, rule] for length in lengths]),
+            (left, _AVERAGES, [told[lengths[-1]][f"{family} {average:g}"][rule] for average in _AVERAGES]),
+            (right, lengths, [told[length][f"{family} {quarter:g}"][rule] for length in lengths]),
         ):
-            told = [(place, share(own)) for place, own in zip(places, picked, strict=True) if own]
-            middle = [one["right"] for _, one in told]
-            axes.plot([place for place, _ in told], middle, "o-", color=colour, label=rule, markersize=4)
+            known = [(place, own) for place, own in zip(places, picked, strict=True) if own["n"]]
+            where, low, middle, high = zip(
+                *((place, own["from"], own["right"], own["to"]) for place, own in known), strict=True
+            )
+            axes.plot(where, middle, "o-", color=colour, label=rule, markersize=4)
             if rule in ("ata", "even"):
-                low, high = ([one[edge] for _, one in told] for edge in ("from", "to"))
-                axes.fill_between([place for place, _ in told], low, high, color=colour, alpha=0.15, lw=0)
+                axes.fill_between(where, low, high, color=colour, alpha=0.15, lw=0)
     for axes, ticks, label, title in (
         (left, _AVERAGES, "memory tokens per segment", f"{seconds:g} s in {lengths[-1]:g} minutes"),
         (right, lengths, "minutes of video", f"{quarter:g} tokens per segment"),
     ):
         axes.set_xscale("log")
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        shown = [tick for tick in ticks if tick != 1.05]  # it would stand on 1
+        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.minorticks_off()
         axes.set(xlabel=label, title=title, ylim=(-3, 103))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     left.set_ylabel(f"right descriptions, % ({_NEED[family]} tokens needed)")
-    right.legend(frameon=False, fontsize="small")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right center", frameon=False)
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
@@ -398,23 +399,21 @@ def main() -> None:
     threads = max(1, (os.cpu_count() or 1) // chosen.workers)
     with ProcessPoolExecutor(chosen.workers, get_context("spawn")) as pool:
         for seconds in chosen.seconds:
-            scores: dict[float, Scores] = {}
             for minutes in chosen.minutes:
                 one = partial(
                     _one_video, model=chosen.model, device=chosen.device, threads=threads, minutes=minutes,
                     seconds=seconds, files=chosen.files,
                 )  # fmt: skip
                 trials = list(pool.map(one, range(chosen.videos)))
-                found = scores[minutes] = tally(trials)
                 name = f"{seconds:g} s in {minutes:g} min"
-                facts[name] = summed_up(trials, found)
+                facts[name] = summed_up(trials, tally(trials))
                 for family, average in product(_FAMILIES, _AVERAGES):
                     own = facts[name][f"{family} {average:g}"]
                     right = [round(own[rule]["right"]) if own[rule]["n"] else None for rule in _RULES]
                     rows.append((f"{name}, {family}", average, *right, own[_RULES[0]]["n"]))
                 print(f"done: {name}, needle first: {facts[name]['needle first']}", file=sys.stderr)
             if chosen.plot and seconds == chosen.seconds[0]:
-                draw(chosen.plot, seconds, scores)
+                draw(chosen.plot, seconds, chosen.minutes, facts)
     header = ("needle, question", "tokens/segment", *(f"{rule} %" for rule in _RULES), "n")
     report(
         "needle", header, rows, chosen, neighbours, videos=chosen.videos, files=chosen.files, results=facts
