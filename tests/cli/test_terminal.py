@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -81,7 +82,12 @@ def children(parent: int) -> list[int]:
 
 def decoding(parent: int, video: Path) -> list[int]:
     """Children that have to do with the video, from the moment they are forked."""
-    return [pid for pid in children(parent) if bytes(video) in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in children(parent):
+        with suppress(OSError):  # it is gone already
+            if bytes(video) in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def alive(pid: int) -> bool:
