@@ -63,13 +63,7 @@ _SIZE = (180, 320)
 _RATE = 2.0  # frames per second of the painted video
 _NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
 _FAMILIES = tuple(_NEED)
-_AVERAGES = (
-    1.0,
-    1.05,
-    1.5,
-    4.0,
-    6.0,
-)  # memory tokens per segment; 1.0 and 1.5 are quarters
+_AVERAGES = (1.0, 1.05, 1.5, 4.0, 6.0)  # memory tokens per segment; 1.0 and 1.5 are quarters
 _RULES = ("ata", "even", "frames", "tail", "even tail", "no anchors")
 _SAMPLING = SamplingOptions()
 

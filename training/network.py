@@ -106,12 +106,13 @@ class Nano(nn.Module):
         each = len(questions) // len(frames)
         head = text.embed_tokens(self.put(self._prompts.system))[None]
         here = torch.arange(head.shape[1], device=self.device).expand(3, 1, -1)
-        system = _keys(text, head, text.rotary_emb(head, here), None, None, None)
+        _, system = _read(text, head, text.rotary_emb(head, here), None, None, None, keys_only=True)
         system = [(k.expand(len(frames), -1, -1, -1), v.expand(len(frames), -1, -1, -1)) for k, v in system]
         visual = (first.ids == self._prompts.pad)[..., None]
         x = text.embed_tokens(first.ids).masked_scatter(visual, merged)
         added = torch.zeros_like(x).masked_scatter(visual, deep)
-        seen = _keys(text, x, text.rotary_emb(x, first.positions), first.mask, system, added)
+        rotation = text.rotary_emb(x, first.positions)
+        _, seen = _read(text, x, rotation, first.mask, system, added, keys_only=True)
         past = [
             tuple(torch.cat(pair, 2).repeat_interleave(each, 0) for pair in zip(*parts, strict=True))
             for parts in zip(system, seen, strict=True)
@@ -302,18 +303,6 @@ def _read(
         if added is not None and number == 0:
             x = x + added
     return x, pairs
-
-
-def _keys(
-    model: Any,
-    x: Tensor,
-    rotation: tuple[Tensor, Tensor],
-    mask: Tensor | None,
-    past: Pairs | None,
-    added: Tensor | None,
-) -> Pairs:
-    """Keys and values of what later tokens will look at."""
-    return _read(model, x, rotation, mask, past, added, keys_only=True)[1]
 
 
 def _norm(norm: Any, x: Tensor) -> Tensor:
