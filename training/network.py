@@ -34,6 +34,7 @@ from tempo_cli.model.tokenizer import TextTokenizer
 from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
 _INITIAL = 0.05  # standard deviation of new weights
+_ALIKE = 1.2  # texts are padded to lengths up to so many times their own
 Pairs = list[tuple[Tensor, Tensor]]  # keys and values of each layer
 Values = TypeVar("Values", np.ndarray, Tensor)
 
@@ -133,28 +134,44 @@ class Nano(nn.Module):
 
     def write(self, stories: Sequence["Story"]) -> tuple[Tensor, Tensor]:
         """Loss of the answers, and which of them would be written exactly, (B,) bool."""
-        rows = [self._prompts.decoder(story) for story in stories]
-        longest = max(len(ids) for ids, _ in rows)
-        ids = np.zeros((len(rows), longest), np.int64)
-        for row, (own, _) in enumerate(rows):
+        read = [(*self._prompts.decoder(story), torch.cat([*story.memory])) for story in stories]
+        order = sorted(range(len(read)), key=lambda row: len(read[row][0]))
+        missed = torch.zeros(len(stories), device=self.device)
+        told, targets, at = [], [], 0
+        while at < len(order):
+            end = at + 1
+            while end < len(order) and len(read[order[end]][0]) <= _ALIKE * len(read[order[at]][0]):
+                end += 1
+            rows = order[at:end]
+            logits, target, owner = self._told(*zip(*[read[row] for row in rows], strict=True))
+            wrong = (logits.argmax(-1) != target).float()
+            missed.index_add_(0, self.put(np.array(rows)[owner]), wrong)
+            told.append(logits)
+            targets.append(target)
+            at = end
+        return F.cross_entropy(torch.cat(told), torch.cat(targets)), missed == 0
+
+    def _told(
+        self, texts: Sequence[list[int]], answers: Sequence[int], memory: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, np.ndarray]:
+        """Logits and ids of the answers' tokens (A, V) and (A,), and the text of each, (A,)."""
+        lengths = np.array([len(ids) for ids in texts])
+        ids = np.zeros((len(texts), lengths.max()), np.int64)
+        for row, own in enumerate(texts):
             ids[row, : len(own)] = own
-        asked = np.concatenate(
-            [
-                row * longest + np.arange(len(own) - answer, len(own)) - 1
-                for row, (own, answer) in enumerate(rows)
-            ]
-        )
         x = self.embed(self.put(ids.clip(min=0)))
-        memory = torch.cat([piece for story in stories for piece in story.memory])
-        x = x.masked_scatter(self.put(ids < 0)[..., None], memory)
+        x = x.masked_scatter(self.put(ids < 0)[..., None], torch.cat([*memory]))
         model: Any = self.decoder.llm.model
-        position = torch.arange(longest, device=self.device)[None]
-        x, _ = _read(model, x, model.rotary_emb(x, position), None, None, None)
-        logits = self.decoder.llm.lm_head(model.norm(x.flatten(0, 1)[self.put(asked)]))
-        target = self.put(ids.flatten()[asked + 1])
-        wrong = (logits.argmax(-1) != target).float()
-        missed = wrong.new_zeros(len(rows)).index_add(0, self.put(asked // longest), wrong)
-        return F.cross_entropy(logits, target), missed == 0
+        position = torch.arange(ids.shape[1], device=self.device)[None]
+        last = np.arange(-max(answers), 0)  # counted from the last token, which predicts nothing
+        asked = lengths[:, None] - 1 + last
+        sees = self.put(np.arange(ids.shape[1]) <= asked[..., None])[:, None]
+        only = self.put(asked), sees
+        x, _ = _read(model, x, model.rotary_emb(x, position), None, None, None, only=only)
+        counts = last >= -np.array(answers)[:, None]
+        logits = self.decoder.llm.lm_head(model.norm(x[self.put(counts)]))
+        target = np.take_along_axis(ids, asked + 1, 1)[counts]
+        return logits, self.put(target), np.nonzero(counts)[0]
 
 
 @dataclass(frozen=True)
@@ -276,11 +293,14 @@ def _read(
     past: Pairs | None,
     added: Tensor | None,
     keys_only: bool = False,
+    only: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Pairs]:
     """All layers of a language model: x (B, L, D), before its last norm, and the layers' keys and values.
 
     Without a mask it is plainly causal. `added` is added after the first layer (deepstack). With `keys_only`
-    the last layer ends at its keys and values, and x is of no use.
+    the last layer ends at its keys and values, and x is of no use. `only` has the places (B, A) of a
+    causal text at which x is wanted, (B, A, D), and the mask (B, 1, A, L) of what they see: the last layer
+    computes no others.
     """
     cos, sin = (part[:, None] for part in rotation)
     pairs: Pairs = []
@@ -293,7 +313,11 @@ def _read(
         pairs.append((k, v))
         if keys_only and number == len(model.layers) - 1:
             break
-        q = _turn(_norm(own.q_norm, own.q_proj(y).view(shape)).transpose(1, 2), cos, sin)
+        if only is not None and number == len(model.layers) - 1:
+            places, mask = only
+            x, y = (part.take_along_dim(places[..., None], 1) for part in (x, y))
+            cos, sin = (part[0, 0, places][:, None] for part in (cos, sin))
+        q = _turn(_norm(own.q_norm, own.q_proj(y).unflatten(2, shape[2:])).transpose(1, 2), cos, sin)
         if past is not None:
             k, v = (torch.cat(pair, 2) for pair in zip(past[number], (k, v), strict=True))
         seen = F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, enable_gqa=True)

@@ -13,7 +13,7 @@ Wherever frames are seen, several questions are asked about them: what is read b
 computed once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -345,26 +345,29 @@ class Long:
     """The decoder learns to read many segments; the compressor is fixed.
 
     A story has the few segments of a video and, between them, memories of irrelevant segments of the whole
-    batch.
+    batch. Many have `longest` segments, as every video has from which the most frames are sampled. Lists
+    suffer most from many segments, and times have most digits there: they are asked for most.
     """
 
     steps: int
     name: str = "long"
-    rate: float = 5e-4
+    rate: float = 1e-3
     videos: int = 8  # per batch
-    own: int = 6  # segments of each
-    questions: int = 3  # about each
-    shortest: int = 8
+    own: int = 6  # segments of each, at most
+    questions: int = 6  # about each, from which stories are chosen
     longest: int = 128
-    segments: int = 768  # of the stories of a batch
+    segments: int = 1536  # of the stories of a batch, about
+    families: Sequence[str] = (*words.FAMILIES, *("together", "describe") * 5, *("when",) * 2)
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder]
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
+        own = int(random.integers(1, self.own + 1))
         videos = [
-            ask_more(random, draw_story(random, shelf, self.own), self.questions) for _ in range(self.videos)
+            ask_more(random, draw_story(random, shelf, own, self.families), self.questions, self.families)
+            for _ in range(self.videos)
         ]
         with torch.no_grad():
             memory, logits = _compressed(model, shelf, videos)
@@ -372,15 +375,21 @@ class Long:
         examples = [example for video in videos for example in video]
         states = [words.relevance(one.question, content) for one in examples for content in one.contents]
         idle = np.flatnonzero([state is False for state in states])
-        count = int(random.integers(self.shortest, self.longest + 1)) if len(idle) else self.own
-        chosen = random.permutation(len(examples))[: max(1, self.segments // count)].tolist()
-        stories = []
-        for number in chosen:
+        most = self.longest if len(idle) else own  # is there anything to put between its own?
+        absent = np.array([True not in states[row : row + own] for row in range(0, len(states), own)])
+        stories, families, room = [], [], self.segments
+        for number in np.argsort(random.random(len(examples)) + 0.5 * absent):
+            if room <= 0:
+                break
             example = examples[number]
-            fill = idle if len(idle) else np.zeros(1, np.int64)  # then none is left between its own
-            rows = fill[random.integers(len(fill), size=count)]
-            order = np.sort(random.permutation(count)[: self.own])
-            rows[order] = np.arange(number * self.own, (number + 1) * self.own)
+            count = most if random.random() < 0.25 else _log_uniform(random, own, most)
+            room -= count
+            order = np.sort(random.permutation(count)[:own])
+            rows = np.zeros(count, np.int64)
+            rows[order] = np.arange(number * own, (number + 1) * own)
+            others = np.setdiff1d(np.arange(count), order)
+            if len(others):
+                rows[others] = idle[random.integers(len(idle), size=len(others))]
             times, _ = story_times(random, count)
             contents = [words.Content()] * count
             for place, content in zip(order, example.contents, strict=True):
@@ -392,8 +401,9 @@ class Long:
             projected = model.decoder.projector(memory[model.put(rows)])
             pieces = [projected[row, :k] for row, k in enumerate(kept)]
             stories.append(Story(times, pieces, example.question.text, answer))
+            families.append(example.question.family)
         loss, right = model.write(stories)
-        return loss, _by_family([examples[number].question.family for number in chosen], right)
+        return loss, _by_family(families, right)
 
 
 def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple[Tensor, Tensor]:
@@ -420,8 +430,12 @@ def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple
 
 def _draw(random: Random, shelf: Shelf, segments: int, shortest: int, longest: int) -> list[Example]:
     """Videos of equal length, about `segments` segments in all; at most 48 videos."""
-    count = int(np.exp(random.uniform(np.log(shortest), np.log(longest + 1))))
+    count = _log_uniform(random, shortest, longest)
     return [draw_story(random, shelf, count) for _ in range(max(1, min(48, segments // count)))]
+
+
+def _log_uniform(random: Random, shortest: int, longest: int) -> int:
+    return int(np.exp(random.uniform(np.log(shortest), np.log(longest + 1))))
 
 
 def draw_shelf(random: Random, shelves: list[Shelf]) -> Shelf:

@@ -110,13 +110,15 @@ def draw_story(random: Random, shelf: Shelf, count: int, families: Sequence[str]
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
 
 
-def ask_more(random: Random, example: Example, questions: int) -> list[Example]:
+def ask_more(
+    random: Random, example: Example, questions: int, families: Sequence[str] = FAMILIES
+) -> list[Example]:
     """So many examples of one video: further questions, or the same again where there is little to ask."""
     found = [example]
     for _ in range(_TRIES_TO_ASK * (questions - 1)):
         if len(found) == questions:
             break
-        family = str(random.choice(FAMILIES))
+        family = str(random.choice(families))
         question = words.ask(random, example.contents, family, bool(random.random() < 0.6))
         answer = words.answer(question, example.contents, example.times) if question else None
         if question and answer:

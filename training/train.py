@@ -43,7 +43,7 @@ def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
         "stories": Reading(steps(900), "stories", 1e-3, shortest=8, longest=128),
         "compressor": Compressing(steps(2000), router_weight=router_weight),
         "together": Together(steps(900), router_weight=router_weight),
-        "long": Long(steps(130)),
+        "long": Long(steps(620)),
     }
 
 

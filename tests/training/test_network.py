@@ -12,6 +12,7 @@ from tempo_cli.config import GenerationOptions
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder, SamplingRule
 from tempo_cli.types import Allocation, MemoryTokens, Segment, SegmentPlan
+from training import network
 from training.network import Nano, Story
 from training.shape import MEMORY, WIDTH
 
@@ -132,7 +133,10 @@ def log_probabilities(decoder: Decoder, embeds: torch.Tensor, ids: Sequence[int]
     return found
 
 
-def test_the_loss_is_the_answer_s_mean_log_probability(nano):
+@pytest.mark.parametrize("alike", [1.0, 100.0])
+def test_the_loss_is_the_answer_s_mean_log_probability(nano, alike, monkeypatch):
+    """Whether texts of unequal length are padded and read together, or one by one."""
+    monkeypatch.setattr(network, "_ALIKE", alike)
     stop = nano.tokenizer.special_id("<|im_end|>")
     expected = []
     for number, (_, answer, _, _) in enumerate(ASKED):

@@ -32,7 +32,7 @@ def reading() -> Reading:
 
 
 def long() -> Long:
-    return Long(STEPS, videos=3, own=2, questions=2, shortest=3, longest=4, segments=8)
+    return Long(STEPS, videos=3, own=2, questions=2, longest=4, segments=8)
 
 
 @dataclass
