@@ -34,7 +34,7 @@ from tempo_cli.model.tokenizer import TextTokenizer
 from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
 _INITIAL = 0.05  # standard deviation of new weights
-_ALIKE = 1.2  # texts are padded to lengths up to so many times their own
+_ALIKE = 1.2  # texts are padded to at most so many times their length
 Pairs = list[tuple[Tensor, Tensor]]  # keys and values of each layer
 Values = TypeVar("Values", np.ndarray, Tensor)
 
@@ -135,20 +135,14 @@ class Nano(nn.Module):
     def write(self, stories: Sequence["Story"]) -> tuple[Tensor, Tensor]:
         """Loss of the answers, and which of them would be written exactly, (B,) bool."""
         read = [(*self._prompts.decoder(story), torch.cat([*story.memory])) for story in stories]
-        order = sorted(range(len(read)), key=lambda row: len(read[row][0]))
         missed = torch.zeros(len(stories), device=self.device)
-        told, targets, at = [], [], 0
-        while at < len(order):
-            end = at + 1
-            while end < len(order) and len(read[order[end]][0]) <= _ALIKE * len(read[order[at]][0]):
-                end += 1
-            rows = order[at:end]
+        told, targets = [], []
+        for rows in alike([len(ids) for ids, *_ in read]):
             logits, target, owner = self._told(*zip(*[read[row] for row in rows], strict=True))
             wrong = (logits.argmax(-1) != target).float()
-            missed.index_add_(0, self.put(np.array(rows)[owner]), wrong)
+            missed.index_add_(0, self.put(rows[owner]), wrong)
             told.append(logits)
             targets.append(target)
-            at = end
         return F.cross_entropy(torch.cat(told), torch.cat(targets)), missed == 0
 
     def _told(
@@ -240,6 +234,17 @@ class _Prompts:
                 ids += [*self.tag(round(seconds, 1)), *[-1] * len(memory)]
         answer = [*self.tokenizer.encode(story.answer), self.stop]
         return [*ids, *after, *answer], len(answer)
+
+
+def alike(lengths: Sequence[int]) -> list[np.ndarray]:
+    """Rows in groups whose longest is at most `_ALIKE` times the shortest, to be padded together."""
+    order = np.argsort(lengths, kind="stable")
+    ordered, groups = np.array(lengths)[order], []
+    while len(order):
+        end = int(np.searchsorted(ordered, _ALIKE * ordered[0], side="right"))
+        groups.append(order[:end])
+        order, ordered = order[end:], ordered[end:]
+    return groups
 
 
 def _padded(

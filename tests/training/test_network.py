@@ -133,6 +133,11 @@ def log_probabilities(decoder: Decoder, embeds: torch.Tensor, ids: Sequence[int]
     return found
 
 
+def test_texts_of_like_length_are_read_together():
+    groups = network.alike([100, 30, 119, 10, 121, 36, 100])
+    assert [group.tolist() for group in groups] == [[3], [1, 5], [0, 6, 2], [4]]
+
+
 @pytest.mark.parametrize("alike", [1.0, 100.0])
 def test_the_loss_is_the_answer_s_mean_log_probability(nano, alike, monkeypatch):
     """Whether texts of unequal length are padded and read together, or one by one."""
