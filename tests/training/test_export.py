@@ -13,7 +13,7 @@ from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.llm import SamplingRule
 from tempo_cli.types import Segment, SegmentPlan
-from training.export import BASE, TEMPO, export
+from training.export import BASE, TEMPO, export, main
 from training.network import Nano, Story
 from training.shape import DIMENSIONS, TEXT, VISION
 
@@ -107,3 +107,15 @@ def test_the_loaded_decoder_gives_the_rounded_numbers(checkpoint, rounded):
             losses.append(float(model.write([Story((2.0,), [memory], "When?", "The car was red.")])[0]))
     assert losses[1] == pytest.approx(losses[0], abs=1e-5)
     assert loaded.decoder is not rounded.decoder
+
+
+def test_the_mean_of_the_last_stage_s_start_and_end_ships(nano, tokenizer_json, tmp_path, monkeypatch):
+    state = nano.state_dict()
+    torch.save(state, tmp_path / "together.pt")
+    torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "long.pt")
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json)
+    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano")])
+    main()
+    with safe_open(tmp_path / "nano" / TEMPO / "model.safetensors", "pt") as file:
+        written = file.get_tensor("model.norm.weight")
+    assert torch.equal(written, (2 * state["decoder.llm.model.norm.weight"]).bfloat16())
