@@ -38,6 +38,7 @@ _CURVES = {
 }
 _COMMAND = "installed command answers rightly"
 _NEEDLES = {"10 s": "2026-11-24-needle-10s.txt"}
+_FILMED = "2026-11-24-needle-files.txt"  # the same through encoded files
 _RULES = {
     "ata": "ATA",
     "even": "even",
@@ -199,6 +200,7 @@ def from_reports() -> dict[str, str]:
         "ablations": ablations(parts),
         "needle": needle(needles["10 s"]),
         "lengths": lengths(needles),
+        "files": lengths({"10 s": _measured(_FILMED)}),
     }
 
 
