@@ -37,7 +37,7 @@ _CURVES = {
     "words": "all memory tokens of a relevant segment right",
 }
 _COMMAND = "installed command answers rightly"
-_NEEDLES = {"10 s": "2026-11-24-needle-10s.txt"}
+_NEEDLES = {"10 s": "2026-11-24-needle-10s.txt", "2 s": "2026-11-24-needle-2s.txt"}
 _FILMED = "2026-11-24-needle-files.txt"  # the same through encoded files
 _RULES = {
     "ata": "ATA",
