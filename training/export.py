@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,9 @@ def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
     return tensors
 
 
-def mean(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, Tensor]:
+def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Of each weight."""
-    return {name: torch.lerp(before[name], tensor, 0.5) for name, tensor in after.items()}
+    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
 
 
 def _save(tensors: dict[str, Tensor], home: Path) -> None:
@@ -124,10 +125,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-2:], help="the mean of these")
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()
     model = Nano(tokenizer)
-    model.load_state_dict(mean(*(load(options.work / f"{stage}.pt") for stage in STAGES[-2:])))
+    model.load_state_dict(mean([load(options.work / f"{stage}.pt") for stage in options.stages]))
     export(model, tokenizer, options.folder)
 
 

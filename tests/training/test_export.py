@@ -109,13 +109,16 @@ def test_the_loaded_decoder_gives_the_rounded_numbers(checkpoint, rounded):
     assert loaded.decoder is not rounded.decoder
 
 
-def test_the_mean_of_the_last_stage_s_start_and_end_ships(nano, tokenizer_json, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("options", "factor"), [([], 2), (["--stages", "together"], 1)])
+def test_the_mean_of_the_last_stage_s_start_and_end_ships(
+    options, factor, nano, tokenizer_json, tmp_path, monkeypatch
+):
     state = nano.state_dict()
     torch.save(state, tmp_path / "together.pt")
     torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "long.pt")
     (tmp_path / "tokenizer.json").write_text(tokenizer_json)
-    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano")])
+    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano"), *options])
     main()
     with safe_open(tmp_path / "nano" / TEMPO / "model.safetensors", "pt") as file:
         written = file.get_tensor("model.norm.weight")
-    assert torch.equal(written, (2 * state["decoder.llm.model.norm.weight"]).bfloat16())
+    assert torch.equal(written, (factor * state["decoder.llm.model.norm.weight"]).bfloat16())
