@@ -39,6 +39,11 @@ _CURVES = {
 _COMMAND = "installed command answers rightly"
 _NEEDLES = {"10 s": "2026-11-24-needle-10s.txt", "2 s": "2026-11-24-needle-2s.txt"}
 _FILMED = "2026-11-24-needle-files.txt"  # the same through encoded files
+_ENDINGS = {  # the last stage's start and end, and what ships: answers, needle
+    "before it": ("seed-0-together.json", "2026-11-24-needle-together.txt"),
+    "the mean": ("seed-0.json", _NEEDLES["10 s"]),
+    "after it": ("seed-0-long.json", "2026-11-24-needle-long.txt"),
+}
 _RULES = {
     "ata": "ATA",
     "even": "even",
@@ -97,6 +102,18 @@ def beside(runs: dict[str, Report]) -> str:
         rows.append(_row(told, [(one["right"], one["n"]) for one in own]))
     areas = [f"{run['router'][_AUC]:.4f}" for run in runs.values()]
     rows.append(f"| area under the curve | {' | '.join(areas)} | |")
+    return "\n".join(rows)
+
+
+def endings(runs: dict[str, Report], needles: dict[str, Report]) -> str:
+    """What the last stage and the mean bring: new phrasings, and descriptions in 128 segments."""
+    rows = [f"| | {' | '.join(runs)} | n |", "|---|" + "---|" * (len(runs) + 1)]
+    for name, told in _FAMILIES.items():
+        rows.append(_row(told + _NEW, [_pooled(run["answers"], [name + _NEW]) for run in runs.values()]))
+    for family in ("describe", "together"):
+        own = [needles[name]["10 s in 60 min"][f"{family} 1.5"] for name in runs]
+        told = f"{_FAMILIES[family]}, one event in 128 segments"
+        rows.append(_row(told, [_pooled(one, ["ata"]) for one in own]))
     return "\n".join(rows)
 
 
@@ -179,6 +196,11 @@ def written(text: str, made: dict[str, str]) -> str:
     return text
 
 
+def _reported(name: str) -> Report:
+    report: Report = json.loads((RESULTS / name).read_text())
+    return report
+
+
 def _measured(name: str) -> Report:
     """What a benchmark's last line holds."""
     results: Report = json.loads((BENCH / name).read_text().splitlines()[-1])["results"]
@@ -187,9 +209,7 @@ def _measured(name: str) -> Report:
 
 def from_reports() -> dict[str, str]:
     """Every table, by its name in the document."""
-    first, second, parts = (
-        json.loads((RESULTS / name).read_text()) for name in ("seed-0.json", "seed-1.json", "ablations.json")
-    )
+    first, second, parts = map(_reported, ("seed-0.json", "seed-1.json", "ablations.json"))
     runs = {"seed 0": first, "seed 1": second}
     needles = {seconds: _measured(name) for seconds, name in _NEEDLES.items()}
     return {
@@ -197,6 +217,10 @@ def from_reports() -> dict[str, str]:
         "router": router(first),
         "mistakes": mistakes(first),
         "seeds": beside(runs),
+        "endings": endings(
+            {told: _reported(answers) for told, (answers, _) in _ENDINGS.items()},
+            {told: _measured(needle) for told, (_, needle) in _ENDINGS.items()},
+        ),
         "ablations": ablations(parts),
         "needle": needle(needles["10 s"]),
         "lengths": lengths(needles),

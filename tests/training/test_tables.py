@@ -77,6 +77,19 @@ def test_the_needle_in_long_videos_counts_all_lengths_of_128_segments():
     assert told[4] == "| describe (6) | 1.5 | 43 | 43 | 43 | 43 | 43 | 43 | +50 (+35 to +65) | 120 |"
 
 
+def test_the_mean_stands_between_the_last_stage_s_start_and_end():
+    runs = {"before": report(82.5), "after": report(85.0)}
+    told = tables.endings(runs, dict.fromkeys(runs, needle_report())).splitlines()
+    assert told[:3] == [
+        "| | before | after | n |",
+        "|---|---|---|---|",
+        "| colour, new phrasing | 82.5 | 85.0 | 40 |",
+    ]
+    # 43 % of 40, rounded to answers
+    assert told[-1] == "| seen together with, one event in 128 segments | 42.5 | 42.5 | 40 |"
+    assert len(told) == 2 + 8 + 2
+
+
 def test_every_length_of_a_run_has_a_row():
     told = tables.lengths({"10 s": needle_report(), "2 s": {}}).splitlines()
     assert len(told) == 2 + 5
