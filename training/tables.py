@@ -93,7 +93,7 @@ def beside(runs: dict[str, Report]) -> str:
     """
     if len({(run["videos"], run["seed"], run["budget"]) for run in runs.values()}) > 1:
         raise ValueError("runs with other videos can't stand beside each other")
-    rows = [f"| | {' | '.join(runs)} | n |", "|---|" + "---|" * (len(runs) + 1)]
+    rows = _head(runs)
     for name, told in _FAMILIES.items():
         rows.append(_row(told, [_pooled(run["answers"], (name, name + _NEW)) for run in runs.values()]))
     rows.append(_row("**all questions**", [_pooled(run["answers"]) for run in runs.values()]))
@@ -107,7 +107,7 @@ def beside(runs: dict[str, Report]) -> str:
 
 def endings(runs: dict[str, Report], needles: dict[str, Report]) -> str:
     """What the last stage and the mean bring: new phrasings, and descriptions in 128 segments."""
-    rows = [f"| | {' | '.join(runs)} | n |", "|---|" + "---|" * (len(runs) + 1)]
+    rows = _head(runs)
     for name, told in _FAMILIES.items():
         rows.append(_row(told + _NEW, [_pooled(run["answers"], [name + _NEW]) for run in runs.values()]))
     for family in ("describe", "together"):
@@ -178,6 +178,12 @@ def _pooled(answers: Report, names: Iterable[str] | None = None) -> tuple[float,
     own = [answers[name] for name in (names or answers)]
     n = sum(int(one["n"]) for one in own)
     return 100 * sum(round(one["right"] * one["n"] / 100) for one in own) / n, n
+
+
+def _head(runs: Iterable[str]) -> list[str]:
+    """The first two lines of a table with runs in columns."""
+    names = [*runs, "n"]
+    return [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
 
 
 def _row(told: str, shares: list[tuple[float, int]]) -> str:
