@@ -91,8 +91,6 @@ def beside(runs: dict[str, Report]) -> str:
     Raises:
         ValueError: they were not asked the same.
     """
-    if len({(run["videos"], run["seed"], run["budget"]) for run in runs.values()}) > 1:
-        raise ValueError("runs with other videos can't stand beside each other")
     rows = _head(runs)
     for name, told in _FAMILIES.items():
         rows.append(_row(told, [_pooled(run["answers"], (name, name + _NEW)) for run in runs.values()]))
@@ -106,7 +104,11 @@ def beside(runs: dict[str, Report]) -> str:
 
 
 def endings(runs: dict[str, Report], needles: dict[str, Report]) -> str:
-    """What the last stage and the mean bring: new phrasings, and descriptions in 128 segments."""
+    """What the last stage and the mean bring: new phrasings, and lists in 128 segments.
+
+    Raises:
+        ValueError: they were not asked the same.
+    """
     rows = _head(runs)
     for name, told in _FAMILIES.items():
         rows.append(_row(told + _NEW, [_pooled(run["answers"], [name + _NEW]) for run in runs.values()]))
@@ -180,8 +182,10 @@ def _pooled(answers: Report, names: Iterable[str] | None = None) -> tuple[float,
     return 100 * sum(round(one["right"] * one["n"] / 100) for one in own) / n, n
 
 
-def _head(runs: Iterable[str]) -> list[str]:
-    """The first two lines of a table with runs in columns."""
+def _head(runs: dict[str, Report]) -> list[str]:
+    """The first two lines of a table with runs in columns, which must have been asked the same."""
+    if len({(run["videos"], run["seed"], run["budget"]) for run in runs.values()}) > 1:
+        raise ValueError("runs with other videos can't stand beside each other")
     names = [*runs, "n"]
     return [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
 

@@ -48,6 +48,8 @@ def test_runs_stand_beside_each_other():
 def test_runs_with_other_videos_do_not_stand_beside_each_other():
     with pytest.raises(ValueError, match="other videos"):
         tables.beside({"one": report(82.5), "two": report(85.0) | {"videos": 41}})
+    with pytest.raises(ValueError, match="other videos"):
+        tables.endings({"one": report(82.5), "two": report(85.0) | {"videos": 41}}, {})
 
 
 def test_ablations_stand_step_by_step():
