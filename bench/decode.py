@@ -16,8 +16,8 @@ from common import Neighbours, make_clip, medians, parser, report, spreads, time
 
 from tempo_cli.config import ModelDimensions, SamplingOptions
 from tempo_cli.model.pixels import resize
-from tempo_cli.sampling import plan_frames
-from tempo_cli.segments import cut_segments
+from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import FramePlan, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg

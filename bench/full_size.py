@@ -42,7 +42,7 @@ from tempo_cli.config import BudgetOptions, GenerationOptions, LoadOptions, Samp
 from tempo_cli.errors import OutOfMemoryError
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder, SamplingRule
-from tempo_cli.segments import plan_segment
+from tempo_cli.plan.segments import plan_segment
 from tempo_cli.types import Allocation, FramePlan, MemoryTokens, Run, Segment
 
 PARTS = ("runs", "golden", "answers", "ladder", "speed")

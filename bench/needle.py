@@ -41,15 +41,15 @@ from common import Neighbours, parser, report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tempo_cli import prompts
-from tempo_cli.allocation import allocate
 from tempo_cli.config import GenerationOptions, LoadOptions, ModelDimensions, SamplingOptions
-from tempo_cli.hub.homes import find_base, find_model
+from tempo_cli.hub.locations import find_base, find_model
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.pixels import resize
-from tempo_cli.sampling import plan_frames
-from tempo_cli.segments import cut_segments
+from tempo_cli.plan import prompts
+from tempo_cli.plan.allocation import allocate
+from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import Allocation, FloatArray, Frame, FramePlan, IntArray, MemoryTokens, Segment
 from training import words
 from training.contents import content_of
@@ -146,9 +146,9 @@ class Reader:
     """The model, taken apart: memory tokens once, then answers under any allocation."""
 
     def __init__(self, model: str, device: str) -> None:
-        home = find_model(model)
-        base = find_base(home, Checkpoint.base_name(home.folder))
-        self.checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+        location = find_model(model)
+        base = find_base(location, Checkpoint.base_name(location.path))
+        self.checkpoint = Checkpoint.open(location.path, base.path, base.router)
         target = choose_target(LoadOptions(device=device))
         self.compressor = self.checkpoint.load_compressor(target)
         self.decoder = self.checkpoint.load_decoder(target)

@@ -29,7 +29,7 @@ from torch import nn
 
 from tempo_cli import LoadOptions, Run, Tempo
 from tempo_cli.errors import TempoError
-from tempo_cli.hub.homes import PACKAGED
+from tempo_cli.hub.locations import PACKAGED
 from tempo_cli.model.device import Bits, Target
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.quantize import library, quantized_linear

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tempo_cli import prompts
 from tempo_cli.model.tokenizer import TextTokenizer
+from tempo_cli.plan import prompts
 
 from .network import Nano
 from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from transformers import Qwen3Config, Qwen3VLConfig
 from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen3_vl
 
-from tempo_cli import prompts
 from tempo_cli.model.compressor import Compressor, mrope_positions
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.pixels import patchify
 from tempo_cli.model.tokenizer import TextTokenizer
+from tempo_cli.plan import prompts
 
 from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tempo_cli.allocation import allocate
+from tempo_cli.plan.allocation import allocate
 
 from . import words
 from .network import Nano, Story

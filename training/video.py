@@ -11,8 +11,8 @@ import numpy as np
 
 from tempo_cli.config import ModelDimensions, SamplingOptions
 from tempo_cli.model.pixels import resize
-from tempo_cli.sampling import plan_frames
-from tempo_cli.segments import cut_segments
+from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import Segment
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.probe import probe

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from tempo_cli.prompts import COMPRESSOR_SYSTEM, DECODER_SYSTEM
+from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM, DECODER_SYSTEM
 
 from .scene import COLOURS, KINDS, MOTIONS
 from .words import ALONE, END, FAMILIES, HERE, NOTHING, Question, phrase

@@ -14,8 +14,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from . import prompts
-from .budget import context_room, fit_budget
 from .config import (
     DEFAULT_MODEL,
     BudgetOptions,
@@ -25,20 +23,21 @@ from .config import (
 )
 from .errors import ModelError, OutOfMemoryError, UsageError
 from .events import AnswerText, Event, Listener, Progress, Warned
-from .host import host_peak_bytes
-from .hub.homes import find_base, find_model
-from .memory import Work, expected_work
+from .hub.locations import find_base, find_model
 from .model.checkpoint import Checkpoint
 from .model.compressor import Batch
 from .model.device import cpu_speed, device_peak_bytes, is_out_of_memory, release_memory
-from .model.footprint import compressor_parameters
 from .model.loading import choose_target
+from .model.memory_estimate import compressor_parameters
 from .model.pixels import resize, resized_sizes
 from .model.tokenizer import TextStream
-from .networks import Networks, with_room
-from .prefetch import prefetch
-from .sampling import frames_between, plan_frames
-from .segments import cut_segments
+from .plan import prompts
+from .plan.budget import context_room, fit_budget
+from .plan.memory import Work, expected_work
+from .plan.sampling import frames_between, plan_frames
+from .plan.segments import cut_segments
+from .runtime.networks import Networks, with_room
+from .system_memory import host_peak_bytes
 from .types import (
     Allocation,
     Answer,
@@ -60,6 +59,7 @@ from .types import (
 )
 from .video.decode import FrameDecoder
 from .video.ffmpeg import find_ffmpeg
+from .video.prefetch import prefetch
 from .video.probe import probe
 
 _TOKENS_PER_FRAME = 70  # that the compressor reads: 128 for two frames, and their times
@@ -117,12 +117,12 @@ class Tempo:
         started = time.perf_counter()
         tell(Progress("load", 0, 1))
         target = choose_target(options)
-        home = find_model(str(model), revision)
-        base = find_base(home, Checkpoint.base_name(home.folder))
-        checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+        location = find_model(str(model), revision)
+        base = find_base(location, Checkpoint.base_name(location.path))
+        checkpoint = Checkpoint.open(location.path, base.path, base.router)
         networks = Networks(checkpoint, target, decoder=decoder, tell=tell)
         kind = str(target.dtype).removeprefix("torch.")
-        info = ModelInfo(home.id, home.revision, str(target.device), kind, target.bits)
+        info = ModelInfo(location.id, location.revision, str(target.device), kind, target.bits)
         tempo = cls(checkpoint, networks, info, options, time.perf_counter() - started)
         networks.hold(tempo._usual_work(), options.micro_batch)
         return tempo

@@ -33,9 +33,9 @@ class VideoInfo:
         times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
             Frames that the file announces but does not hold continue at the average rate.
         duration: seconds, to the end of the last frame.
-        stamps: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
+        pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
-        entries: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
+        keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
     """
 
     path: Path
@@ -46,14 +46,12 @@ class VideoInfo:
     rate: Fraction
     times: FloatArray
     duration: float
-    stamps: IntArray | None = None
-    entries: tuple[tuple[int, float], ...] = ()
+    pts: IntArray | None = None
+    keyframes: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.stamps is not None and (
-            len(self.stamps) > len(self.times) or (np.diff(self.stamps) <= 0).any()
-        ):
-            raise ValueError("time stamps must be one strictly ascending row")
+        if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):
+            raise ValueError("timestamps must be one strictly ascending row")
         if self.times.ndim != 1 or len(self.times) < 1 or (np.diff(self.times) < 0).any():
             raise ValueError("frame times must be one ascending row")
         if self.rate <= 0 or self.width < 1 or self.height < 1:

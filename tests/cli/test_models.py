@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_cli.hub import homes
+from tempo_cli.hub import locations
 
 from ..hub.fixtures import COMMIT
 from ..hub.server import FakeHub
@@ -53,8 +53,8 @@ def test_the_list(tempo: Tempo, hub: FakeHub, pulled: Path) -> None:
         "complete": True,
         "missing": [],
         "base": "tiny/base",
-        "base_folder": str(homes.snapshot("tiny/base", COMMIT["tiny/base"])),
-        "router": str(homes.router_file("tiny/base", COMMIT["tiny/base"])),
+        "base_folder": str(locations.snapshot("tiny/base", COMMIT["tiny/base"])),
+        "router": str(locations.router_file("tiny/base", COMMIT["tiny/base"])),
     }
     (pulled / "tokenizer.json").unlink()
     assert tempo("models").out.splitlines()[:2] == [
@@ -112,7 +112,7 @@ def test_json_is_one_object_also_where_something_is_wrong(tempo: Tempo, pulled: 
 
 
 def test_a_base_that_is_not_here_is_named(tempo: Tempo, pulled: Path) -> None:
-    homes.router_file("tiny/base", COMMIT["tiny/base"]).unlink()
+    locations.router_file("tiny/base", COMMIT["tiny/base"]).unlink()
     done = tempo("models", "verify", "--offline")
     assert done.code == 4
     assert done.out.splitlines()[-1] == "  the router's rows of tiny/base are not downloaded"

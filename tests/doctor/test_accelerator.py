@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tempo_cli import networks
 from tempo_cli.doctor import Finding, Level, accelerator
 from tempo_cli.doctor.findings import guarded
+from tempo_cli.runtime import networks
 
 from .conftest import MODEL, by_name, configured
 

@@ -11,7 +11,7 @@ import pytest
 
 from tempo_cli.errors import ModelError, SetupError
 from tempo_cli.events import Event, Transfer
-from tempo_cli.hub import homes, inventory, plan, pull, store
+from tempo_cli.hub import inventory, locations, plan, pull, store
 from tempo_cli.hub.remote import Hub
 from tempo_cli.hub.verify import CheckedFile, verify
 
@@ -79,7 +79,7 @@ def test_a_folder_gets_the_base_that_it_names(hub: FakeHub, tmp_path: Path) -> N
     (folder / "config.json").write_bytes(config["config.json"])
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert fetch(str(folder)) == folder
-    homes.check_downloaded(str(folder))
+    locations.check_downloaded(str(folder))
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not [path for _, path, _ in hub.requests if "tiny/tempo" in path]
 
@@ -200,7 +200,7 @@ def test_killed_in_the_middle_the_next_pull_continues(hub: FakeHub, cache: Path)
         assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert homes.cached_commit("tiny/tempo", "main") is None
+    assert locations.cached_commit("tiny/tempo", "main") is None
     (state,) = inventory.inventory()
     assert state.missing == ("model.safetensors: missing",)
     hub.faults.clear()
@@ -228,9 +228,10 @@ def test_two_at_once_make_one_download(hub: FakeHub, cache: Path) -> None:
     hub.released.set()
     for process in (first, second):
         out, err = process.communicate(timeout=30)
-        assert (process.returncode, out) == (0, f"{homes.snapshot('tiny/tempo', COMMIT['tiny/tempo'])}\n"), (
-            err
-        )
+        assert (process.returncode, out) == (
+            0,
+            f"{locations.snapshot('tiny/tempo', COMMIT['tiny/tempo'])}\n",
+        ), err
     assert hub.served[FILE] == WHOLE
     assert hub.served[BASE_FILE] <= MOST
     assert is_whole(hub, cache)
@@ -315,7 +316,7 @@ def test_a_folder_of_the_users_is_never_changed(hub: FakeHub, tmp_path: Path) ->
 def test_removing_takes_the_model_and_leaves_the_rest(hub: FakeHub, cache: Path) -> None:
     fetch("tiny/tempo")
     fetch("tiny/shards")
-    rows = homes.router_file("tiny/base", COMMIT["tiny/base"])
+    rows = locations.router_file("tiny/base", COMMIT["tiny/base"])
     kept = {path for path in cache.rglob("*") if "tiny--base" in str(path) or "tiny--shards" in str(path)}
     freed = inventory.remove("tiny/tempo")
     assert freed == sum(len(hub.repositories["tiny/tempo"].files[name]) for name in (

@@ -8,7 +8,7 @@ from huggingface_hub import hf_hub_download
 
 from tempo_cli.errors import ModelError, TempoError
 from tempo_cli.events import Event, Transfer, Warned
-from tempo_cli.hub import homes, plan, pull
+from tempo_cli.hub import locations, plan, pull
 from tempo_cli.hub.inventory import model_state
 from tempo_cli.hub.remote import Hub
 
@@ -29,7 +29,7 @@ def fetch(model: str = "tiny/tempo", revision: str | None = None, told: list[Eve
 
 def is_whole(hub: FakeHub, cache: Path, model: str = "tiny/tempo") -> bool:
     """Every file here has the server's bytes under its own hash, nothing is unfinished, main is noted."""
-    folder = homes.repository_folder(model)
+    folder = locations.repository_folder(model)
     files = hub.repositories[model].files
     found = {path.name: path.read_bytes() for path in (folder / "snapshots" / COMMIT[model]).iterdir()}
     assert not list(cache.rglob("*.incomplete"))
@@ -276,14 +276,14 @@ def test_a_new_commit_takes_over_what_is_the_same(hub: FakeHub) -> None:
     assert folder.name == "d" * 40
     assert (folder / "generation_config.json").read_bytes() == b'{"top_k": 7}'
     assert hub.served[FILE] == 0
-    assert homes.find_model("tiny/tempo").revision == "d" * 40
-    assert homes.find_model("tiny/tempo", COMMIT["tiny/tempo"]).revision == COMMIT["tiny/tempo"]
+    assert locations.find_model("tiny/tempo").revision == "d" * 40
+    assert locations.find_model("tiny/tempo", COMMIT["tiny/tempo"]).revision == COMMIT["tiny/tempo"]
 
 
 @pytest.mark.parametrize("revision", ["v1.0", "main", COMMIT["tiny/tempo"]])
 def test_a_revision_is_a_branch_a_tag_or_a_commit(revision: str, cache: Path) -> None:
     assert fetch(revision=revision).name == COMMIT["tiny/tempo"]
-    assert homes.find_model("tiny/tempo", revision).revision == COMMIT["tiny/tempo"]
+    assert locations.find_model("tiny/tempo", revision).revision == COMMIT["tiny/tempo"]
     noted = [path.name for path in cache.glob("models--tiny--tempo/refs/*")]
     assert noted == ([revision] if len(revision) < 40 else [])
 

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save
 
 from tempo_cli.config import LoadOptions
 from tempo_cli.errors import ModelError
-from tempo_cli.hub import homes, layout
+from tempo_cli.hub import layout, locations
 from tempo_cli.hub.remote import Hub
 from tempo_cli.hub.router import fetch_rows
 
@@ -139,12 +139,12 @@ def test_a_base_that_is_none_is_told(content: bytes, message: str, hub: FakeHub,
 @pytest.mark.parametrize("cut", [10, 1])
 def test_rows_that_are_damaged_are_fetched_again(cut: int, hub: FakeHub) -> None:
     fetch()
-    path = homes.router_file("tiny/base", COMMIT["tiny/base"])
+    path = locations.router_file("tiny/base", COMMIT["tiny/base"])
     right = path.read_bytes()
     path.write_bytes(right[:-cut])
-    assert not homes.router_file("tiny/base", "e" * 40).exists()
+    assert not locations.router_file("tiny/base", "e" * 40).exists()
     with pytest.raises(ModelError, match="the router's rows of tiny/base are not downloaded"):
-        homes.check_downloaded("tiny/tempo")
+        locations.check_downloaded("tiny/tempo")
     fetch()
     assert path.read_bytes() == right
     assert hub.served[FILE] <= MOST
@@ -155,7 +155,7 @@ def test_rows_of_other_words_are_not_used(hub: FakeHub) -> None:
 
     fetch()
     assert hub.url
-    path = homes.router_file("tiny/base", COMMIT["tiny/base"])
+    path = locations.router_file("tiny/base", COMMIT["tiny/base"])
     raw = path.read_bytes()
     path.write_bytes(raw.replace(b'"yes": "%d"' % ids()[0], b'"yes": "%d"' % (ids()[0] - 1)))
     assert path.read_bytes() != raw

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_cli import prompts
 from tempo_cli.model.compressor import Compressor, mrope_positions
 from tempo_cli.model.pixels import patchify
-from tempo_cli.segments import plan_segment
+from tempo_cli.plan import prompts
+from tempo_cli.plan.segments import plan_segment
 from tempo_cli.types import FramePlan, MemoryTokens, Segment
 
 PLAN = FramePlan(np.arange(1000, dtype=np.int64), fps=2.0)

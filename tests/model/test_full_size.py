@@ -16,10 +16,10 @@ import torch
 
 from tempo_cli.config import BudgetOptions, SamplingOptions
 from tempo_cli.errors import ModelError
-from tempo_cli.memory import Plan, expected_work, make_plan
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Bits, Target
-from tempo_cli.model.footprint import Weights, compressor_parameters, needs, weights
+from tempo_cli.model.memory_estimate import Weights, compressor_parameters, needs, weights
+from tempo_cli.plan.memory import Plan, expected_work, make_plan
 
 from ..conftest import GOLDEN
 

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from tempo_cli import prompts
-from tempo_cli.budget import Fitted, context_room, fit_budget
 from tempo_cli.config import GenerationOptions, LoadOptions
 from tempo_cli.model.llm import Token
 from tempo_cli.model.pixels import patchify, resize
 from tempo_cli.pipeline import Tempo
-from tempo_cli.sampling import plan_frames
-from tempo_cli.segments import cut_segments
+from tempo_cli.plan import prompts
+from tempo_cli.plan.budget import Fitted, context_room, fit_budget
+from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import FramePlan, MemoryTokens, Run, Segment, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from tempo_cli import networks
 from tempo_cli.config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
 from tempo_cli.errors import ModelError, OutOfMemoryError
 from tempo_cli.events import AnswerText, Event, Progress
@@ -15,6 +14,7 @@ from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.compressor import Batch, Compressor
 from tempo_cli.model.llm import Decoder
 from tempo_cli.pipeline import Tempo
+from tempo_cli.runtime import networks
 from tempo_cli.types import Run
 
 from ..conftest import GOLDEN

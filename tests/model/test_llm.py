@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_cli import prompts
 from tempo_cli.config import GenerationOptions
 from tempo_cli.model.llm import Decoder, SamplingRule, Token, choose
 from tempo_cli.model.tokenizer import TextStream, TextTokenizer
+from tempo_cli.plan import prompts
 from tempo_cli.types import Allocation, MemoryTokens
 
 from ..conftest import GOLDEN, TinyModel

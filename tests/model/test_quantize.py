@@ -14,8 +14,8 @@ from tempo_cli.errors import SetupError, UsageError
 from tempo_cli.model import quantize
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Bits, Target
-from tempo_cli.model.footprint import weights
 from tempo_cli.model.loading import choose_target
+from tempo_cli.model.memory_estimate import weights
 from tempo_cli.model.quantize import choose_bits, library, quantized_linear
 from tempo_cli.pipeline import Tempo
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_cli import prompts
 from tempo_cli.config import GenerationOptions
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder, SamplingRule
+from tempo_cli.plan import prompts
 from tempo_cli.types import Allocation, MemoryTokens, Segment, SegmentPlan
 from training import network
 from training.network import Nano, Story

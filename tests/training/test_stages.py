@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tempo_cli.allocation import allocate
+from tempo_cli.plan.allocation import allocate
 from training import stages, words
 from training.network import Nano, Story
 from training.shape import MEMORY, WIDTH

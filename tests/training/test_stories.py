@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tempo_cli.segments import plan_segment
+from tempo_cli.plan.segments import plan_segment
 from tempo_cli.types import FramePlan
 from training import words
 from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group

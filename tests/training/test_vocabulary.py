@@ -3,7 +3,7 @@
 import pytest
 
 from tempo_cli.model.tokenizer import TextTokenizer
-from tempo_cli.prompts import COMPRESSOR_SYSTEM
+from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM
 from training.scene import COLOURS, KINDS, MOTIONS
 from training.vocabulary import MEMORY_WORDS, SIZE, SPECIAL, learn_tokenizer
 from training.words import ALONE, END, FAMILIES, HERE, NOTHING, PHRASINGS

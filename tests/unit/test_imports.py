@@ -12,8 +12,8 @@ import tempo_cli
 
 ROOT = Path(tempo_cli.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
-DECISIONS = ("sampling", "segments", "allocation", "budget", "prompts")
-PURE = (*DECISIONS, "types", "config", "errors", "events", "schema", "memory")
+PLAN = sorted(path.stem for path in (ROOT / "plan").glob("[a-z]*.py"))
+PURE = (*(f"plan.{name}" for name in PLAN), "types", "config", "errors", "events", "schema")
 IMPURE = ("torch", "transformers", "time", "datetime", "random", "secrets", "os", "subprocess", "socket")
 
 

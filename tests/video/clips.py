@@ -221,11 +221,11 @@ def complete_prefixes(path: Path) -> list[tuple[int, int, int]]:
     """
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
-    stamps = [packet.pts for packet in packets]
+    pts = [packet.pts for packet in packets]
     return [
         (count, packet.pos, packet.size)
         for count, packet in enumerate(packets)
-        if count and max(stamps[:count]) < min(stamps[count:])
+        if count and max(pts[:count]) < min(pts[count:])
     ]
 
 

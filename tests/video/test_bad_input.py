@@ -12,7 +12,7 @@ import pytest
 
 from tempo_cli.config import SamplingOptions
 from tempo_cli.errors import TempoError, UsageError, VideoError
-from tempo_cli.sampling import plan_frames
+from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.types import FramePlan, VideoInfo
 from tempo_cli.video.probe import probe
 

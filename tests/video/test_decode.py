@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tempo_cli.config import SamplingOptions
 from tempo_cli.errors import VideoError
-from tempo_cli.sampling import frames_between, plan_frames
+from tempo_cli.plan.sampling import frames_between, plan_frames
 from tempo_cli.types import FramePlan, IntArray, VideoInfo
-from tempo_cli.video.decode import FrameDecoder, Range, entry_before, selection, wanted_ranges
+from tempo_cli.video.decode import FrameDecoder, Range, seek_point, selection, wanted_ranges
 from tempo_cli.video.probe import probe
 
 from .clips import FFMPEG, GROUPS, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame
@@ -26,10 +26,10 @@ from .clips import FFMPEG, GROUPS, VIDEOS, ClipMaker, FullDecode, decode_plan, e
 ONE_PIXEL_PAIR = r"printf 'P6\n2 1\n255\nabcdef'"  # a frame of 2x1 px, as ffmpeg writes it
 
 
-def fake_video(frames: int, stamps: IntArray | None = None) -> VideoInfo:
-    """For scripts that stand in for ffmpeg; without time stamps their frames are only counted."""
+def fake_video(frames: int, pts: IntArray | None = None) -> VideoInfo:
+    """For scripts that stand in for ffmpeg; without timestamps their frames are only counted."""
     times, rate = np.arange(frames) / 25, Fraction(25)
-    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, rate, times, frames / 25, stamps)
+    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, rate, times, frames / 25, pts)
 
 
 def plan(*indices: int) -> FramePlan:
@@ -108,15 +108,15 @@ def test_decoding_from_near_the_first_frame_changes_none(
 )
 def test_usual_videos_need_not_be_decoded_from_their_start(name: str, clip: ClipMaker) -> None:
     info = probe(clip(name))
-    start = entry_before(info, 99)
+    start = seek_point(info, 99)
     assert start is not None
-    assert 3.0 <= start - info.entries[0][1] <= 3.6
+    assert 3.0 <= start - info.keyframes[0][1] <= 3.6
 
 
 def test_where_ffmpeg_reads_other_stamps_frames_are_counted(clip: ClipMaker, truth: FullDecode) -> None:
     info = probe(clip("h264.mp4"))
-    assert info.stamps is not None
-    frames, warnings = decode_plan(replace(info, stamps=info.stamps + 7), plan(3, 18, 49))
+    assert info.pts is not None
+    frames, warnings = decode_plan(replace(info, pts=info.pts + 7), plan(3, 18, 49))
     np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4")[[3, 18, 49]])
     assert warnings == []
 
@@ -124,11 +124,11 @@ def test_where_ffmpeg_reads_other_stamps_frames_are_counted(clip: ClipMaker, tru
 def test_decoding_begins_a_group_of_pictures_early(clip: ClipMaker) -> None:
     """Every tenth frame is a key frame; frames near one may refer to the group before."""
     info = probe(clip("groups.mp4"))
-    assert [(place, round(seconds, 6)) for place, seconds in info.entries] == [
+    assert [(place, round(seconds, 6)) for place, seconds in info.keyframes] == [
         (place, place / 25) for place in range(0, 100, 10)
     ]
-    assert [entry_before(info, index) for index in (0, 10, 19)] == [None] * 3
-    assert [entry_before(info, index) for index in (20, 29, 30, 99)] == pytest.approx([0.4, 0.4, 0.8, 3.2])
+    assert [seek_point(info, index) for index in (0, 10, 19)] == [None] * 3
+    assert [seek_point(info, index) for index in (20, 29, 30, 99)] == pytest.approx([0.4, 0.4, 0.8, 3.2])
 
 
 def test_more_ranges_than_one_process_is_told(clip: ClipMaker, truth: FullDecode) -> None:
@@ -248,11 +248,11 @@ def test_the_filter_expression_is_true_in_the_ranges_only(variable: str, indices
 def test_a_plan_of_any_length_fits_the_command_line(script: Callable[[str, str], str]) -> None:
     """An argument may be 128 KiB. Ticks may be nanoseconds, so a range takes some 70 characters."""
     frames = 900_000  # 10 hours
-    stamps = np.arange(frames) * 40_000_000
+    pts = np.arange(frames) * 40_000_000
     planned = plan(*range(0, frames, 300))
     with (
         pytest.raises(VideoError, match="no frame"),
-        FrameDecoder(fake_video(frames, stamps), planned, script("ffmpeg", "exit 0"), pytest.fail) as decoder,
+        FrameDecoder(fake_video(frames, pts), planned, script("ffmpeg", "exit 0"), pytest.fail) as decoder,
     ):
         list(decoder.frames())
 

@@ -31,8 +31,8 @@ def decoded_times(path: Path, stream: int) -> list[float]:
     with av.open(str(path)) as container:
         video = container.streams[stream]
         assert video.time_base is not None
-        stamps = [frame.pts for frame in container.decode(video)]
-        return [float((stamp - stamps[0]) * video.time_base) for stamp in stamps]
+        pts = [frame.pts for frame in container.decode(video)]
+        return [float((one - pts[0]) * video.time_base) for one in pts]
 
 
 @pytest.mark.parametrize("name", VIDEOS)
@@ -160,7 +160,7 @@ def test_a_track_that_starts_late_announces_no_more_frames_than_it_has(clip: Cli
 
 
 def test_a_pause_in_the_timestamps_announces_no_frames(clip: ClipMaker) -> None:
-    """In MPEG-TS the duration is libav's guess from the time stamps, no announcement."""
+    """In MPEG-TS the duration is libav's guess from the timestamps, no announcement."""
     assert probe(clip("pause.ts")).frames == 50
 
 

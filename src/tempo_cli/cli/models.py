@@ -132,11 +132,11 @@ def _lines(state: "ModelState") -> Text:
 
 
 def _as_json(state: "ModelState") -> dict[str, Any]:
-    base = state.base_home
+    base = state.base_location
     return {
         **state.facts,
         "base": state.base,
-        "base_folder": str(base.folder) if base else None,
+        "base_folder": str(base.path) if base else None,
         "router": str(base.router) if base and base.router else None,
     }
 
@@ -172,5 +172,5 @@ def _show_results(screen: Screen, results: "list[tuple[ModelState, list[CheckedF
 def _name(state: "ModelState", path: Path) -> str:
     if path.parent == state.folder:
         return path.name
-    router = state.base_home is not None and path == state.base_home.router
+    router = state.base_location is not None and path == state.base_location.router
     return f"{state.base}: two rows of its head" if router else f"{state.base}/{path.name}"

@@ -86,7 +86,7 @@ def _fetched(model: str, revision: str | None, screen: Screen, *, ask: bool) -> 
 
 
 def _lack(model: str, revision: str | None) -> NotDownloadedError | None:
-    from ..hub.homes import check_downloaded
+    from ..hub.locations import check_downloaded
 
     try:
         check_downloaded(model, revision)
@@ -107,12 +107,12 @@ def _is_offline(offline: bool) -> bool:
 
 def _found(model: str, revision: str | None) -> Path:
     """The folder of a model that must be here."""
-    from ..hub.homes import find_model
+    from ..hub.locations import find_model
 
     lack = _lack(model, revision)
     if lack is not None:
         raise _not_now(lack)
-    return find_model(model, revision).folder
+    return find_model(model, revision).path
 
 
 def _describe(plan: "PullPlan", screen: Screen) -> None:

@@ -198,17 +198,17 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
         ModelError: it is damaged, or another kind of model.
         OutOfMemoryError: not even one of its networks fits.
     """
-    from ..hub.homes import find_base, find_model
-    from ..memory import Work
+    from ..hub.locations import find_base, find_model
     from ..model.checkpoint import Checkpoint
-    from ..networks import Networks
+    from ..plan.memory import Work
+    from ..runtime.networks import Networks
 
     try:
-        home = find_model(configuration.value("model"), configuration.value("revision"))
-        base = find_base(home, Checkpoint.base_name(home.folder))
+        location = find_model(configuration.value("model"), configuration.value("revision"))
+        base = find_base(location, Checkpoint.base_name(location.path))
     except ModelError:  # what it lacks stands under models
         return
-    checkpoint = Checkpoint.open(home.folder, base.folder, base.router)
+    checkpoint = Checkpoint.open(location.path, base.path, base.router)
     networks = Networks(checkpoint, _target(configuration), decoder=True, tell=lambda _: None)
     weights_alone = Work(visual=0, segments=0, questions=1, tokens=0)
     together = networks.plan(weights_alone, 1).together

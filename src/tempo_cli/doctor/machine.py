@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import __version__
-from ..host import host_free_bytes, host_total_bytes
+from ..system_memory import host_free_bytes, host_total_bytes
 from .findings import Finding, Level, amount, guarded
 
 _LITTLE = 4 * 2**30  # bytes; torch, its libraries and a tiny model fit into that

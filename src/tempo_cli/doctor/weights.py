@@ -136,8 +136,8 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     Raises:
         ModelError: it is no model's name, or a folder of the user's that is no model.
     """
-    from ..hub.homes import check_downloaded
     from ..hub.inventory import model_state
+    from ..hub.locations import check_downloaded
 
     model, revision = configuration.value("model"), configuration.value("revision")
     state = model_state(model, revision)

@@ -4,7 +4,7 @@
 |---|---|---|
 | `environment` | endpoint, cache folder, token, offline or not, free disk | one request: is it there? |
 | `layout` | which files a model's folder must hold, and whether they are whole | none |
-| `homes` | a model's name to its folder, its base's folder and the router's rows | none |
+| `locations` | a model's name to its folder, its base's folder and the router's rows | none |
 | `inventory` | what of which model is here; removing it | none |
 | `remote`, `refusals` | file lists, byte ranges and resumable downloads; what errors mean | all of it |
 | `store` | files in the shared cache: fetched once, linked, noted under their branch | through `remote` |

@@ -9,11 +9,11 @@ from huggingface_hub import scan_cache_dir
 from ..errors import ModelError, SetupError
 from . import layout
 from .environment import cache_folder
-from .homes import (
+from .locations import (
     MAIN,
     PACKAGED,
-    BaseHome,
-    ModelHome,
+    BaseLocation,
+    ModelLocation,
     as_folder,
     cached_commit,
     checked_name,
@@ -34,7 +34,7 @@ class ModelState:
         folder: the snapshot in the Hub's cache, or the user's folder; None where nothing is here.
         bytes: of the files in `folder`.
         base: what its configuration names as the compressor's base; None where that can't be read.
-        base_home: where the base lies, and the router's rows; None while it is not whole.
+        base_location: where the base lies, and the router's rows; None while it is not whole.
         missing: what is missing or broken, one line each, base included; empty if nothing.
     """
 
@@ -43,7 +43,7 @@ class ModelState:
     folder: Path | None
     bytes: int
     base: str | None
-    base_home: BaseHome | None
+    base_location: BaseLocation | None
     missing: tuple[str, ...]
 
     @property
@@ -75,13 +75,13 @@ def inventory() -> list[ModelState]:
     for config in sorted(cache_folder().glob("models--*--*/snapshots/*/config.json")):
         repository = config.parents[2].name.removeprefix("models--").replace("--", "/", 1)
         if _is_tempo(config) and is_repository(repository):
-            found.append(_state(ModelHome(repository, config.parent, config.parent.name)))
+            found.append(_state(ModelLocation(repository, config.parent, config.parent.name)))
     return found
 
 
 def packaged() -> list[ModelState]:
     """The models that are parts of tempo itself."""
-    return [_state(ModelHome(name, folder, None)) for name, folder in PACKAGED.items()]
+    return [_state(ModelLocation(name, folder, None)) for name, folder in PACKAGED.items()]
 
 
 def model_state(model: str, revision: str | None = None) -> ModelState:
@@ -92,11 +92,11 @@ def model_state(model: str, revision: str | None = None) -> ModelState:
     """
     folder = as_folder(model)
     if folder is not None:
-        return _state(ModelHome(model, folder, None))
+        return _state(ModelLocation(model, folder, None))
     commit = cached_commit(checked_name(model), revision or MAIN)
     if commit is None:
         return ModelState(model, None, None, 0, None, None, ("not downloaded",))
-    return _state(ModelHome(model, snapshot(model, commit), commit))
+    return _state(ModelLocation(model, snapshot(model, commit), commit))
 
 
 def removable(model: str) -> list[ModelState]:
@@ -136,25 +136,31 @@ def remove(model: str) -> int:
         raise SetupError(f"{folder} can't be removed, or not whole", "Remove this folder yourself.")
     others = {state.base for state in inventory()}
     for state in own:
-        if state.base_home and state.base_home.router and state.base not in others:
-            state.base_home.router.unlink(missing_ok=True)
+        if state.base_location and state.base_location.router and state.base not in others:
+            state.base_location.router.unlink(missing_ok=True)
     return strategy.expected_freed_size
 
 
-def _state(home: ModelHome) -> ModelState:
-    problems = layout.missing(home.folder)
-    base, base_home = None, None
+def _state(location: ModelLocation) -> ModelState:
+    problems = layout.missing(location.path)
+    base, base_location = None, None
     try:
-        base = layout.base_name(layout.read_json(home.folder / layout.CONFIG), home.id)
-        base_home = find_base(home, base)
+        base = layout.base_name(layout.read_json(location.path / layout.CONFIG), location.id)
+        base_location = find_base(location, base)
     except (OSError, ValueError):
         pass  # the configuration itself is missing or damaged: `problems` says so
     except ModelError as error:
         problems.append(error.message)
-    if base_home is not None and base_home.revision is None:
-        problems += [f"base {base}: {problem}" for problem in layout.missing(base_home.folder)]
+    if base_location is not None and base_location.revision is None:
+        problems += [f"base {base}: {problem}" for problem in layout.missing(base_location.path)]
     return ModelState(
-        home.id, home.revision, home.folder, size_of(home.folder), base, base_home, tuple(problems)
+        id=location.id,
+        revision=location.revision,
+        folder=location.path,
+        bytes=size_of(location.path),
+        base=base,
+        base_location=base_location,
+        missing=tuple(problems),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ModelError, NotDownloadedError
 from . import layout
-from .homes import MAIN, ModelHome, as_folder, checked_name, find_base, snapshot
+from .locations import MAIN, ModelLocation, as_folder, checked_name, find_base, snapshot
 from .remote import Hub, Listing, RemoteFile
 from .store import bytes_here
 
@@ -67,18 +67,20 @@ def make_plan(hub: Hub, model: str, revision: str | None = None) -> PullPlan:
     """
     folder = as_folder(model)
     if folder is not None:
-        home = ModelHome(model, folder, None)
-        return PullPlan(model, _base_part(hub, home, layout.base_name(_local_config(folder), model)), None)
+        location = ModelLocation(model, folder, None)
+        return PullPlan(
+            model, _base_part(hub, location, layout.base_name(_local_config(folder), model)), None
+        )
     listing = hub.listing(checked_name(model), revision or MAIN)
-    home = ModelHome(model, snapshot(model, listing.commit), listing.commit)
-    base = _base_part(hub, home, layout.base_name(_config(hub, listing), model))
+    location = ModelLocation(model, snapshot(model, listing.commit), listing.commit)
+    base = _base_part(hub, location, layout.base_name(_config(hub, listing), model))
     return PullPlan(model, base, Part(listing, revision or MAIN, tuple(_model_files(hub, listing))))
 
 
-def _base_part(hub: Hub, home: ModelHome, name: str) -> Part | None:
+def _base_part(hub: Hub, location: ModelLocation, name: str) -> Part | None:
     """What has to be fetched of the base; None where it is here, from an earlier pull or in full."""
     try:
-        find_base(home, name)
+        find_base(location, name)
     except NotDownloadedError:
         listing = hub.listing(name, MAIN)
         return Part(listing, MAIN, tuple(_named(listing, layout.CONFIG, layout.TOKENIZER)))

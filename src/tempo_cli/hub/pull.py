@@ -7,7 +7,7 @@ from ..errors import SetupError
 from ..events import Listener, Transfer
 from . import layout
 from .environment import cache_folder, data_folder, free_bytes
-from .homes import router_file, snapshot
+from .locations import router_file, snapshot
 from .plan import PullPlan
 from .remote import Hub, Listing, RemoteFile
 from .router import fetch_rows

@@ -14,7 +14,7 @@ from huggingface_hub.utils import WeakFileLock
 
 from ..events import Listener, Warned
 from .environment import cache_folder
-from .homes import ref_file, repository_folder, snapshot
+from .locations import ref_file, repository_folder, snapshot
 from .remote import Hub, RemoteFile
 
 _PATIENCE = 0.3  # seconds until a held lock is worth a word

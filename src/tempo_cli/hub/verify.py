@@ -54,15 +54,15 @@ def _of_model(state: ModelState) -> Iterator[tuple[Path, _Origin | None]]:
 
 
 def _of_base(state: ModelState) -> Iterator[tuple[Path, _Origin | None]]:
-    home = state.base_home
-    if home is None:
+    location = state.base_location
+    if location is None:
         return
-    origin = _Origin(home.id, home.revision) if home.revision else None
-    yield from ((home.folder / name, origin) for name in (layout.CONFIG, layout.TOKENIZER))
-    if home.router is not None:
-        yield home.router, None
+    origin = _Origin(location.id, location.revision) if location.revision else None
+    yield from ((location.path / name, origin) for name in (layout.CONFIG, layout.TOKENIZER))
+    if location.router is not None:
+        yield location.router, None
     else:
-        yield from ((home.folder / name, origin) for name in _weights(home.folder))
+        yield from ((location.path / name, origin) for name in _weights(location.path))
 
 
 def _weights(folder: Path) -> list[str]:

@@ -22,8 +22,8 @@ import torch
 from torch import nn
 from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLModel
 
-from .. import prompts
 from ..config import ModelDimensions
+from ..plan import prompts
 from ..types import IntArray, MemoryTokens, Segment
 from .pixels import patchify
 from .tokenizer import TextTokenizer

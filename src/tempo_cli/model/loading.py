@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config import LoadOptions
 from ..errors import ModelError
-from ..host import trim
+from ..system_memory import trim_heap
 from .compressor import Compressor
 from .device import Bits, Target, choose_device
 from .llm import Decoder
@@ -85,7 +85,7 @@ def _put_quantized(module: nn.Module, own: str, weight: torch.Tensor, bits: Bits
     assert isinstance(layer, nn.Linear)
     module.set_submodule(home, quantized_linear(layer, weight, bits))
     if weight.device.type == "cpu":
-        trim()  # small results between large temporary values would keep most of what those took
+        trim_heap()  # small results between large temporary values would keep most of what those took
 
 
 def _check_numbers(name: str, stored: torch.Tensor, weight: torch.Tensor) -> None:

@@ -23,8 +23,8 @@ Range = tuple[int, int]
 class FrameDecoder:
     """Decodes the planned frames. A context manager: on exit no process is left.
 
-    Frames are selected by their time stamps, so that one that can't be decoded takes no other's place;
-    by counting where the file tells no stamps. Decoding begins at a key frame before the first of them.
+    Frames are selected by their timestamps, so that one that can't be decoded takes no other's place;
+    by counting where the file tells no timestamps. Decoding begins at a keyframe before the first of them.
 
     Args:
         warn: is told what had to be left out.
@@ -40,8 +40,8 @@ class FrameDecoder:
         stall: float = STALL_SECONDS,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
-        self._stamps = info.stamps
-        held = plan.indices if info.stamps is None else plan.indices[plan.indices < len(info.stamps)]
+        self._pts = info.pts
+        held = plan.indices if info.pts is None else plan.indices[plan.indices < len(info.pts)]
         if not len(held):
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
         self._parts = list(_parts(wanted_ranges(held)))
@@ -84,12 +84,12 @@ class FrameDecoder:
             if self._process is not None:
                 self._process.kill()
 
-    def _start(self, ranges: Sequence[Range], entry: float | None) -> None:
-        """Let ffmpeg decode `ranges` from `entry` on: seconds in the file's own time; None: its beginning."""
+    def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
+        """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
         with self._lock:
             self._end()
             if not self._killed:
-                arguments = _arguments(self._info, self._stamps, ranges, self._binary, entry)
+                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek)
                 self._process = FFmpegProcess(arguments)
         self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
 
@@ -107,11 +107,11 @@ class FrameDecoder:
         """Frames with their indices, as ffmpeg writes them."""
         any_came = False
         for ranges in self._parts:
-            entry = entry_before(self._info, ranges[0][0]) if self._stamps is not None else None
-            self._start(ranges, entry)
+            seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
+            self._start(ranges, seek)
             picture = self._next()
             missed = picture is None or picture[0] != ranges[0][0]
-            if missed and entry is not None and not self._hung:
+            if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 self._start(ranges, None)
                 picture = self._next()
@@ -119,20 +119,20 @@ class FrameDecoder:
                 any_came = True
                 yield picture
                 picture = self._next()
-        if not (any_came or self._killed or self._hung) and self._stamps is not None:
-            # another release of ffmpeg may read other stamps from this file: count instead
-            self._stamps = None
+        if not (any_came or self._killed or self._hung) and self._pts is not None:
+            # another release of ffmpeg may read other pts from this file: count instead
+            self._pts = None
             yield from self._decoded()
 
     def _next(self) -> tuple[int, Pixels] | None:
-        number, stamps, process = next(self._numbers, None), self._stamps, self._process
+        number, pts, process = next(self._numbers, None), self._pts, self._process
         if number is None or process is None:
             return None
         pixels = _read_frame(process, self._patience)
-        if pixels is None or stamps is None:
+        if pixels is None or pts is None:
             return None if pixels is None else (number, pixels)
-        stamp = process.read_stamp(self._patience)
-        return None if stamp is None else (int(np.searchsorted(stamps, stamp)), pixels)
+        own = process.read_pts(self._patience)
+        return None if own is None else (int(np.searchsorted(pts, own)), pixels)
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -181,13 +181,13 @@ def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
         yield ranges[start : start + _MOST_RANGES]
 
 
-def entry_before(info: VideoInfo, index: int) -> float | None:
+def seek_point(info: VideoInfo, index: int) -> float | None:
     """Where decoding may begin to reach frame `index`: the key frame before the last one before it.
 
     One group of pictures to spare, because the first frames after a key frame may refer to the group before.
     None: at the beginning of the file.
     """
-    before = [seconds for place, seconds in info.entries if place <= index]
+    before = [seconds for place, seconds in info.keyframes if place <= index]
     return before[-2] if len(before) > 2 else None
 
 
@@ -202,18 +202,18 @@ def selection(ranges: Sequence[Range], variable: str) -> str:
 
 
 def _arguments(
-    info: VideoInfo, stamps: IntArray | None, ranges: Sequence[Range], binary: str, entry: float | None
+    info: VideoInfo, pts: IntArray | None, ranges: Sequence[Range], binary: str, seek: float | None
 ) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
-    `showinfo` writes every picture's time stamp to stderr, and `-copyts` keeps it the file's own.
+    `showinfo` writes every picture's timestamp to stderr, and `-copyts` keeps it the file's own.
     """
-    seek = {} if entry is None else {"ss": f"{entry:.6f}", "seek_timestamp": 1}
-    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seek)
-    if stamps is None:
+    seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
+    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seeking)
+    if pts is None:
         expression = selection(ranges, "n")
     else:
-        expression = selection([(int(stamps[first]), int(stamps[last])) for first, last in ranges], "pts")
+        expression = selection([(int(pts[first]), int(pts[last])) for first, last in ranges], "pts")
     output = ffmpeg.output(
         source[str(info.stream)],
         "pipe:1",
@@ -228,7 +228,7 @@ def _arguments(
     arguments: list[str] = output.global_args(*quiet).compile(binary)
     place = arguments.index("-i")
     arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
-    return arguments[:place] + (["-noaccurate_seek"] if entry is not None else []) + arguments[place:]
+    return arguments[:place] + (["-noaccurate_seek"] if seek is not None else []) + arguments[place:]
 
 
 def _read_frame(process: FFmpegProcess, patience: float) -> Pixels | None:

@@ -96,7 +96,7 @@ class FFmpegProcess:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check --ffmpeg and your PATH.") from error
         self.stalled = False
         self._complaints: list[str] = []
-        self._stamps: queue.Queue[int | None] = queue.Queue()
+        self._pts: queue.Queue[int | None] = queue.Queue()
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
         self._drain.start()
 
@@ -116,13 +116,13 @@ class FFmpegProcess:
                 done += count
         return True
 
-    def read_stamp(self, seconds: float) -> int | None:
-        """The time stamp of the next picture, in the stream's ticks; None at the end.
+    def read_pts(self, seconds: float) -> int | None:
+        """The timestamp of the next picture, in the stream's ticks; None at the end.
 
         After `seconds` without it the process is killed.
         """
         try:
-            return self._stamps.get(timeout=seconds)
+            return self._pts.get(timeout=seconds)
         except queue.Empty:
             self.stalled = True
             self.kill()
@@ -170,11 +170,11 @@ class FFmpegProcess:
     def _keep_stderr(self) -> None:
         for raw in self._stderr:
             line = raw.decode("utf-8", "replace")
-            if stamp := _STAMP.match(line):
-                self._stamps.put(int(stamp[1]))
+            if pts := _STAMP.match(line):
+                self._pts.put(int(pts[1]))
             elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
                 self._complaints.append(complaint[1].strip())
-        self._stamps.put(None)
+        self._pts.put(None)
 
 
 class _Watchdog:

@@ -15,10 +15,10 @@ from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
 from ..types import FloatArray, IntArray, VideoInfo
-from .entries import begins_anew, loses_leading
 from .formats import READER_OPTIONS
+from .keyframes import drops_leading_pictures, is_random_access
 
-_JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose time stamps may start anew in mid-stream
+_JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose timestamps may start anew in mid-stream
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -40,7 +40,7 @@ def probe(path: Path) -> VideoInfo:
     with _opened(path) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)
-        if not index.stamps:
+        if not index.pts:
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
         if codec.width < 1 or codec.height < 1:
@@ -54,9 +54,9 @@ def probe(path: Path) -> VideoInfo:
             height=codec.height,
             rate=timeline.rate,
             times=timeline.times,
-            stamps=timeline.stamps,
+            pts=timeline.pts,
             duration=timeline.duration,
-            entries=_entries(index, timeline.stamps, stream.time_base),
+            keyframes=_keyframes(index, timeline.pts, stream.time_base),
         )
 
 
@@ -88,12 +88,12 @@ def _check_file(path: Path) -> None:
 class _Index(NamedTuple):
     """The shown packets.
 
-    `stamps` are their presentation times in ticks, None where unknown, `keys` those of key frames;
+    `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
     `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
     ticks; `exact` is whether the container tells presentation times at all.
     """
 
-    stamps: list[int | None]
+    pts: list[int | None]
     keys: list[int]
     hidden: int
     last: int
@@ -103,7 +103,7 @@ class _Index(NamedTuple):
 class _Timeline(NamedTuple):
     rate: Fraction
     times: FloatArray
-    stamps: IntArray | None
+    pts: IntArray | None
     duration: float
 
 
@@ -144,7 +144,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
-    stamps: list[int | None] = []
+    pts: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
     opening: int | None = None
@@ -155,51 +155,51 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
                 continue
             if packet.is_keyframe and packet.pts is not None:
                 if not started:
-                    early = len(stamps)
-                    lost = early > 0 or loses_leading(codec.name, packet, codec.extradata)
+                    early = len(pts)
+                    lost = early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata)
                     opening = packet.pts if lost else None
-                if not packet.is_discard and begins_anew(reader, codec.name, packet, codec.extradata):
+                if not packet.is_discard and is_random_access(reader, codec.name, packet, codec.extradata):
                     keys.append(packet.pts)
             started = started or packet.is_keyframe
             if packet.is_discard:
                 hidden += 1
             else:
-                stamps.append(packet.pts)
+                pts.append(packet.pts)
                 last = packet.duration or last
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
-    shown = [s for s in stamps[early:] if opening is None or s is None or s >= opening]
+    shown = [s for s in pts[early:] if opening is None or s is None or s >= opening]
     # AVI tells decoding times; with B-frames they are not the presentation times
     exact = reader != "avi" or not codec.has_b_frames
-    if exact and any(stamp is not None for stamp in shown):
-        # a packet without a stamp among others with one: a second field, or the rest of a cut-off group
-        shown = [stamp for stamp in shown if stamp is not None]
-    return _Index(shown, keys, hidden + len(stamps) - len(shown), last, exact)
+    if exact and any(one is not None for one in shown):
+        # a packet without a pts among others with one: a second field, or the rest of a cut-off group
+        shown = [one for one in shown if one is not None]
+    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact)
 
 
-def _entries(index: _Index, stamps: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
-    if stamps is None or tick is None:
+def _keyframes(index: _Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
+    if pts is None or tick is None:
         return ()
-    places = np.searchsorted(stamps, index.keys).tolist()
+    places = np.searchsorted(pts, index.keys).tolist()
     return tuple((place, float(key * tick)) for place, key in zip(places, index.keys, strict=True))
 
 
 def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timeline:
     """Rate, times of all announced frames from the first on, and duration."""
     tick = stream.time_base or Fraction(1, 1000)
-    known = sorted(stamp for stamp in index.stamps if stamp is not None)
+    known = sorted(one for one in index.pts if one is not None)
     reported = [rate for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    count = len(index.stamps)
+    count = len(index.pts)
     span = float((known[-1] - known[0] + index.last) * tick) if known else 0.0
     fitting = [rate for rate in reported if span and 0.5 <= span * rate / count <= 2]
-    stamps: IntArray | None = None
+    pts: IntArray | None = None
     if len(known) == count and (fitting or not reported or container not in _JUMPY):
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
         ticks = np.array(known, np.int64)
         times = (ticks - ticks[0]) * tick.numerator / tick.denominator
         if index.exact and (np.diff(ticks) > 0).all():
-            stamps = ticks
+            pts = ticks
     else:
-        # no time stamps, or they jump: count frames
+        # no timestamps, or they jump: count frames
         rate = reported[0] if reported else Fraction(25)
         times = np.arange(count) / float(rate)
     step = float(index.last * tick) or 1 / float(rate)
@@ -207,23 +207,23 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
     announced = _announced_seconds(stream, container, start)
     end = float(times[-1]) + step
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
-        return _Timeline(rate, times, stamps, end)
+        return _Timeline(rate, times, pts, end)
     total = stream.frames - index.hidden if stream.frames and container != "avi" else round(announced * rate)
     beyond = times[-1] + np.arange(1, max(0, total - count) + 1) / float(rate)
-    return _Timeline(rate, np.concatenate([times, beyond]), stamps, max(announced, end))
+    return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
 
 
 def _announced_seconds(stream: av.VideoStream, container: str, start: float) -> float | None:
     """How long the stream should be, from its first frame on, where the file itself says so.
 
     Args:
-        start: time stamp of the first frame, seconds.
+        start: timestamp of the first frame, seconds.
     """
     if container == "avi":
         # libav shortens the duration of a file that was cut off; the header's count it leaves
         return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
     if container in _JUMPY:
-        return None  # the duration is a guess from the last time stamps
+        return None  # the duration is a guess from the last timestamps
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     # Matroska: HH:MM:SS.fraction, from the file's start

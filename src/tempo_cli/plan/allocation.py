@@ -6,7 +6,7 @@ never exceeded: the reference breaks it where there are more segments than token
 
 import numpy as np
 
-from .types import Allocation, FloatArray, IntArray
+from ..types import Allocation, FloatArray, IntArray
 
 FLAT_RANGE = 1e-8  # scores closer together than this count as equal (reference)
 

@@ -20,7 +20,7 @@ _OPEN = {16, 17, 18, 21}  # HEVC: frames stored after it and shown before it may
 _SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf"}
 
 
-def begins_anew(reader: str, codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
+def is_random_access(reader: str, codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
     """Whether decoding can begin at a packet that the container calls a key frame.
 
     Args:
@@ -36,7 +36,7 @@ def begins_anew(reader: str, codec: str, packet: "av.Packet[Any]", extradata: by
     return True
 
 
-def loses_leading(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
+def drops_leading_pictures(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> bool:
     """Whether a stream that begins with this key frame loses the frames that are shown before it."""
     return codec == "hevc" and any(kind in _OPEN for kind in _hevc_kinds(packet, extradata))
 

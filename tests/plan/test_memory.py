@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tempo_cli.config import ModelDimensions
-from tempo_cli.memory import Needs, Plan, Work, advice, expected_work, gigabytes, make_plan, too_large
+from tempo_cli.plan.memory import Needs, Plan, Work, advice, expected_work, gigabytes, make_plan, too_large
 
 GB = 10**9
 DIMENSIONS = ModelDimensions(

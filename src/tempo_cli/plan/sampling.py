@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .config import MIN_FRAMES, SamplingOptions
-from .types import FloatArray, FramePlan
+from ..config import MIN_FRAMES, SamplingOptions
+from ..types import FloatArray, FramePlan
 
 
 def frames_between(times: FloatArray, start: float | None, end: float | None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
-from .config import ModelDimensions
+from ..config import ModelDimensions
 
 Stage = Literal["load", "compress", "answer"]
 

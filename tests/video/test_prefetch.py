@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tempo_cli.prefetch import prefetch
+from tempo_cli.video.prefetch import prefetch
 
 SECONDS = 10.0  # that a test may hang before it fails
 

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from tempo_cli import host
+from tempo_cli import system_memory
 
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a kernel's files: 8 GiB available, no container."""
     (tmp_path / "meminfo").write_text("MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n")
-    monkeypatch.setattr(host, "_MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(host, "_GROUP", tmp_path)
+    monkeypatch.setattr(system_memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(system_memory, "_GROUP", tmp_path)
     return tmp_path
 
 
 @pytest.mark.usefixtures("kernel")
 def test_what_the_kernel_calls_available():
-    assert host.host_free_bytes() == 8 * 2**30
+    assert system_memory.host_free_bytes() == 8 * 2**30
 
 
 @pytest.mark.parametrize(
@@ -28,22 +28,22 @@ def test_what_the_kernel_calls_available():
 def test_a_containers_limit_counts(kernel, limit, used, free):
     (kernel / "memory.max").write_text(limit)
     (kernel / "memory.current").write_text(used)
-    assert host.host_free_bytes() == free
+    assert system_memory.host_free_bytes() == free
 
 
 def test_a_kernel_that_does_not_say_is_not_known(kernel):
     (kernel / "meminfo").write_text("MemTotal: 16777216 kB\n")
-    assert host.host_free_bytes() is None
+    assert system_memory.host_free_bytes() is None
 
 
 def test_without_linux_the_machines_memory_bounds_it(kernel):
     (kernel / "meminfo").unlink()
-    free = host.host_free_bytes()
+    free = system_memory.host_free_bytes()
     assert free is not None
     assert free > 2**28
 
 
 def test_the_peak_is_what_this_process_takes():
-    peak = host.host_peak_bytes()
+    peak = system_memory.host_peak_bytes()
     assert peak is not None
     assert 10 * 2**20 < peak < 2**40

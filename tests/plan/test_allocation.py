@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tempo_cli.allocation import allocate
+from tempo_cli.plan.allocation import allocate
 
 ROWS = json.loads((Path(__file__).parents[1] / "golden" / "allocation.json").read_text(encoding="utf-8"))
 

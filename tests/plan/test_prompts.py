@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 
-from tempo_cli import prompts
 from tempo_cli.errors import ModelError
 from tempo_cli.model.tokenizer import TextTokenizer
+from tempo_cli.plan import prompts
 
 FILE = Path(__file__).parents[1] / "golden/checkpoints/a/Qwen3-VL-tiny/tokenizer.json"
 OURS = TextTokenizer(FILE.read_text(encoding="utf-8"))

@@ -20,32 +20,32 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class ModelHome:
+class ModelLocation:
     """Where a model lies: `revision` is the commit of a Hub repository, None for a folder of the user's."""
 
     id: str
-    folder: Path
+    path: Path
     revision: str | None
 
 
 @dataclass(frozen=True)
-class BaseHome:
+class BaseLocation:
     """Where a model's base lies.
 
     Attributes:
         id: Hub repository or `./sibling`, as the model's configuration names it.
-        folder: has the base's `config.json` and `tokenizer.json`.
+        path: has the base's `config.json` and `tokenizer.json`.
         revision: commit; None for a folder of the user's.
         router: the file with the two rows of the head; None where the folder has the base's own weights.
     """
 
     id: str
-    folder: Path
+    path: Path
     revision: str | None
     router: Path | None
 
 
-def find_model(model: str, revision: str | None = None) -> ModelHome:
+def find_model(model: str, revision: str | None = None) -> ModelLocation:
     """The folder `model`, or the cached snapshot of the Hub repository `model`.
 
     Raises:
@@ -54,21 +54,21 @@ def find_model(model: str, revision: str | None = None) -> ModelHome:
     """
     folder = as_folder(model)
     if folder is not None:
-        return ModelHome(model, folder, None)
+        return ModelLocation(model, folder, None)
     commit = cached_commit(checked_name(model), revision or MAIN)
     wanted = f"{model} --revision {revision}" if revision else model
     if commit is None:
         raise NotDownloadedError(f"the model {model} is not downloaded", f"Run: tempo pull {wanted}")
-    home = ModelHome(model, snapshot(model, commit), commit)
-    problems = layout.missing(home.folder)
+    location = ModelLocation(model, snapshot(model, commit), commit)
+    problems = layout.missing(location.path)
     if problems:
         raise NotDownloadedError(
             f"the model {model} is not whole: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
         )
-    return home
+    return location
 
 
-def find_base(home: ModelHome, name: str) -> BaseHome:
+def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """The base model that a checkpoint's configuration names.
 
     `./name` is a folder beside the checkpoint's; anything else is a Hub repository, which may also lie
@@ -78,22 +78,22 @@ def find_base(home: ModelHome, name: str) -> BaseHome:
         NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
         ModelError: a folder that does not exist, or a name that may not be followed.
     """
-    local = home.revision is None
+    local = location.revision is None
     if local and _SIBLING.fullmatch(name):
-        folder = home.folder.resolve().parent / name[2:]
+        folder = location.path.resolve().parent / name[2:]
         if not folder.is_dir():
             raise ModelError(
-                f"the base model {folder} does not exist", f"Put {name[2:]} beside {home.folder}."
+                f"the base model {folder} does not exist", f"Put {name[2:]} beside {location.path}."
             )
-        return BaseHome(name, folder, None, None)
+        return BaseLocation(name, folder, None, None)
     if not is_repository(name):
         raise ModelError(
             f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
         )
-    beside = home.folder.resolve().parent / name.split("/")[1]
+    beside = location.path.resolve().parent / name.split("/")[1]
     if local and beside.is_dir():
-        return BaseHome(name, beside, None, None)
-    return _cached_base(name, home.id)
+        return BaseLocation(name, beside, None, None)
+    return _cached_base(name, location.id)
 
 
 def as_folder(model: str) -> Path | None:
@@ -115,12 +115,12 @@ def checked_name(model: str) -> str:
 
 def check_downloaded(model: str, revision: str | None = None) -> None:
     """Raise NotDownloadedError if a pull would bring what `model` or its base lacks; ModelError as above."""
-    home = find_model(model, revision)
+    location = find_model(model, revision)
     try:
-        config = layout.read_json(home.folder / layout.CONFIG)
+        config = layout.read_json(location.path / layout.CONFIG)
     except (OSError, ValueError):
         return  # a folder of the user's without a configuration: no pull mends that
-    find_base(home, layout.base_name(config, home.id))
+    find_base(location, layout.base_name(config, location.id))
 
 
 def is_repository(name: str) -> bool:
@@ -159,7 +159,7 @@ def router_file(repository: str, commit: str) -> Path:
     return data_folder() / "router" / repository.replace("/", "--") / f"{commit}.safetensors"
 
 
-def _cached_base(name: str, model: str) -> BaseHome:
+def _cached_base(name: str, model: str) -> BaseLocation:
     commit = cached_commit(name, MAIN)
     hint = f"Run: tempo pull {model}"
     if commit is None:
@@ -169,7 +169,7 @@ def _cached_base(name: str, model: str) -> BaseHome:
     if problems:
         raise NotDownloadedError(f"the base model {name} is not whole: {problems[0]}", hint)
     if layout.fault(router) is None:
-        return BaseHome(name, folder, commit, router)
+        return BaseLocation(name, folder, commit, router)
     if layout.weights_missing(folder):
         raise NotDownloadedError(f"the router's rows of {name} are not downloaded", hint)
-    return BaseHome(name, folder, commit, None)
+    return BaseLocation(name, folder, commit, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..memory import Needs, Work
+from ..plan.memory import Needs, Work
 from .checkpoint import Checkpoint, compressor_names, decoder_names
 from .compressor import Compressor
 from .device import Target

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_cli.allocation import allocate
-from tempo_cli.budget import context_room, fit_budget
 from tempo_cli.config import BudgetOptions, ModelDimensions
 from tempo_cli.errors import UsageError
+from tempo_cli.plan.allocation import allocate
+from tempo_cli.plan.budget import context_room, fit_budget
 from tempo_cli.types import Allocation
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_cli.config import SamplingOptions
-from tempo_cli.sampling import frames_between, plan_frames
+from tempo_cli.plan.sampling import frames_between, plan_frames
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from .errors import OutOfMemoryError
-from .events import Listener, Progress
-from .host import host_free_bytes
-from .memory import Needs, Plan, Stage, Work, advice, make_plan, too_large
-from .model import footprint
-from .model.checkpoint import Checkpoint
-from .model.compressor import Compressor
-from .model.device import Target, device_free_bytes, is_out_of_memory, release_memory
-from .model.llm import Decoder
+from ..errors import OutOfMemoryError
+from ..events import Listener, Progress
+from ..model import memory_estimate
+from ..model.checkpoint import Checkpoint
+from ..model.compressor import Compressor
+from ..model.device import Target, device_free_bytes, is_out_of_memory, release_memory
+from ..model.llm import Decoder
+from ..plan.memory import Needs, Plan, Stage, Work, advice, make_plan, too_large
+from ..system_memory import host_free_bytes
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,7 @@ class Networks:
         self.together = True
         self.seconds = 0.0
         self.tell = tell
-        self._weights = footprint.weights(checkpoint, target)
+        self._weights = memory_estimate.weights(checkpoint, target)
         self._compressor: Compressor | None = None
         self._decoder: Decoder | None = None
 
@@ -49,8 +49,8 @@ class Networks:
 
     def needs(self, work: Work, target: Target | None = None) -> Needs:
         """Bytes that `work` takes, here or with the weights kept as on another target."""
-        weights = footprint.weights(self.checkpoint, target) if target else self._weights
-        return footprint.needs(self.checkpoint, self.target.dtype, weights, work, self.has_decoder)
+        weights = memory_estimate.weights(self.checkpoint, target) if target else self._weights
+        return memory_estimate.needs(self.checkpoint, self.target.dtype, weights, work, self.has_decoder)
 
     def advice(self, stage: Stage, work: Work, budget: int | None) -> str:
         """What to tell a user whose memory does not suffice."""

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
-from .types import Frame, FramePlan, Pixels, Segment, SegmentPlan
+from ..types import Frame, FramePlan, Pixels, Segment, SegmentPlan
 
 
 def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, temporal_patch: int) -> SegmentPlan:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tempo_cli.segments import cut_segments, plan_segment
+from tempo_cli.plan.segments import cut_segments, plan_segment
 from tempo_cli.types import Frame, FramePlan, Pixels
 
 

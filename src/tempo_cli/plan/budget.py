@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..config import CONTEXT_MARGIN, BudgetOptions, ModelDimensions
+from ..errors import UsageError
+from ..types import Allocation, FloatArray
 from .allocation import allocate
-from .config import CONTEXT_MARGIN, BudgetOptions, ModelDimensions
-from .errors import UsageError
-from .types import Allocation, FloatArray
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def host_peak_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def trim() -> None:
+def trim_heap() -> None:
     """Hand freed memory back where the C library keeps it between what is still used (glibc)."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -9,8 +9,15 @@ import pytest
 from tempo_cli import Tempo
 from tempo_cli.config import LoadOptions, SamplingOptions
 from tempo_cli.errors import ModelError, NotDownloadedError
-from tempo_cli.hub.homes import BaseHome, ModelHome, check_downloaded, find_base, find_model, router_file
 from tempo_cli.hub.inventory import inventory, model_state
+from tempo_cli.hub.locations import (
+    BaseLocation,
+    ModelLocation,
+    check_downloaded,
+    find_base,
+    find_model,
+    router_file,
+)
 from tempo_cli.model.checkpoint import Checkpoint
 
 from .fixtures import GOLDEN
@@ -44,15 +51,17 @@ def base_of(folder: Path) -> Path:
 
 
 def test_a_base_beside_the_model_is_found(folder):
-    home = find_model(str(folder))
-    assert home == ModelHome(str(folder), folder, None)
+    location = find_model(str(folder))
+    assert location == ModelLocation(str(folder), folder, None)
     assert Checkpoint.base_name(folder) == "./Qwen3-VL-tiny"
-    assert find_base(home, "./Qwen3-VL-tiny") == BaseHome("./Qwen3-VL-tiny", base_of(folder), None, None)
+    assert find_base(location, "./Qwen3-VL-tiny") == BaseLocation(
+        "./Qwen3-VL-tiny", base_of(folder), None, None
+    )
 
 
 def test_a_hub_base_may_lie_beside_a_folder_of_the_users(folder):
     found = find_base(find_model(str(folder)), "Qwen/Qwen3-VL-tiny")
-    assert found.folder == base_of(folder)
+    assert found.path == base_of(folder)
 
 
 def test_a_base_that_is_not_there_is_named(folder):
@@ -123,7 +132,7 @@ def test_a_repository_that_is_not_downloaded_is_named_with_the_command_that_does
 def test_a_downloaded_repository_is_found_with_its_commit(cache):
     snapshot = store(cache, "some/model", GOLDEN / "checkpoints/a/Tempo-tiny")
     for revision in (None, "main", COMMIT):
-        assert find_model("some/model", revision) == ModelHome("some/model", snapshot, COMMIT)
+        assert find_model("some/model", revision) == ModelLocation("some/model", snapshot, COMMIT)
     with pytest.raises(ModelError, match="the model some/model is not downloaded"):
         find_model("some/model", "other")
 
@@ -212,22 +221,22 @@ def test_a_revision_is_no_way_out_of_the_cache(cache, tmp_path, revision):
 
 def test_a_base_without_weights_needs_the_rows(cache):
     snapshot = store(cache, "some/base", BASE)
-    home = ModelHome("some/model", cache, COMMIT)
-    assert find_base(home, "some/base") == BaseHome("some/base", snapshot, COMMIT, None)
+    location = ModelLocation("some/model", cache, COMMIT)
+    assert find_base(location, "some/base") == BaseLocation("some/base", snapshot, COMMIT, None)
     (snapshot / "model.safetensors").unlink()
     with pytest.raises(NotDownloadedError) as caught:
-        find_base(home, "some/base")
+        find_base(location, "some/base")
     assert caught.value.message == "the router's rows of some/base are not downloaded"
     assert caught.value.hint == "Run: tempo pull some/model"
     rows = router_file("some/base", COMMIT)
     rows.parent.mkdir(parents=True)
     rows.write_bytes((2).to_bytes(8, "little") + b"{}")
-    assert find_base(home, "some/base") == BaseHome("some/base", snapshot, COMMIT, rows)
+    assert find_base(location, "some/base") == BaseLocation("some/base", snapshot, COMMIT, rows)
     (snapshot / "tokenizer.json").unlink()
     with pytest.raises(
         NotDownloadedError, match=r"the base model some/base is not whole: tokenizer.json: missing"
     ):
-        find_base(home, "some/base")
+        find_base(location, "some/base")
 
 
 def test_a_folder_of_the_users_may_need_a_base_from_the_hub(cache, folder):
@@ -250,7 +259,12 @@ def test_what_is_here_is_told_without_the_network(cache, folder):
     (state,) = inventory()
     assert (state.id, state.revision, state.folder) == ("some/model", COMMIT, snapshot)
     assert state.bytes == sum(path.stat().st_size for path in snapshot.iterdir())
-    assert (state.base, state.base_home, state.complete, state.pullable) == ("some/base", None, False, True)
+    assert (state.base, state.base_location, state.complete, state.pullable) == (
+        "some/base",
+        None,
+        False,
+        True,
+    )
     assert state.missing == ("the base model some/base is not downloaded",)
     assert model_state("some/model") == state
     nothing = model_state("some/other")

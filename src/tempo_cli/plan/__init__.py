@@ -1,0 +1,1 @@
+"""Pure decisions on plain numbers: no files, no torch, no clock, no chance."""
