@@ -43,7 +43,8 @@ from tempo_cli.errors import OutOfMemoryError
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder, SamplingRule
 from tempo_cli.plan.segments import plan_segment
-from tempo_cli.types import Allocation, FramePlan, MemoryTokens, Run, Segment
+from tempo_cli.schema import Run
+from tempo_cli.types import Allocation, FramePlan, MemoryTokens, Segment
 
 PARTS = ("runs", "golden", "answers", "ladder", "speed")
 BITS = ("none", "int8", "int4")

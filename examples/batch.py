@@ -9,7 +9,7 @@ Usage: python batch.py QUESTION VIDEO [VIDEO ...] [--model MODEL] > runs.jsonl
 import argparse
 
 from tempo_cli import Tempo, TempoError
-from tempo_cli.schema import error_to_json, run_to_json
+from tempo_cli.schema import Request, error_to_json
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     tempo, failed = Tempo.load(options.model), False
     for video in options.videos:
         try:
-            line = run_to_json(tempo.ask(video, options.question))
+            line = tempo.ask(video, options.question).to_json()
         except TempoError as error:
-            line, failed = error_to_json(error, options.question), True
+            line, failed = error_to_json(error, Request(options.question, video, options.model)), True
         print(line, flush=True)
     raise SystemExit(7 if failed else 0)
 

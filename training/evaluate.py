@@ -26,7 +26,7 @@ import torch
 from tempo_cli.config import BudgetOptions, SamplingOptions
 from tempo_cli.pipeline import Tempo
 from tempo_cli.plan.sampling import plan_frames
-from tempo_cli.types import Run
+from tempo_cli.schema import Run
 from tempo_cli.video.probe import probe
 
 from . import words

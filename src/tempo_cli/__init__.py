@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
     from .errors import TempoError
     from .pipeline import Tempo
-    from .types import Answer, Run, SegmentReport
+    from .schema import Answer, AnsweredRun, Run, SegmentReport
 
 __version__ = "0.1.0"
 
@@ -21,13 +21,15 @@ _HOMES = {
     "BudgetOptions": "config",
     "GenerationOptions": "config",
     "LoadOptions": "config",
-    "Answer": "types",
-    "Run": "types",
-    "SegmentReport": "types",
+    "Answer": "schema",
+    "AnsweredRun": "schema",
+    "Run": "schema",
+    "SegmentReport": "schema",
 }
 
 __all__ = [
     "Answer",
+    "AnsweredRun",
     "BudgetOptions",
     "GenerationOptions",
     "LoadOptions",

@@ -37,25 +37,28 @@ from .plan.memory import Work, expected_work
 from .plan.sampling import frames_between, plan_frames
 from .plan.segments import cut_segments
 from .runtime.networks import Networks, with_room
-from .system_memory import host_peak_bytes
-from .types import (
-    Allocation,
+from .schema import (
     Answer,
     BudgetSummary,
     FinishReason,
-    FramePlan,
     Memory,
-    MemoryTokens,
     ModelInfo,
-    Pixels,
     Run,
     SamplingSummary,
-    Segment,
-    SegmentPlan,
     SegmentReport,
     Timing,
-    VideoInfo,
     VideoSummary,
+    build_run,
+)
+from .system_memory import host_peak_bytes
+from .types import (
+    Allocation,
+    FramePlan,
+    MemoryTokens,
+    Pixels,
+    Segment,
+    SegmentPlan,
+    VideoInfo,
 )
 from .video.decode import FrameDecoder
 from .video.ffmpeg import find_ffmpeg
@@ -385,15 +388,20 @@ class Tempo:
         answer_seconds: float,
     ) -> Run:
         seconds = job.clock.seconds
-        return Run(
+        return build_run(
+            answer,
             video=job.summary(),
             question=job.questions[number],
-            answer=answer,
             model=self.info,
             sampling=SamplingSummary(
                 sum(len(plan.positions) for plan in job.segments), job.plan.fps, job.sampling.window
             ),
-            budget=BudgetSummary(allocation.limit, allocation.used, allocation.mode),
+            budget=BudgetSummary(
+                allocation.limit,
+                allocation.used,
+                allocation.mode,
+                job.budget.context or self.checkpoint.dimensions.context,
+            ),
             segments=tuple(_segment_reports(job, memory, allocation)),
             timing=Timing(
                 load=self._open_seconds + self._networks.seconds,
@@ -501,6 +509,8 @@ class _Job:
             codec=info.codec,
             start=self.plan.origin,
             end=self.end,
+            size=info.size,
+            mtime=info.mtime,
         )
 
     def warn(self, message: str, question: int | None = None) -> None:

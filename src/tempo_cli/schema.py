@@ -1,23 +1,219 @@
-"""A run as JSON and back: schema `tempo.run/1`, a contract that only grows."""
+"""A run and its JSON: schema `tempo.run/1`, a contract that only grows (docs/json.md)."""
 
 import json
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
 
+from . import __version__
 from .errors import TempoError, UsageError
-from .types import (
-    Answer,
-    BudgetSummary,
-    Memory,
-    ModelInfo,
-    Run,
-    SamplingSummary,
-    SegmentReport,
-    Timing,
-    VideoSummary,
-)
+from .types import BudgetMode
 
 SCHEMA = "tempo.run/1"
+
+FinishReason = Literal["stop", "length"]
+PrefixTier = Literal["device", "host", "features"]
+FrameTier = Literal["disk", "memory"]
+
+_SAVE = "Save one with: tempo ask … --json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decoder's answer; `tokens` counts generated tokens without the one that ended it."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: int
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """The video of a run.
+
+    Attributes:
+        duration: seconds; fps: average frame rate.
+        width, height: px as shown.
+        start, end: the part that was looked at, seconds of the whole video.
+        size, mtime: of the file, bytes and seconds since the epoch; None in runs saved by an older tempo.
+    """
+
+    path: str
+    duration: float
+    fps: float
+    width: int
+    height: int
+    codec: str
+    start: float
+    end: float
+    size: int | None = None
+    mtime: float | None = None
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """One row of the result: `start` and `end` are true seconds, `time` is the second in the model's tag.
+
+    `relevance` is None when ATA is off; `frames` is how many frames were read.
+    """
+
+    index: int
+    start: float
+    end: float
+    time: float
+    relevance: float | None
+    tokens: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model ran and how; `revision` is None for a folder."""
+
+    id: str
+    revision: str | None
+    device: str
+    dtype: str
+    quantization: str | None = None
+
+
+@dataclass(frozen=True)
+class SamplingSummary:
+    """`frames` that were read, `fps` that they were sampled at, `window` frames per segment."""
+
+    frames: int
+    fps: float
+    window: int
+
+
+@dataclass(frozen=True)
+class BudgetSummary:
+    """Memory tokens allowed (None: no limit) and used, how they were shared, and the decoder's context."""
+
+    limit: int | None
+    used: int
+    mode: BudgetMode
+    context: int | None = None
+
+
+@dataclass(frozen=True)
+class GenerationSummary:
+    """How the answer was generated; `seed` is the one that was used: None where nothing is drawn."""
+
+    max_new_tokens: int
+    temperature: float
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Reused:
+    """What an earlier question on the same video left for this one.
+
+    Attributes:
+        frames: where the frames of all segments that had to be read came from without decoding;
+            None where a frame was decoded, or none was needed.
+        prefix: where the segments' prefixes came from, the slowest tier where they differ; None where a
+            segment was read from its frames.
+    """
+
+    frames: FrameTier | None = None
+    prefix: PrefixTier | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds.
+
+    Attributes:
+        load: loading the model, whenever it happened; grows when a network is loaded again.
+        decode, compress: for this question; they overlap.
+        answer: reading the decoder's input and generating.
+        total: by the clock since the question was asked, plus what was loaded before.
+    """
+
+    load: float
+    decode: float
+    compress: float
+    answer: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak bytes of the process and, on an accelerator, of the device; and how the work was made to fit.
+
+    Attributes:
+        micro_batch: segments compressed at once, at last.
+        together: whether both networks were held at the same time.
+        steps: what was given up because memory was short, in order: `in_turn`, `micro_batch=N`.
+    """
+
+    host_peak_bytes: int | None
+    device_peak_bytes: int | None
+    micro_batch: int | None = None
+    together: bool | None = None
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """Everything about one question; its fields are those of `--json`. After `inspect`, `answer` is None."""
+
+    video: VideoSummary
+    question: str
+    answer: Answer | None
+    model: ModelInfo
+    sampling: SamplingSummary
+    budget: BudgetSummary
+    segments: tuple[SegmentReport, ...]
+    timing: Timing
+    memory: Memory
+    warnings: tuple[str, ...] = ()
+    generation: GenerationSummary | None = None
+    reused: Reused = field(default_factory=Reused)
+    tempo: str | None = __version__
+
+    def __post_init__(self) -> None:
+        if sum(segment.tokens for segment in self.segments) != self.budget.used:
+            raise ValueError("segments and budget disagree")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of `--json`: plain dictionaries, lists, numbers and strings."""
+        plain: dict[str, Any] = json.loads(self.to_json())
+        return plain
+
+    def to_json(self) -> str:
+        """One line. Numbers keep their full precision; everything beyond ASCII is escaped."""
+        return _line({"schema": SCHEMA, "status": "ok", "id": None, **asdict(self)})
+
+    def __repr__(self) -> str:
+        scores = [segment.relevance for segment in self.segments if segment.relevance is not None]
+        highest = f", highest relevance {max(scores):.2f}" if scores else ""
+        told = f"answer={self.answer.text!r}, " if self.answer else ""
+        return (
+            f"{type(self).__name__}(video={self.video.path!r}, question={self.question!r}, {told}"
+            f"{len(self.segments)} segments, {self.budget.used:,} tokens{highest})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class AnsweredRun(Run):
+    """A run with an answer: what `ask` returns."""
+
+    answer: Answer
+
+
+def build_run(answer: Answer | None, **fields: Any) -> Run:
+    """An `AnsweredRun` where there is an answer, else a `Run`."""
+    return Run(answer=None, **fields) if answer is None else AnsweredRun(answer=answer, **fields)
+
+
+class Request(NamedTuple):
+    """What was asked for, as far as it is known when it fails."""
+
+    question: str | None = None
+    video: str | None = None
+    model: str | None = None
+
 
 _PARTS = {
     "video": VideoSummary,
@@ -27,21 +223,29 @@ _PARTS = {
     "timing": Timing,
     "memory": Memory,
 }
+_NEWER_PARTS = {"generation": GenerationSummary, "reused": Reused}  # older writers leave them out
 
 
-def run_to_json(run: Run) -> str:
-    """One line. Numbers keep their full precision; everything beyond ASCII is escaped."""
-    return _line({"schema": SCHEMA, "status": "ok", "id": None, **asdict(run)})
-
-
-def error_to_json(error: TempoError, question: str | None = None) -> str:
+def error_to_json(error: TempoError, request: Request | None = None) -> str:
     """One line for a question that could not be answered."""
+    request = request or Request()
     facts = {"code": error.code, "message": error.message, "hint": error.hint}
-    return _line({"schema": SCHEMA, "status": "error", "id": None, "question": question, "error": facts})
+    return _line(
+        {
+            "schema": SCHEMA,
+            "status": "error",
+            "id": None,
+            "video": {"path": request.video},
+            "question": request.question,
+            "model": {"id": request.model},
+            "tempo": __version__,
+            "error": facts,
+        }
+    )
 
 
 def run_from_json(line: str) -> Run:
-    """Read what `run_to_json` wrote; fields of a later writer are passed over.
+    """Read what `Run.to_json` wrote; fields of a later writer are ignored.
 
     Raises:
         UsageError: it is no run, or a failed one.
@@ -52,26 +256,27 @@ def run_from_json(line: str) -> Run:
         raise UsageError(f"the saved run failed: {message}", "Run it again, then inspect it.")
     try:
         parts: dict[str, Any] = {name: _build(kind, value[name]) for name, kind in _PARTS.items()}
-        return Run(
+        newer = {name: _build(kind, value[name]) for name, kind in _NEWER_PARTS.items() if value.get(name)}
+        return build_run(
+            _build(Answer, value["answer"]) if value["answer"] else None,
             question=value["question"],
-            answer=value["answer"] and _build(Answer, value["answer"]),
             segments=tuple(_build(SegmentReport, segment) for segment in value["segments"]),
             warnings=tuple(value["warnings"]),
+            tempo=value.get("tempo"),
             **parts,
+            **newer,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"the saved run is incomplete: {error}", "Save it with: tempo ask … --json"
-        ) from error
+        raise UsageError(f"the saved run is incomplete: {error}", _SAVE) from error
 
 
 def _object(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UsageError(f"the saved run is not JSON: {error}", "Save it with: tempo ask … --json") from error
+        raise UsageError(f"the saved run is not JSON: {error}", _SAVE) from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise UsageError(f"this is no saved run (schema {SCHEMA})", "Save one with: tempo ask … --json")
+        raise UsageError(f"this is no saved run (schema {SCHEMA})", _SAVE)
     return value
 
 

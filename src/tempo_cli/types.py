@@ -19,7 +19,6 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
-FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class VideoInfo:
         times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
             Frames that the file announces but does not hold continue at the average rate.
         duration: seconds, to the end of the last frame.
+        size, mtime: of the file when it was probed, bytes and seconds since the epoch.
         pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
@@ -46,6 +46,8 @@ class VideoInfo:
     rate: Fraction
     times: FloatArray
     duration: float
+    size: int
+    mtime: float
     pts: IntArray | None = None
     keyframes: tuple[tuple[int, float], ...] = ()
 
@@ -161,119 +163,3 @@ class Allocation:
     def used(self) -> int:
         """Tokens in all."""
         return int(self.tokens.sum())
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The decoder's answer; `tokens` counts generated tokens without the one that ended it."""
-
-    text: str
-    finish_reason: FinishReason
-    tokens: int
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """The video of a run: px as shown, average rate; `start` and `end` bound what was looked at, seconds."""
-
-    path: str
-    duration: float
-    fps: float
-    width: int
-    height: int
-    codec: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class SegmentReport:
-    """One row of the result: `start` and `end` are true seconds, `time` is the second in the model's tag.
-
-    `relevance` is None when ATA is off; `frames` is how many frames were read.
-    """
-
-    index: int
-    start: float
-    end: float
-    time: float
-    relevance: float | None
-    tokens: int
-    frames: int
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Which model ran and how; `revision` is None for a folder."""
-
-    id: str
-    revision: str | None
-    device: str
-    dtype: str
-    quantization: str | None = None
-
-
-@dataclass(frozen=True)
-class SamplingSummary:
-    """`frames` that were read, `fps` that they were sampled at, `window` frames per segment."""
-
-    frames: int
-    fps: float
-    window: int
-
-
-@dataclass(frozen=True)
-class BudgetSummary:
-    """Tokens allowed (None: no limit) and used, and how they were shared."""
-
-    limit: int | None
-    used: int
-    mode: BudgetMode
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds. `decode` and `compress` overlap; `total` is by the clock, loading included."""
-
-    load: float
-    decode: float
-    compress: float
-    answer: float
-    total: float
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Peak bytes of the process and, on an accelerator, of the device; and how the work was made to fit.
-
-    Attributes:
-        micro_batch: segments compressed at once, at last.
-        together: whether both networks were held at the same time.
-        steps: what was given up because memory was short, in order: `in_turn`, `micro_batch=N`.
-    """
-
-    host_peak_bytes: int | None
-    device_peak_bytes: int | None
-    micro_batch: int | None = None
-    together: bool | None = None
-    steps: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Run:
-    """Everything about one question; its fields are those of `--json`. After `inspect`, `answer` is None."""
-
-    video: VideoSummary
-    question: str
-    answer: Answer | None
-    model: ModelInfo
-    sampling: SamplingSummary
-    budget: BudgetSummary
-    segments: tuple[SegmentReport, ...]
-    timing: Timing
-    memory: Memory
-    warnings: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if sum(segment.tokens for segment in self.segments) != self.budget.used:
-            raise ValueError("segments and budget disagree")

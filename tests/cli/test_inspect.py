@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from tempo_cli.cli import render
-from tempo_cli.schema import run_from_json, run_to_json
-from tempo_cli.types import BudgetSummary, Run, SegmentReport
+from tempo_cli.schema import BudgetSummary, Run, SegmentReport, run_from_json
 
 from .conftest import FRACTAL, MODEL, SHORT, Outcome
 
@@ -36,7 +35,7 @@ def many(count: int, seconds: float) -> Run:
     used = sum(segment.tokens for segment in segments)
     line = (Path(__file__).parent / "run.json").read_text()
     run = run_from_json(line)
-    value = json.loads(run_to_json(run))
+    value = json.loads(run.to_json())
     value["video"] |= {"duration": seconds, "end": seconds}
     value["segments"] = [vars(segment) for segment in segments]
     value["budget"] = vars(BudgetSummary(8192, used, "linear"))
@@ -101,7 +100,7 @@ def test_a_file_that_is_no_run(text: str, words: str, tempo: Tempo, tmp_path: Pa
 def test_a_run_survives_its_journey_through_json_and_later_fields(saved: Path) -> None:
     value = json.loads(saved.read_text())
     run = run_from_json(saved.read_text())
-    assert json.loads(run_to_json(run)) == value
+    assert json.loads(run.to_json()) == value
     value["later"] = 1
     value["video"]["later"] = 2
     assert run_from_json(json.dumps(value)) == run

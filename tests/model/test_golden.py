@@ -17,7 +17,8 @@ from tempo_cli.plan import prompts
 from tempo_cli.plan.budget import Fitted, context_room, fit_budget
 from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.plan.segments import cut_segments
-from tempo_cli.types import FramePlan, MemoryTokens, Run, Segment, VideoInfo
+from tempo_cli.schema import Run
+from tempo_cli.types import FramePlan, MemoryTokens, Segment, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.probe import probe
@@ -235,4 +236,4 @@ def test_inspecting_gives_the_run_without_its_answer(golden):
     options = LoadOptions(device="cpu")
     asked = Tempo.load(folder, options=options).ask(video, "what moves?", generation=LENGTH)
     inspected = Tempo.load(folder, options=options, decoder=False).inspect(video, "what moves?")
-    assert settled(inspected) == settled(replace(asked, answer=None))
+    assert settled(inspected) == settled(Run(**{**vars(asked), "answer": None}))

@@ -15,7 +15,7 @@ from tempo_cli.model.compressor import Batch, Compressor
 from tempo_cli.model.llm import Decoder
 from tempo_cli.pipeline import Tempo
 from tempo_cli.runtime import networks
-from tempo_cli.types import Run
+from tempo_cli.schema import Run
 
 from ..conftest import GOLDEN
 

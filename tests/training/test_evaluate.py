@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tempo_cli.types import Run
+from tempo_cli.schema import Run
 from training import words
 from training.evaluate import Asked, Tally, questions_about, share
 from training.words import FAMILIES, Content

@@ -8,25 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_cli.types import (
-    Allocation,
+from tempo_cli.schema import (
     BudgetSummary,
-    Frame,
-    FramePlan,
     Memory,
-    MemoryTokens,
     ModelInfo,
     Run,
     SamplingSummary,
-    Segment,
-    SegmentPlan,
     SegmentReport,
     Timing,
-    VideoInfo,
     VideoSummary,
 )
+from tempo_cli.types import Allocation, Frame, FramePlan, MemoryTokens, Segment, SegmentPlan, VideoInfo
 
-INFO = VideoInfo(Path("a.mp4"), 0, "h264", 160, 90, Fraction(25), np.array([0.0, 0.04, 0.04]), 0.08)
+INFO = VideoInfo(
+    Path("a.mp4"), 0, "h264", 160, 90, Fraction(25), np.array([0.0, 0.04, 0.04]), 0.08, 1000, 0.0
+)
 PLAN = SegmentPlan(0, (0, 1, 2, 3), (0.25, 1.25), 1.0)
 
 

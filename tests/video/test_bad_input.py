@@ -454,7 +454,7 @@ def test_the_decoder_follows_no_script(
     """A file may have been exchanged since it was probed."""
     path, target = write_script(kind)
     opened = trap(target, clip(target.name).read_bytes())
-    info = VideoInfo(path, 0, "h264", 160, 90, Fraction(25), np.arange(50) / 25, 2.0)
+    info = VideoInfo(path, 0, "h264", 160, 90, Fraction(25), np.arange(50) / 25, 2.0, 1000, 0.0)
     with pytest.raises(VideoError):
         decode_plan(info, every_frame(info))
     assert not opened.is_set()

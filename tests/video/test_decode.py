@@ -29,7 +29,7 @@ ONE_PIXEL_PAIR = r"printf 'P6\n2 1\n255\nabcdef'"  # a frame of 2x1 px, as ffmpe
 def fake_video(frames: int, pts: IntArray | None = None) -> VideoInfo:
     """For scripts that stand in for ffmpeg; without timestamps their frames are only counted."""
     times, rate = np.arange(frames) / 25, Fraction(25)
-    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, rate, times, frames / 25, pts)
+    return VideoInfo(Path("fake.mp4"), 0, "h264", 2, 1, rate, times, frames / 25, 1000, 0.0, pts)
 
 
 def plan(*indices: int) -> FramePlan:

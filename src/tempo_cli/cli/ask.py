@@ -8,7 +8,8 @@ import typer
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
-from ..types import Run, VideoInfo
+from ..schema import Run
+from ..types import VideoInfo
 from . import options as o
 from . import render
 from .console import Screen

@@ -20,8 +20,7 @@ from rich.progress import (
 
 from .. import events
 from ..errors import TempoError
-from ..schema import error_to_json, run_to_json
-from ..types import Run
+from ..schema import Request, Run, error_to_json
 from .options import Color
 from .text import printable
 
@@ -107,7 +106,7 @@ class Screen(AbstractContextManager["Screen"]):
         last = self._answered == len(self._questions)
         self._open(self._answered - 1)
         if self.json:
-            sys.stdout.write(run_to_json(run) + "\n")
+            sys.stdout.write(run.to_json() + "\n")
         elif self.terminal:
             sys.stdout.write("\n\n" if run.answer else "")
         elif run.answer:
@@ -191,7 +190,7 @@ def report_error(error: TempoError, arguments: list[str]) -> None:
     """Two lines on stderr; with `--json` also the object on stdout that a program waits for."""
     if wants_json(arguments):
         for question in error.unanswered or [None]:
-            sys.stdout.write(error_to_json(error, question) + "\n")
+            sys.stdout.write(error_to_json(error, Request(question)) + "\n")
         sys.stdout.flush()
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):

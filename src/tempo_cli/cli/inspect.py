@@ -8,8 +8,8 @@ import typer
 from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
-from ..schema import run_from_json
-from ..types import Run, VideoInfo
+from ..schema import Run, run_from_json
+from ..types import VideoInfo
 from . import options as o
 from . import render
 from .ask import looked_at

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..types import Run, SegmentReport
+from ..schema import Run, SegmentReport
 from .text import clock_time, duration, printable
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

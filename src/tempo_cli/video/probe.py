@@ -1,5 +1,6 @@
 """What a video file says of its stream: found without decoding, and without ffprobe."""
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ def probe(path: Path) -> VideoInfo:
         UsageError: `path` is a URL.
         VideoError: no such file, not a video, no video stream, or no frames in it.
     """
-    _check_file(path)
+    status = _check_file(path)
     with _opened(path) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)
@@ -56,11 +57,13 @@ def probe(path: Path) -> VideoInfo:
             times=timeline.times,
             pts=timeline.pts,
             duration=timeline.duration,
+            size=status.st_size,
+            mtime=status.st_mtime,
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
         )
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> os.stat_result:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -83,6 +86,7 @@ def _check_file(path: Path) -> None:
         raise VideoError(f"{_name(path)} can't be opened: {error}", "Check the path.") from None
     if status.st_size == 0:
         raise VideoError(f"{_name(path)} is empty", _NOT_VIDEO)
+    return status
 
 
 class _Index(NamedTuple):
