@@ -14,26 +14,15 @@ from pathlib import Path
 
 from common import Neighbours, make_clip, medians, parser, report, spreads, timed
 
-from tempo_cli.config import ModelDimensions, SamplingOptions
-from tempo_cli.model.pixels import resize
+from tempo_cli.config import FrameShape, SamplingOptions
+from tempo_cli.model.pixels import fit
 from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.plan.segments import cut_segments
-from tempo_cli.types import FramePlan, VideoInfo
+from tempo_cli.types import Frame, FramePlan, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.probe import probe
-
-RELEASED = ModelDimensions(
-    memory_tokens=128,
-    projector="linear",
-    compressor_width=2048,
-    decoder_width=2560,
-    context=16_384,
-    max_positions=40_960,
-    patch=16,
-    merge=2,
-    temporal_patch=2,
-)
+from tempo_cli.video.resize import shrink
 
 
 def ffmpeg_alone(info: VideoInfo) -> None:
@@ -50,12 +39,12 @@ def decode(info: VideoInfo, plan: FramePlan) -> None:
 
 
 def decode_and_resize(info: VideoInfo, plan: FramePlan) -> None:
-    """The same, resized and cut into segments: what the pipeline calls decoding."""
-    shape = partial(resize, dimensions=RELEASED)
+    """The same, resized in all three steps and cut into segments."""
+    shape = FrameShape()
     with FrameDecoder(info, plan, find_ffmpeg(), _fail) as decoder:
-        frames = decoder.frames()
-        segments = cut_segments(frames, plan, SamplingOptions().window, RELEASED.temporal_patch, shape)
-        count = sum(len(segment.plan.positions) for segment in segments)
+        frames = (Frame(frame.position, shrink(frame.pixels, shape)) for frame in decoder.frames())
+        segments = cut_segments(frames, plan, SamplingOptions().window, shape.temporal_patch)
+        count = sum(len(segment.plan.positions) for segment in segments if len(fit(segment.frames, shape)))
     assert count == len(plan.indices), f"{count} of {len(plan.indices)} frames"
 
 

@@ -280,7 +280,7 @@ def _inspected(case: dict[str, Any], device: str) -> Run:
 def speed(options: argparse.Namespace, scale: Scale, model: Path) -> Part:
     """The two networks alone, without a video."""
     tempo = Tempo.load(model, options=LoadOptions(device=scale.device))
-    compressor, decoder = tempo._networks.compressor(), tempo._networks.decoder()
+    compressor, decoder = tempo.networks.compressor(), tempo.networks.decoder()
     rows: list[list[object]] = []
     facts: list[Numbers] = []
     work = segments_of(SEGMENTS)

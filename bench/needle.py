@@ -44,13 +44,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tempo_cli.config import GenerationOptions, LoadOptions, ModelDimensions, SamplingOptions
 from tempo_cli.hub.locations import find_base, find_model
 from tempo_cli.model.checkpoint import Checkpoint
+from tempo_cli.model.compressor import batches
 from tempo_cli.model.loading import choose_target
-from tempo_cli.model.pixels import resize
 from tempo_cli.plan import prompts
 from tempo_cli.plan.allocation import allocate
 from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import Allocation, FloatArray, Frame, FramePlan, IntArray, MemoryTokens, Segment
+from tempo_cli.video.resize import shrink
 from training import words
 from training.contents import content_of
 from training.corpus import table_of
@@ -137,9 +138,8 @@ def filed(needle: Needle, shape: ModelDimensions, folder: Path) -> Film:
 
 
 def _cut(frames: Iterator[Frame], plan: FramePlan, shape: ModelDimensions) -> Iterator[Segment]:
-    return cut_segments(
-        frames, plan, _SAMPLING.window, shape.temporal_patch, lambda pixels: resize(pixels, shape)
-    )
+    small = (Frame(frame.position, shrink(frame.pixels, shape.shape)) for frame in frames)
+    return cut_segments(small, plan, _SAMPLING.window, shape.temporal_patch)
 
 
 class Reader:
@@ -157,8 +157,8 @@ class Reader:
     def compress(self, segments: Sequence[Segment], questions: Sequence[str]) -> list[MemoryTokens]:
         """Memory of all segments for each question."""
         parts: list[list[MemoryTokens]] = [[] for _ in questions]
-        for batch in self.compressor.batches(iter(segments), 16):
-            prefix = self.compressor.read(batch)
+        for batch in batches(map(self.compressor.prepare, segments), 16):
+            prefix = self.compressor.read(self.compressor.see(batch))
             for part, question in zip(parts, questions, strict=True):
                 part.append(self.compressor.compress(prefix, question))
         return [

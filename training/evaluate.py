@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from tempo_cli.config import BudgetOptions, SamplingOptions
-from tempo_cli.pipeline import Tempo
 from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.schema import Run
+from tempo_cli.tempo import Tempo
 from tempo_cli.video.probe import probe
 
 from . import words

@@ -3,19 +3,16 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 
 from tempo_cli.config import ModelDimensions, SamplingOptions
-from tempo_cli.model.pixels import resize
-from tempo_cli.plan.sampling import plan_frames
-from tempo_cli.plan.segments import cut_segments
+from tempo_cli.model.pixels import fit
 from tempo_cli.types import Segment
-from tempo_cli.video.decode import FrameDecoder
-from tempo_cli.video.probe import probe
+from tempo_cli.video.opened import open_video
 
 from .scene import Random, Scene, Sight
 
@@ -98,20 +95,14 @@ def write_video(scene: Scene, path: Path, how: Encoding) -> list[list[Sight]]:
 def read_segments(
     path: Path, dimensions: ModelDimensions, sampling: SamplingOptions
 ) -> Iterator[tuple[Segment, list[int]]]:
-    """The file's segments as the tool reads them, each with the indices of its frames in the file."""
-    info = probe(path)
-    plan = plan_frames(len(info.times), float(info.rate), sampling)
-    with FrameDecoder(info, plan, FFMPEG, _complain) as decoder:
-        segments = cut_segments(
-            decoder.frames(),
-            plan,
-            sampling.window,
-            dimensions.temporal_patch,
-            lambda pixels: resize(pixels, dimensions),
-        )
-        for segment in segments:
-            yield segment, plan.indices[np.array(segment.plan.positions)].tolist()
+    """The file's segments as the tool reads them, each with the indices of its frames in the file.
 
-
-def _complain(message: str) -> None:
-    raise RuntimeError(message)
+    Raises:
+        RuntimeError: a frame can't be decoded.
+    """
+    with open_video(path, sampling, dimensions.shape, ffmpeg=FFMPEG) as video:
+        for segment in video.read(range(video.total)):
+            fitted = replace(segment, frames=fit(segment.frames, dimensions.shape))
+            yield fitted, video.plan.indices[np.array(segment.plan.positions)].tolist()
+        if video.warnings:
+            raise RuntimeError(video.warnings[0])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
     from .errors import TempoError
-    from .pipeline import Tempo
     from .schema import Answer, AnsweredRun, Run, SegmentReport
+    from .tempo import Tempo
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Tempo": "pipeline",
+    "Tempo": "tempo",
     "TempoError": "errors",
     "SamplingOptions": "config",
     "BudgetOptions": "config",

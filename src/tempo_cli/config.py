@@ -125,6 +125,28 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
+class KeepOptions:
+    """What an opened clip keeps of its segments for further questions.
+
+    Attributes:
+        tier: the best that is kept: `device` (keys and values beside the model), `host` (the same in host
+            memory), `features` (of the vision tower), `frames` (resized), or `none`.
+        device_bytes, host_bytes: at most, over all clips of a model; None: planned from what is free, on the
+            host at most a quarter of its memory.
+    """
+
+    tier: str = "device"
+    device_bytes: int | None = None
+    host_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        known = ("device", "host", "features", "frames", "none")
+        _require(self.tier in known, f"tier is {self.tier}", f"Known: {', '.join(known)}.")
+        for name, value in (("device_bytes", self.device_bytes), ("host_bytes", self.host_bytes)):
+            _require(value is None or value >= 0, f"{name} is {value}", "Give a number of bytes, or None.")
+
+
+@dataclass(frozen=True)
 class PixelLimits:
     """The three resizing steps' bounds, in pixels: the reference's, unless the checkpoint names its own.
 
@@ -138,6 +160,20 @@ class PixelLimits:
     grid: int = SECOND_GRID
     min_pixels: int = MIN_PIXELS
     max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class FrameShape:
+    """What a model asks of its frames: all that decoding and resizing have to know of it.
+
+    Attributes:
+        token_edge: px, edge of the square that becomes one visual token (patch * merge).
+        temporal_patch: frames per visual token.
+    """
+
+    limits: PixelLimits = field(default_factory=PixelLimits)
+    token_edge: int = 32
+    temporal_patch: int = 2
 
 
 @dataclass(frozen=True)
@@ -165,3 +201,8 @@ class ModelDimensions:
     temporal_patch: int
     min_tokens: int = MIN_TOKENS
     pixels: PixelLimits = field(default_factory=PixelLimits)
+
+    @property
+    def shape(self) -> FrameShape:
+        """What the weights ask of the frames."""
+        return FrameShape(self.pixels, self.patch * self.merge, self.temporal_patch)

@@ -64,8 +64,8 @@ class OutOfMemoryError(TempoError):
     code = "memory"
 
 
-class StoppedError(TempoError):
-    """What `--json` says after Ctrl-C."""
+class CancelledError(TempoError):
+    """The work was cancelled: by its `CancelScope`, by closing its clip, or by a signal."""
 
     exit_code = 130
     code = "interrupted"

@@ -15,7 +15,7 @@ from tempo_cli.errors import ModelError
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.projector import build_projector
-from tempo_cli.pipeline import Tempo
+from tempo_cli.tempo import Tempo
 
 from ..conftest import GOLDEN
 

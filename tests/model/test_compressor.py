@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_cli.model.compressor import Compressor, mrope_positions
+from tempo_cli.model.compressor import Compressor, Prefix, SegmentInput, batches, mrope_positions
 from tempo_cli.model.pixels import patchify
 from tempo_cli.plan import prompts
 from tempo_cli.plan.segments import plan_segment
@@ -24,9 +24,24 @@ def segment(index: int, height: int = 64, width: int = 96, frames: int = WINDOW)
     )
 
 
+def read(compressor: Compressor, rows: Sequence[SegmentInput]) -> Prefix:
+    return compressor.read(compressor.see(rows))
+
+
+def prepared(compressor: Compressor, one: Segment) -> SegmentInput:
+    """Without the third resizing step, which would make these frames larger."""
+    return compressor.input(one.frames, one.plan.patch_times)
+
+
+def ids_of(compressor: Compressor, one: Segment) -> list[int]:
+    return prepared(compressor, one).ids.tolist()
+
+
 def compress(compressor: Compressor, segments: Sequence[Segment], question: str, size: int) -> MemoryTokens:
-    batches = compressor.batches(segments, size)
-    parts = [compressor.compress(compressor.read(batch), question) for batch in batches]
+    prefixes = (
+        read(compressor, batch) for batch in batches((prepared(compressor, one) for one in segments), size)
+    )
+    parts = [compressor.compress(prefix, question) for prefix in prefixes]
     scores = np.concatenate([part.relevance for part in parts])
     return MemoryTokens(torch.cat([part.tokens for part in parts]), scores)
 
@@ -45,7 +60,7 @@ def qwens_own_forward_finds_the_video(tiny_models) -> Iterator[None]:
 def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[torch.Tensor, float]:
     """Memory tokens (M, D) and relevance of one segment through Qwen3-VL's own forward, without a cache."""
     suffix = prompts.compressor_suffix(compressor.tokenizer, question)
-    ids = torch.tensor([compressor.prefix_ids(one) + suffix])
+    ids = torch.tensor([ids_of(compressor, one) + suffix])
     frames = torch.from_numpy(one.frames)[None]
     count, height, width = one.frames.shape[:3]
     grid = torch.tensor([[count // 2, height // 16, width // 16]])
@@ -70,7 +85,7 @@ def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[to
 )
 def test_positions_are_qwens_own(tiny_models, height, width, frames):
     compressor = tiny_models["a"].compressor
-    ids = np.array(compressor.prefix_ids(segment(0, height, width, frames)))
+    ids = np.array(ids_of(compressor, segment(0, height, width, frames)))
     visual = ids == compressor.vlm.config.video_token_id
     grid = frames // 2, height // 16, width // 16
     theirs, _ = compressor.vlm.get_rope_index(
@@ -104,10 +119,10 @@ def test_prefix_and_question_make_what_one_pass_makes(tiny_model, height, width,
 def test_the_prefix_serves_every_question_as_if_it_were_the_first(tiny_model):
     compressor = tiny_model.compressor
     questions = ["what moves?", "a much longer question, about other things"]
-    (batch,) = compressor.batches([segment(0), segment(1)], 2)
-    shared = compressor.read(batch)
+    rows = [prepared(compressor, segment(0)), prepared(compressor, segment(1))]
+    shared = read(compressor, rows)
     answers = [compressor.compress(shared, question) for question in [*questions, questions[0]]]
-    alone = [compressor.compress(compressor.read(batch), question) for question in questions]
+    alone = [compressor.compress(read(compressor, rows), question) for question in questions]
     for ours, fresh in zip(answers, [*alone, alone[0]], strict=True):
         assert torch.equal(ours.tokens, fresh.tokens)
         assert ours.relevance.tolist() == fresh.relevance.tolist()
@@ -143,13 +158,10 @@ def test_segments_in_a_batch_do_not_touch_each_other(tiny_model, size):
 )
 def test_only_equal_prefixes_share_a_batch(tiny_models, segments, size, sizes):
     compressor = tiny_models["a"].compressor
-    batches = list(compressor.batches(segments, size))
-    assert [len(batch.ids) for batch in batches] == sizes
-    assert [len(batch.frames) for batch in batches] == sizes
-    rows = [row for batch in batches for row in batch.ids.tolist()]
-    assert rows == [compressor.prefix_ids(one) for one in segments]
-    frames = [tuple(pixels.flatten().tolist()) for batch in batches for pixels in batch.frames]
-    assert frames == [tuple(one.frames.flatten().tolist()) for one in segments]
+    rows = [prepared(compressor, one) for one in segments]
+    packs = list(batches(rows, size))
+    assert [len(pack) for pack in packs] == sizes
+    assert [id(row) for pack in packs for row in pack] == [id(row) for row in rows]
 
 
 def test_batches_are_made_as_segments_come(tiny_models):
@@ -160,16 +172,15 @@ def test_batches_are_made_as_segments_come(tiny_models):
             read.append(index)
             yield segment(index)
 
-    next(tiny_models["a"].compressor.batches(stream(), 2))
+    next(batches((prepared(tiny_models["a"].compressor, one) for one in stream()), 2))
     assert read == [0, 1]
 
 
 def test_a_prompt_that_does_not_match_its_frames_is_refused(tiny_models):
     compressor = tiny_models["a"].compressor
-    (batch,) = compressor.batches([segment(0)], 1)
-    (larger,) = compressor.batches([segment(0, 96, 96)], 1)
+    row, larger = prepared(compressor, segment(0)), prepared(compressor, segment(0, 96, 96))
     with pytest.raises(ValueError, match="12 places for 18 visual tokens"):
-        compressor.read(type(batch)(larger.frames, batch.ids))
+        compressor.see([replace(row, frames=larger.frames, grid=larger.grid)])
 
 
 def test_prompts_of_one_length_with_frames_at_other_places_are_batched_apart(tiny_model):
@@ -179,5 +190,8 @@ def test_prompts_of_one_length_with_frames_at_other_places_are_batched_apart(tin
         Segment(replace(one.plan, patch_times=times), one.frames)
         for one, times in ((segment(0), (9.5, 10.5)), (segment(1), (10.5, 9.5)))
     )
-    assert len(compressor.prefix_ids(ahead)) == len(compressor.prefix_ids(behind))
-    assert [len(batch.ids) for batch in compressor.batches([ahead, behind], 8)] == [1, 1]
+    assert len(ids_of(compressor, ahead)) == len(ids_of(compressor, behind))
+    assert [len(pack) for pack in batches((prepared(compressor, one) for one in (ahead, behind)), 8)] == [
+        1,
+        1,
+    ]

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +9,15 @@ import pytest
 import torch
 
 from tempo_cli.config import GenerationOptions, LoadOptions
+from tempo_cli.model.compressor import batches
 from tempo_cli.model.llm import Token
-from tempo_cli.model.pixels import patchify, resize
-from tempo_cli.pipeline import Tempo
+from tempo_cli.model.pixels import patchify
 from tempo_cli.plan import prompts
 from tempo_cli.plan.budget import Fitted, context_room, fit_budget
-from tempo_cli.plan.sampling import plan_frames
-from tempo_cli.plan.segments import cut_segments
 from tempo_cli.schema import Run
-from tempo_cli.types import FramePlan, MemoryTokens, Segment, VideoInfo
-from tempo_cli.video.decode import FrameDecoder
-from tempo_cli.video.ffmpeg import find_ffmpeg
-from tempo_cli.video.probe import probe
+from tempo_cli.tempo import Tempo
+from tempo_cli.types import FramePlan, MemoryTokens, Pixels, VideoInfo
+from tempo_cli.video.opened import open_video
 
 from ..conftest import GoldenCase, TinyModel
 
@@ -35,7 +31,7 @@ class Trace:
 
     info: VideoInfo
     plan: FramePlan
-    segments: list[Segment]
+    frames: list[Pixels]
     compressor_ids: list[list[int]]
     memory: MemoryTokens
     decoder_ids: tuple[list[int], list[int]]
@@ -49,15 +45,12 @@ class Trace:
 def follow(case: GoldenCase, model: TinyModel) -> Trace:
     checkpoint, compressor, decoder = model.checkpoint, model.compressor, model.decoder
     dimensions, tokenizer = checkpoint.dimensions, checkpoint.decoder_tokenizer
-    info = probe(case.video)
-    plan = plan_frames(info.frames, float(info.rate), case.sampling)
-    shape = partial(resize, dimensions=dimensions)
-    with FrameDecoder(info, plan, find_ffmpeg(), pytest.fail) as frames:
-        window, patch = case.sampling.window, dimensions.temporal_patch
-        segments = list(cut_segments(frames.frames(), plan, window, patch, shape))
+    with open_video(case.video, case.sampling, dimensions.shape) as video:
+        segments = list(video.read(range(video.total)))
+    rows = [compressor.prepare(segment) for segment in segments]
     suffix = prompts.compressor_suffix(compressor.tokenizer, case.question)
-    batches = compressor.batches(segments, 4)
-    parts = [compressor.compress(compressor.read(batch), case.question) for batch in batches]
+    prefixes = (compressor.read(compressor.see(batch)) for batch in batches(rows, 4))
+    parts = [compressor.compress(prefix, case.question) for prefix in prefixes]
     relevance = np.concatenate([part.relevance for part in parts])
     memory = MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
     before, after = prompts.decoder_prompt(tokenizer, case.question)
@@ -67,10 +60,10 @@ def follow(case: GoldenCase, model: TinyModel) -> Trace:
     fitted = fit_budget(memory.relevance, [len(ids) for ids in tag_ids], room, case.budget, dimensions)
     embeds = decoder.splice(before, tag_ids, memory, fitted.allocation, after)
     return Trace(
-        info=info,
-        plan=plan,
-        segments=segments,
-        compressor_ids=[compressor.prefix_ids(segment) + suffix for segment in segments],
+        info=video.info,
+        plan=video.plan,
+        frames=[row.frames for row in rows],
+        compressor_ids=[row.ids.tolist() + suffix for row in rows],
         memory=memory,
         decoder_ids=(before, after),
         tags=tags,
@@ -109,7 +102,7 @@ def test_the_same_frames_are_sampled(case, trace):
 
 
 def test_resized_frames_are_identical(case, trace, exact_pixels):
-    frames = np.concatenate([segment.frames for segment in trace.segments])
+    frames = np.concatenate(trace.frames)
     head = case.arrays["resized_frames_head"]
     if exact_pixels:
         assert hashlib.sha256(frames.tobytes()).hexdigest() == case.facts["resized_frames_sha256"]
@@ -118,7 +111,7 @@ def test_resized_frames_are_identical(case, trace, exact_pixels):
 
 def test_patches_are_identical(case, trace, tiny_models, exact_pixels):
     dimensions = tiny_models[case.facts["checkpoint"]].checkpoint.dimensions
-    patches = [patchify(torch.from_numpy(segment.frames)[None], dimensions) for segment in trace.segments]
+    patches = [patchify(torch.from_numpy(frames)[None], dimensions) for frames in trace.frames]
     ends = torch.cat([rows[[0, -1]] for rows in patches])
     level = 0 if exact_pixels else 1 / 127.5
     assert distance(ends, case.arrays["patch_rows_first_last"]) <= level + 1e-6
@@ -133,7 +126,7 @@ def test_compressor_prompts_are_identical(case, trace):
 
 
 def test_grids_are_identical(case, trace):
-    grids = [(len(s.frames) // 2, s.frames.shape[1] // 16, s.frames.shape[2] // 16) for s in trace.segments]
+    grids = [(len(f) // 2, f.shape[1] // 16, f.shape[2] // 16) for f in trace.frames]
     assert grids == [tuple(grid) for grid in case.arrays["video_grid_thw"].tolist()]
 
 
@@ -154,7 +147,7 @@ def test_relevance_agrees(case, trace, slack):
 
 def test_allocations_are_identical(case, trace):
     recorded = case.arrays["allocations"].tolist()
-    every = [trace.memory.tokens.shape[1]] * len(trace.segments)
+    every = [trace.memory.tokens.shape[1]] * len(trace.frames)
     assert trace.fitted.allocation.tokens.tolist() == (recorded if case.facts["ata"] else every)
     assert trace.fitted.warnings == ()
 
@@ -218,8 +211,8 @@ def test_the_micro_batch_changes_nothing_beyond_rounding(case, runs, size):
 
 
 def settled(run: Run) -> Run:
-    """A run without its seconds and bytes."""
-    return replace(run, timing=None, memory=None)
+    """A run without its seconds and bytes, and how it was generated."""
+    return replace(run, timing=None, memory=None, generation=None)
 
 
 def test_questions_asked_together_are_answered_as_alone(golden):

@@ -1,7 +1,7 @@
 """When memory is short: what was planned, what is given up on the way, and that no result changes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,11 +11,11 @@ from tempo_cli.config import BudgetOptions, GenerationOptions, LoadOptions, Samp
 from tempo_cli.errors import ModelError, OutOfMemoryError
 from tempo_cli.events import AnswerText, Event, Progress
 from tempo_cli.model.checkpoint import Checkpoint
-from tempo_cli.model.compressor import Batch, Compressor
+from tempo_cli.model.compressor import Compressor, SegmentInput
 from tempo_cli.model.llm import Decoder
-from tempo_cli.pipeline import Tempo
 from tempo_cli.runtime import networks
 from tempo_cli.schema import Run
+from tempo_cli.tempo import Tempo
 
 from ..conftest import GOLDEN
 
@@ -45,15 +45,15 @@ def tempo() -> Tempo:
 def batches_up_to(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let the compressor run out of memory beyond so many segments; the sizes that it was asked for."""
     asked: list[int] = []
-    read = Compressor.read
+    see = Compressor.see
 
-    def limited(self: Compressor, batch: Batch) -> Any:
-        asked.append(len(batch.ids))
-        if len(batch.ids) > most:
+    def limited(self: Compressor, rows: Sequence[SegmentInput]) -> Any:
+        asked.append(len(rows))
+        if len(rows) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return read(self, batch)
+        return see(self, rows)
 
-    monkeypatch.setattr(Compressor, "read", limited)
+    monkeypatch.setattr(Compressor, "see", limited)
     return asked
 
 
@@ -62,7 +62,7 @@ def alone(network: type, method: str, other: str, tempo: Tempo, patch: pytest.Mo
     run: Callable[..., Any] = getattr(network, method)
 
     def limited(self: Any, *arguments: Any) -> Any:
-        if getattr(tempo._networks, other) is not None:
+        if getattr(tempo.networks, other) is not None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return run(self, *arguments)
 
@@ -133,7 +133,7 @@ def test_when_the_answer_does_not_fit_the_compressor_makes_room(tempo, plenty, m
 
 def test_several_questions_are_answered_in_turn_with_one_load_of_each(monkeypatch):
     tempo = Tempo.load(MODEL, options=CPU)
-    tempo._networks.part()
+    tempo.networks.offload()
     loads: list[str] = []
     for name in ("compressor", "decoder"):
         load = getattr(Checkpoint, f"load_{name}")
@@ -152,8 +152,8 @@ def test_several_questions_are_answered_in_turn_with_one_load_of_each(monkeypatc
 
 def test_two_networks_are_never_held_where_they_do_not_fit_together():
     tempo = Tempo.load(MODEL, options=CPU)
-    held = tempo._networks
-    held.part()
+    held = tempo.networks
+    held.offload()
     held.decoder()
     assert (held._compressor, held._decoder is None) == (None, False)
     held.compressor()
@@ -214,14 +214,14 @@ def test_without_a_decoder_there_is_nothing_to_part(monkeypatch):
     ],
 )
 def test_every_backends_way_of_saying_so_is_understood(tempo, plenty, error, monkeypatch):
-    read = Compressor.read
+    see = Compressor.see
 
-    def limited(self: Compressor, batch: Batch) -> Any:
-        if len(batch.ids) > 4:
+    def limited(self: Compressor, rows: Sequence[SegmentInput]) -> Any:
+        if len(rows) > 4:
             raise error
-        return read(self, batch)
+        return see(self, rows)
 
-    monkeypatch.setattr(Compressor, "read", limited)
+    monkeypatch.setattr(Compressor, "see", limited)
     run = answer(tempo)
     assert run.memory.steps == ("micro_batch=4",)
     same(run, plenty)
@@ -250,7 +250,7 @@ def test_loading_goes_on_in_turn_when_memory_runs_out(plenty, monkeypatch):
 
     monkeypatch.setattr(Checkpoint, "load_decoder", limited)
     tempo = Tempo.load(MODEL, options=CPU)
-    assert tempo._networks._decoder is None
+    assert tempo.networks._decoder is None
     run = answer(tempo)
     assert (run.memory.steps, run.memory.together, len(calls)) == (("in_turn",), False, 2)
     same(run, plenty)
@@ -276,7 +276,7 @@ def test_a_model_that_can_t_fit_is_refused_before_it_is_loaded(monkeypatch):
 
 def test_the_weights_are_counted_exactly():
     tempo = Tempo.load(MODEL, options=CPU)
-    held, found = tempo._networks, {}
+    held, found = tempo.networks, {}
     for name, module in (("compressor", held.compressor()), ("decoder", held.decoder())):
         found[name] = sum(weight.nbytes for key, weight in module.named_parameters() if key != "router")
     assert found == {"compressor": held._weights.compressor, "decoder": held._weights.decoder}
@@ -285,7 +285,7 @@ def test_the_weights_are_counted_exactly():
 def test_what_the_networks_hold_counts_as_free(monkeypatch):
     free(monkeypatch, 10**9)
     tempo = Tempo.load(MODEL, options=CPU)
-    held = tempo._networks
+    held = tempo.networks
     both = held._weights.compressor + held._weights.decoder
     assert held.free_bytes() == 10**9 + both
     free(monkeypatch, None)
@@ -295,12 +295,12 @@ def test_what_the_networks_hold_counts_as_free(monkeypatch):
 def test_little_memory_plans_to_load_in_turn(plenty, monkeypatch):
     # the usual question's needs: one byte less than what both networks and its answer take
     tempo = Tempo.load(MODEL, options=CPU)
-    needs = tempo._networks.needs(tempo._usual_work())
+    needs = tempo.networks.needs(tempo.usual_work())
     whole = needs.compressor + needs.decoder + needs.kept + max(needs.segment, needs.answer)
     free(monkeypatch, int(whole / 0.92))
     told: list[Event] = []
     short = Tempo.load(MODEL, options=CPU, on_event=told.append)
-    assert short._networks._decoder is None
+    assert short.networks._decoder is None
     assert told == [Progress("load", 0, 1), Progress("load", 0, 1), Progress("load", 1, 1)]
     run = answer(short)
     assert (run.memory.together, run.memory.steps, run.warnings) == (False, ("in_turn",), (IN_TURN,))
@@ -309,8 +309,8 @@ def test_little_memory_plans_to_load_in_turn(plenty, monkeypatch):
 
 def test_a_smaller_batch_is_planned_without_a_word(plenty, monkeypatch):
     tempo = Tempo.load(MODEL, options=CPU, decoder=False)
-    work = tempo._work((272, 640), 60, SAMPLING, BudgetOptions(), [0])
-    needs = tempo._networks.needs(work)
+    work = tempo.work((272, 640), 60, SAMPLING, BudgetOptions(), [0])
+    needs = tempo.networks.needs(work)
     free(monkeypatch, int((3 * needs.segment + needs.kept) / 0.92))  # beside the compressor, which is held
     run = tempo.inspect(VIDEO, "what color was the car", sampling=SAMPLING)
     assert (run.memory.micro_batch, run.memory.steps, run.warnings) == (2, (), ())

@@ -238,7 +238,7 @@ import os, signal, sys
 from pathlib import Path
 from tempo_cli.config import LoadOptions
 from tempo_cli.model.checkpoint import TensorFiles
-from tempo_cli.pipeline import Tempo
+from tempo_cli.tempo import Tempo
 load = TensorFiles.load
 def until(self, names, device):
     for number, pair in enumerate(load(self, names, device)):

@@ -17,7 +17,7 @@ from tempo_cli.model.device import Bits, Target
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.memory_estimate import weights
 from tempo_cli.model.quantize import choose_bits, library, quantized_linear
-from tempo_cli.pipeline import Tempo
+from tempo_cli.tempo import Tempo
 
 from ..conftest import GOLDEN
 

@@ -28,14 +28,14 @@ SMALL = Needs(compressor=GB, decoder=2 * GB, segment=GB // 5, answer=2 * GB, kep
     ("free", "plan"),
     [
         (None, Plan(True, 8)),
-        (24 * GB, Plan(True, 8)),
+        (24 * GB, Plan(True, 8, 8_080_000_000)),
         # 0.92 * 16 = 14.72 GB: 12 of weights and 2 for the answer; 2.7 left for segments of 0.2
-        (16 * GB, Plan(True, 8)),
-        (15 * GB, Plan(False, 8)),
+        (16 * GB, Plan(True, 8, 720_000_000)),
+        (15 * GB, Plan(False, 8, 3_800_000_000)),
         # 0.92 * 5 = 4.6 GB: 0.6 beside the compressor
-        (5 * GB, Plan(False, 2)),
-        (4 * GB, Plan(False, 1)),
-        (0, Plan(False, 1)),
+        (5 * GB, Plan(False, 2, 0)),
+        (4 * GB, Plan(False, 1, 0)),
+        (0, Plan(False, 1, 0)),
     ],
 )
 def test_the_plan_follows_from_what_is_free(free, plan):
@@ -44,15 +44,15 @@ def test_the_plan_follows_from_what_is_free(free, plan):
 
 def test_a_smaller_batch_comes_before_parting_the_networks():
     needs = replace(NEEDS, answer=0, segment=GB)
-    assert make_plan(16 * GB, needs, 8) == Plan(True, 2)  # 2.72 GB left: two segments
+    assert make_plan(16 * GB, needs, 8) == Plan(True, 2, 720_000_000)  # 2.72 GB left: two segments
 
 
 def test_memory_tokens_that_are_kept_count():
-    assert make_plan(16 * GB, replace(NEEDS, kept=GB), 8) == Plan(False, 8)
+    assert make_plan(16 * GB, replace(NEEDS, kept=GB), 8) == Plan(False, 8, 3_720_000_000)
 
 
 def test_the_batch_is_never_larger_than_wanted():
-    assert make_plan(100 * GB, NEEDS, 3) == Plan(True, 3)
+    assert make_plan(100 * GB, NEEDS, 3) == Plan(True, 3, 78_000_000_000)
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,6 @@ def stream(count: int) -> Iterator[Frame]:
     return (Frame(position, picture(position)) for position in range(count))
 
 
-def unchanged(pixels: Pixels) -> Pixels:
-    return pixels
-
-
 @pytest.mark.parametrize(
     ("positions", "window", "index", "patch_times", "time"),
     [
@@ -56,31 +52,19 @@ def test_the_temporal_patch_is_the_weights_own():
 
 
 def test_the_last_segment_is_shorter_and_repeats_its_last_frame():
-    first, second = cut_segments(stream(7), plan(7), 4, 2, unchanged)
+    first, second = cut_segments(stream(7), plan(7), 4, 2)
     assert first.frames[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert second.frames[:, 0, 0, 0].tolist() == [4, 5, 6, 6]
     assert second.plan == plan_segment(plan(7), range(4, 7), 4, 2)
 
 
 def test_where_decoding_stops_early_the_segments_stop_too():
-    segments = list(cut_segments(stream(5), plan(100), 4, 2, unchanged))
+    segments = list(cut_segments(stream(5), plan(100), 4, 2))
     assert [segment.plan.positions for segment in segments] == [(0, 1, 2, 3), (4,)]
 
 
 def test_no_frames_give_no_segments():
-    assert list(cut_segments(stream(0), plan(1), 4, 2, unchanged)) == []
-
-
-def test_every_frame_is_resized_once():
-    seen = []
-
-    def halve(pixels: Pixels) -> Pixels:
-        seen.append(int(pixels[0, 0, 0]))
-        return pixels[:1, :2]
-
-    (segment,) = cut_segments(stream(3), plan(3), 4, 2, halve)
-    assert segment.frames.shape == (4, 1, 2, 3)
-    assert seen == [0, 1, 2]
+    assert list(cut_segments(stream(0), plan(1), 4, 2)) == []
 
 
 def test_a_segment_comes_as_soon_as_the_next_one_begins():
@@ -91,13 +75,13 @@ def test_a_segment_comes_as_soon_as_the_next_one_begins():
             read.append(frame.position)
             yield frame
 
-    next(cut_segments(watched(), plan(100), 4, 2, unchanged))
+    next(cut_segments(watched(), plan(100), 4, 2))
     assert read == [0, 1, 2, 3, 4]  # the first frame of the next tells that none is missing at the end
 
 
 def test_missing_frames_take_no_others_place():
     frames = [Frame(position, picture(position)) for position in (0, 2, 3, 9, 12)]
-    segments = list(cut_segments(frames, plan(100), 4, 2, unchanged))
+    segments = list(cut_segments(frames, plan(100), 4, 2))
     assert [segment.plan.index for segment in segments] == [0, 2, 3]
     assert [segment.frames[:, 0, 0, 0].tolist() for segment in segments] == [[0, 2, 3, 3], [9, 9], [12, 12]]
     assert [segment.plan.positions for segment in segments] == [(0, 2, 3), (9,), (12,)]

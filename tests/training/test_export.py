@@ -86,8 +86,8 @@ def test_weights_are_stored_as_bfloat16(folder):
 def test_the_loaded_compressor_gives_the_rounded_numbers(checkpoint, rounded):
     compressor = checkpoint.load_compressor(CPU)
     frames = np.random.default_rng(0).integers(0, 256, (1, 8, 64, 96, 3), np.uint8)
-    (batch,) = compressor.batches([Segment(SegmentPlan(0, tuple(range(8)), TIMES, 2.0), frames[0])], 1)
-    found = compressor.compress(compressor.read(batch), "What color was the car?")
+    row = compressor.prepare(Segment(SegmentPlan(0, tuple(range(8)), TIMES, 2.0), frames[0]))
+    found = compressor.compress(compressor.read(compressor.see([row])), "What color was the car?")
     with torch.no_grad():
         memory, logits = rounded.compress(torch.from_numpy(frames), [TIMES], ["What color was the car?"])
         yes, no = rounded.compressor.vlm.language_model.embed_tokens(rounded.put(rounded.words)).bfloat16()

@@ -42,8 +42,8 @@ def tool_s_memory(compressor: Compressor, frames: np.ndarray) -> tuple[torch.Ten
     parts = []
     for number, (own, question) in enumerate(zip(frames, QUESTIONS, strict=True)):
         one = Segment(SegmentPlan(number, tuple(range(8)), PATCHES[number], 0.0), own)
-        (batch,) = compressor.batches([one], 4)
-        parts.append(compressor.compress(compressor.read(batch), question))
+        prefix = compressor.read(compressor.see([compressor.prepare(one)]))
+        parts.append(compressor.compress(prefix, question))
     return torch.cat([part.tokens for part in parts]), np.concatenate([part.relevance for part in parts])
 
 

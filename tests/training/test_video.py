@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tempo_cli.config import SamplingOptions
-from tempo_cli.model.pixels import resize
+from tempo_cli.model.pixels import fit
 from tempo_cli.video.probe import probe
+from tempo_cli.video.resize import shrink
 from training.scene import Painter, Pixels, Scene, Sight, plan_group
 from training.shape import DIMENSIONS
 from training.video import Encoding, random_encoding, read_segments, write_video
@@ -37,7 +38,8 @@ def encoding(codec: str = "h264", noise: int = 0, encoded: tuple[int, int] = (16
 @lru_cache(None)
 def as_read(index: int) -> Pixels:
     """Painted frame `index` as the model would see it without a codec."""
-    return resize(PAINTER.draw(index / RATE), DIMENSIONS).astype(np.float32)
+    shrunk = shrink(PAINTER.draw(index / RATE), DIMENSIONS.shape)
+    return fit(np.stack([shrunk]), DIMENSIONS.shape)[0].astype(np.float32)
 
 
 def apart(frame: Pixels, other: Pixels) -> float:

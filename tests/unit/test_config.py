@@ -72,7 +72,7 @@ def test_defaults_are_the_published_settings():
         (errors.ModelError, 4, "model"),
         (errors.SetupError, 5, "environment"),
         (errors.OutOfMemoryError, 6, "memory"),
-        (errors.StoppedError, 130, "interrupted"),
+        (errors.CancelledError, 130, "interrupted"),
     ],
 )
 def test_every_class_of_error_has_its_exit_code(error: type[TempoError], exit_code, code):

@@ -77,7 +77,7 @@ def test_nothing_below_knows_the_pipeline():
         "__main__",
         *inside("cli", "doctor", "pipeline", "report"),
     }  # "" is the package's own lazy front door
-    assert importers("tempo_cli.pipeline") <= upper
+    assert importers("tempo_cli.tempo") <= upper
 
 
 def test_nothing_but_the_command_line_knows_the_doctor():
@@ -91,7 +91,7 @@ def test_nothing_but_the_entry_point_knows_the_command_line():
 @pytest.mark.parametrize("name", PURE)
 def test_a_pure_module_decides_without_torch_files_or_chance(name):
     assert name not in importers(*IMPURE)
-    assert name not in importers("tempo_cli.video", "tempo_cli.model", "tempo_cli.pipeline", "tempo_cli.cli")
+    assert name not in importers("tempo_cli.video", "tempo_cli.model", "tempo_cli.tempo", "tempo_cli.cli")
 
 
 def test_nothing_needs_what_trains_and_measures():
@@ -120,7 +120,7 @@ def test_only_the_hub_speaks_to_the_hub():
         "transformers",
         "tempo_cli.model",
         "tempo_cli.video",
-        "tempo_cli.pipeline",
+        "tempo_cli.tempo",
         "tempo_cli.cli",
     )
     assert importers(*beside) & inside("hub") == set()

@@ -1,17 +1,33 @@
 """Reading ahead in a thread: in order, bounded, with errors, and without a thread left behind."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tempo_cli.video.prefetch import prefetch
+from tempo_cli.errors import CancelledError
+from tempo_cli.scope import CancelScope
+from tempo_cli.video.prefetch import Item, Prefetch
 
 SECONDS = 10.0  # that a test may hang before it fails
 
 
 def nothing() -> None:
     pass
+
+
+def items(*values: Item) -> Generator[Item]:
+    yield from values
+
+
+@contextmanager
+def prefetch(source: Generator[Item], depth: int, interrupt: Callable[[], None]) -> Iterator[Iterator[Item]]:
+    ahead = Prefetch(source, depth, interrupt)
+    try:
+        yield iter(ahead)
+    finally:
+        ahead.close()
 
 
 def prefetch_threads() -> list[threading.Thread]:
@@ -26,19 +42,19 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
 def test_items_come_in_order(depth):
-    with prefetch(iter(range(20)), depth, nothing) as ahead:
+    with prefetch(items(*range(20)), depth, nothing) as ahead:
         assert list(ahead) == list(range(20))
         assert list(ahead) == []
 
 
 def test_no_item_at_all_is_fine():
-    with prefetch(iter(()), 2, nothing) as ahead:
+    with prefetch(items(), 2, nothing) as ahead:
         assert list(ahead) == []
 
 
 @pytest.mark.parametrize("error", [OSError("broken"), KeyboardInterrupt("stop")])
 def test_an_error_is_raised_where_the_items_are_read(error):
-    def source() -> Iterator[int]:
+    def source() -> Generator[int]:
         yield 1
         raise error
 
@@ -51,7 +67,7 @@ def test_an_error_is_raised_where_the_items_are_read(error):
 
 def test_an_error_of_the_reader_passes_and_ends_the_thread():
     def fail_while_reading() -> None:
-        with prefetch(iter(range(1000)), 2, nothing) as ahead:
+        with prefetch(items(*range(1000)), 2, nothing) as ahead:
             next(ahead)
             raise OSError("mine")
 
@@ -61,7 +77,7 @@ def test_an_error_of_the_reader_passes_and_ends_the_thread():
 
 @pytest.mark.parametrize("read", [0, 1, 5])
 def test_leaving_early_ends_the_thread(read):
-    with prefetch(iter(range(1000)), 2, nothing) as ahead:
+    with prefetch(items(*range(1000)), 2, nothing) as ahead:
         assert [next(ahead) for _ in range(read)] == list(range(read))
     assert prefetch_threads() == []
 
@@ -69,7 +85,7 @@ def test_leaving_early_ends_the_thread(read):
 def test_a_source_that_waits_is_interrupted():
     released = threading.Event()
 
-    def source() -> Iterator[int]:
+    def source() -> Generator[int]:
         yield 1
         released.wait(SECONDS)
 
@@ -83,7 +99,7 @@ def test_a_source_that_waits_is_interrupted():
 def test_a_source_that_fails_because_it_was_interrupted_is_no_error():
     killed = threading.Event()
 
-    def source() -> Iterator[int]:
+    def source() -> Generator[int]:
         yield 1
         killed.wait(SECONDS)
         raise OSError("killed")
@@ -96,7 +112,7 @@ def test_a_source_that_fails_because_it_was_interrupted_is_no_error():
 def test_no_more_than_depth_items_wait_for_the_reader(depth):
     made, full, ended = [], threading.Event(), threading.Event()
 
-    def source() -> Iterator[int]:
+    def source() -> Generator[int]:
         for item in range(100):
             made.append(item)
             if len(made) == depth + 1:  # the queue is full, and one is in the thread's hand
@@ -114,7 +130,7 @@ def test_no_more_than_depth_items_wait_for_the_reader(depth):
 def test_the_source_runs_while_the_reader_works():
     second = threading.Event()
 
-    def source() -> Iterator[int]:
+    def source() -> Generator[int]:
         yield 1
         second.set()
         yield 2
@@ -123,3 +139,50 @@ def test_the_source_runs_while_the_reader_works():
         assert next(ahead) == 1
         assert second.wait(SECONDS)
         assert next(ahead) == 2
+
+
+def test_waiting_for_an_item_can_be_cancelled_and_taken_up_again():
+    released, scope = threading.Event(), CancelScope()
+
+    def source() -> Generator[int]:
+        released.wait(SECONDS)
+        yield 1
+
+    ahead = Prefetch(source(), 1, released.set)
+    threading.Timer(0.05, scope.cancel).start()
+    with pytest.raises(CancelledError):
+        ahead.take(scope)
+    with pytest.raises(CancelledError):
+        ahead.take(scope)  # a scope stays cancelled
+    released.set()
+    assert [ahead.take(), ahead.take()] == [1, None]
+    ahead.close()
+
+
+def test_closing_ends_a_reader_that_waits():
+    released = threading.Event()
+
+    def source() -> Generator[int]:
+        yield 1
+        released.wait(SECONDS)
+        yield 2
+
+    ahead = Prefetch(source(), 1, released.set)
+    assert ahead.take() == 1
+    threading.Timer(0.05, ahead.close).start()
+    assert ahead.take() is None
+    ahead.close()  # again: nothing happens
+
+
+def test_the_source_is_closed_in_its_own_thread():
+    closed_in = []
+
+    def source() -> Generator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed_in.append(threading.current_thread().name)
+
+    with prefetch(source(), 2, nothing) as ahead:
+        next(ahead)
+    assert closed_in == ["prefetch"]

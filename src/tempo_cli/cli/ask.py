@@ -1,7 +1,7 @@
 """`tempo ask`: the main job."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from . import options as o
 from . import render
 from .console import Screen
 from .pull import ensure
+
+if TYPE_CHECKING:
+    from ..video.opened import Video
 
 
 def ask(
@@ -73,32 +76,37 @@ def ask(
             raise UsageError(
                 "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
             )
-        info = looked_at(video, ffmpeg)
+        info = probe_video(video, ffmpeg)
         ensure(model, revision, screen, yes=yes, offline=offline)
         screen.hear(Progress("load", 0, 1))
-        from ..pipeline import Tempo  # heavy: torch
+        with opened(info, sampling, model, revision, ffmpeg) as decoding:
+            from ..tempo import Tempo  # heavy: torch
 
-        tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.hear)
-        runs = tempo.ask_many(
-            info,
-            questions,
-            sampling=sampling,
-            budget=limits,
-            generation=generation,
-            ffmpeg=ffmpeg,
-            on_event=screen.hear,
-        )
-        for run in runs:
-            _present(run, screen, rows)
+            tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.hear)
+            runs = tempo.ask_many(
+                decoding, questions, budget=limits, generation=generation, on_event=screen.hear
+            )
+            for run in runs:
+                _present(run, screen, rows)
 
 
-def looked_at(video: Path, ffmpeg: str | None) -> VideoInfo:
-    """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is loaded."""
+def probe_video(video: Path, ffmpeg: str | None) -> VideoInfo:
+    """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is needed."""
     from ..video.ffmpeg import find_ffmpeg
     from ..video.probe import probe
 
     find_ffmpeg(ffmpeg)
     return probe(video)
+
+
+def opened(
+    info: VideoInfo, sampling: SamplingOptions, model: str, revision: str | None, ffmpeg: str | None
+) -> "Video":
+    """The video, decoding while torch is imported and the model is loaded."""
+    from ..hub.locations import read_shape
+    from ..video.opened import open_video
+
+    return open_video(info, sampling, read_shape(model, revision), ffmpeg=ffmpeg)
 
 
 def _present(run: Run, screen: Screen, rows: int | None) -> None:

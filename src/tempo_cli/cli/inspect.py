@@ -12,7 +12,7 @@ from ..schema import Run, run_from_json
 from ..types import VideoInfo
 from . import options as o
 from . import render
-from .ask import looked_at
+from .ask import opened, probe_video
 from .console import Screen
 from .pull import ensure
 
@@ -64,7 +64,7 @@ def inspect(
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
-            info = looked_at(source, ffmpeg)
+            info = probe_video(source, ffmpeg)
             ensure(model, revision, screen, yes=yes, offline=offline)
             runs = [_measured(info, question, screen, model, revision, load, sampling, limits, ffmpeg)]
         for run in runs:
@@ -83,12 +83,11 @@ def _measured(
     ffmpeg: str | None,
 ) -> Run:
     screen.hear(Progress("load", 0, 1))
-    from ..pipeline import Tempo  # heavy: torch
+    with opened(info, sampling, model, revision, ffmpeg) as decoding:
+        from ..tempo import Tempo  # heavy: torch
 
-    tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.hear)
-    return tempo.inspect(
-        info, question, sampling=sampling, budget=budget, ffmpeg=ffmpeg, on_event=screen.hear
-    )
+        tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.hear)
+        return tempo.inspect(decoding, question, budget=budget, on_event=screen.hear)
 
 
 def _saved_runs(path: Path) -> list[Run]:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from ..errors import Interrupted, StoppedError, TempoError, UsageError
+from ..errors import CancelledError, Interrupted, TempoError, UsageError
 from .app import build_app
 from .console import report_error, wants_json
 
@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> int:
 
 def _interrupted(number: int, arguments: list[str]) -> int:
     """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
-    error = StoppedError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
+    error = CancelledError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
     error.exit_code = 128 + number
     return _failed(error, arguments, debug=False) if wants_json(arguments) else error.exit_code
 

@@ -209,9 +209,9 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
     except ModelError:  # what it lacks stands under models
         return
     checkpoint = Checkpoint.open(location.path, base.path, base.router)
-    networks = Networks(checkpoint, _target(configuration), decoder=True, tell=lambda _: None)
+    networks = Networks(checkpoint, _target(configuration), decoder=True, emit=lambda _: None)
     weights_alone = Work(visual=0, segments=0, questions=1, tokens=0)
-    together = networks.plan(weights_alone, 1).together
+    together = networks.plan(weights_alone, 1).resident
     needs, free = networks.needs(weights_alone), networks.free_bytes()
     size = needs.compressor + needs.decoder
     facts = {"weights_bytes": size, "free_bytes": free, "together": together}

@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config import FrameShape
 from ..errors import ModelError, NotDownloadedError
+from ..plan.shape import frame_shape
 from . import layout
 from .environment import cache_folder, data_folder
 
@@ -17,6 +19,7 @@ PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # tra
 _SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_REDOWNLOAD = "Download it again, or check the folder."
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,21 @@ def check_downloaded(model: str, revision: str | None = None) -> None:
     except (OSError, ValueError):
         return  # a folder of the user's without a configuration: no pull mends that
     find_base(location, layout.base_name(config, location.id))
+
+
+def read_shape(model: str, revision: str | None = None) -> FrameShape:
+    """What a model asks of its frames, from its configuration alone: without torch, before it is loaded.
+
+    Raises:
+        NotDownloadedError, ModelError: as `find_model`; or a configuration can't be read.
+    """
+    location = find_model(model, revision)
+    try:
+        config = layout.read_json(location.path / layout.CONFIG)
+        base = find_base(location, layout.base_name(config, location.id))
+        return frame_shape(config, layout.read_json(base.path / layout.CONFIG))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the configuration of {model} can't be read: {error}", _REDOWNLOAD) from error
 
 
 def is_repository(name: str) -> bool:

@@ -3,18 +3,22 @@
 | value | shape |
 |---|---|
 | frames of B segments | (B, T, H, W, 3) uint8 |
-| prefix: system prompt and video, independent of the question | (B, L0, D), keys and values of every layer |
+| features of the vision tower: N visual tokens, K deepstack layers | (B, N, D), K times the same |
+| prefix: system prompt and video, before the question | (B, H, L0, D / H), keys and values of every layer |
 | suffix: question, end of the prompt, memory tokens | (B, L1 + M, D) |
 | memory tokens | (B, M, D) |
 | relevance | (B,) float32 |
 
-Segments in a batch have equal shapes and their frames at equal places, so nothing is padded or masked out.
-Everything is causal: the prefix is computed once and read by every question (reference: prompt order).
+Segments in a batch have one layout (equal shapes, their frames at equal places in the prompt), so nothing is
+padded or masked out. Everything is causal: features and prefix are computed once and read by every question
+(reference: prompt order). `segment_features` and `segment_prefix` take one segment out of a batch, and
+`stack_features` and `stack_prefixes` put kept segments together again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,34 +28,98 @@ from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLModel
 
 from ..config import ModelDimensions
 from ..plan import prompts
-from ..types import IntArray, MemoryTokens, Segment
-from .pixels import patchify
+from ..types import IntArray, MemoryTokens, Pixels, Segment
+from .pixels import fit, patchify
 from .tokenizer import TextTokenizer
 
 BoolArray = npt.NDArray[np.bool_]
+Grid = tuple[int, int, int]  # temporal patches, rows and columns of patches
+
+
+class HasLayout(Protocol):
+    """What can be computed together with others of the same layout."""
+
+    @property
+    def layout(self) -> Hashable:
+        """Equal for segments that fit into one batch."""
+
+
+Row = TypeVar("Row", bound=HasLayout)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B segments of equal shape: `frames` uint8 (B, T, H, W, 3), `ids` of their prefixes (B, L0)."""
+class SegmentInput:
+    """One segment for the vision tower: frames uint8 (T, H, W, 3), prompt ids and visual places (L0,)."""
 
-    frames: torch.Tensor
+    frames: Pixels
     ids: IntArray
+    visual: BoolArray
+    grid: Grid
 
-    def split(self, size: int) -> "Iterator[Batch]":
-        """The same segments in batches of `size` at most."""
-        for start in range(0, len(self.ids), size):
-            yield Batch(self.frames[start : start + size], self.ids[start : start + size])
+    @property
+    def layout(self) -> Hashable:
+        """Size of the frames, and their places in the prompt."""
+        return "frames", self.frames.shape, self.visual.tobytes()
+
+
+@dataclass(frozen=True)
+class SegmentFeatures:
+    """What the vision tower made of one segment: values (1 + K, N, D), merged first, then deepstack."""
+
+    values: torch.Tensor
+    ids: IntArray
+    visual: BoolArray
+    grid: Grid
+
+    @property
+    def layout(self) -> Hashable:
+        """Number of visual tokens, and their places in the prompt."""
+        return "features", self.grid, self.visual.tobytes()
+
+
+@dataclass(frozen=True)
+class SegmentPrefix:
+    """Keys and values of one segment's prefix: (layers, 2, H, L0, D / H); text goes on at `next_position`."""
+
+    values: torch.Tensor
+    next_position: int
+
+    @property
+    def layout(self) -> Hashable:
+        """Length, and where the text goes on."""
+        return "prefix", tuple(self.values.shape), self.next_position
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the vision tower made of B segments: `merged` (B * N, D), `deepstack` K times (B * N, D)."""
+
+    merged: torch.Tensor
+    deepstack: tuple[torch.Tensor, ...]
+    ids: IntArray
+    visual: BoolArray
+    grid: Grid
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values of B segments before any question; text goes on at `next_position`."""
+    """Keys and values of B segments before any question, one pair (B, H, L0, D / H) for each layer."""
 
-    cache: DynamicCache
-    length: int
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     next_position: int
-    batch: int
+
+    def __len__(self) -> int:
+        return len(self.layers[0][0])
+
+
+def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Consecutive rows together, up to `size`, while their layout is the same."""
+    for _, run in groupby(rows, key=lambda row: row.layout):
+        while pack := list(islice(run, size)):
+            yield pack
 
 
 class Compressor(nn.Module):
@@ -65,75 +133,73 @@ class Compressor(nn.Module):
         self.dimensions = dimensions
         self.tokenizer = tokenizer
 
-    def prefix_ids(self, segment: Segment) -> list[int]:
-        """Prompt ids of one segment up to the end of its frames, (L0,)."""
-        edge = self.dimensions.patch * self.dimensions.merge
-        height, width = segment.frames.shape[1:3]
-        tokens = (height // edge) * (width // edge)
-        return prompts.compressor_prefix(self.tokenizer, segment.plan.patch_times, tokens)
+    def prepare(self, segment: Segment) -> SegmentInput:
+        """The third resizing step, and the prompt up to the end of the frames."""
+        return self.input(fit(segment.frames, self.dimensions.shape), segment.plan.patch_times)
 
-    def batches(self, segments: Iterable[Segment], size: int) -> Iterator[Batch]:
-        """Yield consecutive segments together, up to `size`, while shape and frame places are the same."""
-        pairs = ((segment.frames, np.array(self.prefix_ids(segment))) for segment in segments)
-        for _, run in groupby(pairs, key=lambda pair: (pair[0].shape, self._visual(pair[1]).tobytes())):
-            while pack := list(islice(run, size)):
-                frames, ids = zip(*pack, strict=True)
-                yield Batch(torch.from_numpy(np.stack(frames)), np.stack(ids))
+    def input(self, frames: Pixels, patch_times: Sequence[float]) -> SegmentInput:
+        """Frames of the right size, (T, H, W, 3), with their prompt."""
+        count, height, width, _ = frames.shape
+        patch, merge = self.dimensions.patch, self.dimensions.merge
+        grid = count // self.dimensions.temporal_patch, height // patch, width // patch
+        tokens = (grid[1] // merge) * (grid[2] // merge)
+        ids = np.array(prompts.compressor_prefix(self.tokenizer, patch_times, tokens))
+        visual = ids == self.tokenizer.special_id(prompts.VIDEO_PAD)
+        return SegmentInput(frames, ids, visual, grid)
 
     @torch.inference_mode()
-    def read(self, batch: Batch) -> Prefix:
-        """Compute what does not depend on the question."""
-        device = self.memory.device
-        frames, ids = batch.frames.to(device), batch.ids
-        visual = self._visual(ids)
-        grid = self._grid(frames)
-        features = self.vlm.visual(
+    def see(self, rows: Sequence[SegmentInput]) -> Features:
+        """The vision tower on B segments of one layout."""
+        first, device = rows[0], self.memory.device
+        frames = torch.from_numpy(np.stack([row.frames for row in rows])).to(device)
+        found = self.vlm.visual(
             patchify(frames, self.dimensions).to(self.memory.dtype),
-            grid_thw=torch.tensor([grid] * len(ids), device=device),
+            grid_thw=torch.tensor([first.grid] * len(rows), device=device),
         )
-        embeds = self._embed(ids)
-        mask = torch.from_numpy(visual).to(device)
-        if int(visual.sum()) != features.pooler_output.shape[0]:
-            raise ValueError(
-                f"{int(visual.sum())} places for {features.pooler_output.shape[0]} visual tokens"
-            )
-        embeds[mask] = features.pooler_output.to(embeds.dtype)
-        positions = mrope_positions(visual[0], grid, self.dimensions.merge)
+        merged, due = found.pooler_output, int(first.visual.sum()) * len(rows)
+        if merged.shape[0] != due:
+            raise ValueError(f"{due} places for {merged.shape[0]} visual tokens")
+        ids = np.stack([row.ids for row in rows])
+        return Features(merged, tuple(found.deepstack_features), ids, first.visual, first.grid)
+
+    @torch.inference_mode()
+    def read(self, features: Features) -> Prefix:
+        """Keys and values of everything before the question."""
+        batch, visual = len(features), features.visual
+        embeds = self._embed(features.ids)
+        mask = torch.from_numpy(visual).to(embeds.device).expand(batch, -1)
+        embeds[mask] = features.merged.to(embeds.dtype)
+        positions = mrope_positions(visual, features.grid, self.dimensions.merge)
         cache = DynamicCache(config=self.vlm.language_model.config)
         self.vlm.language_model(
             inputs_embeds=embeds,
-            position_ids=_on(device, positions, len(ids)),
+            position_ids=_on(embeds.device, positions, batch),
             visual_pos_masks=mask,
-            deepstack_visual_embeds=features.deepstack_features,
+            deepstack_visual_embeds=list(features.deepstack),
             past_key_values=cache,
             use_cache=True,
         )
-        return Prefix(cache, ids.shape[1], int(positions.max()) + 1, len(ids))
+        layers: Any = tuple((layer.keys, layer.values) for layer in cache.layers)  # type: ignore[union-attr]
+        return Prefix(layers, int(positions.max()) + 1)
 
     @torch.inference_mode()
     def compress(self, prefix: Prefix, question: str) -> MemoryTokens:
-        """Memory tokens and relevance of the B segments for one question.
-
-        The prefix is left as it was, ready for the next question.
-        """
-        ids = prompts.compressor_suffix(self.tokenizer, question)
-        memory = self.memory.expand(prefix.batch, -1, -1)
-        embeds = torch.cat([self._embed(np.array([ids] * prefix.batch)), memory], dim=1)
+        """Memory tokens and relevance of the B segments for one question; `prefix` stays as it is."""
+        ids, batch = prompts.compressor_suffix(self.tokenizer, question), len(prefix)
+        memory = self.memory.expand(batch, -1, -1)
+        embeds = torch.cat([self._embed(np.array([ids] * batch)), memory], dim=1)
         positions = np.arange(embeds.shape[1]) + prefix.next_position
+        cache = DynamicCache(config=self.vlm.language_model.config)
+        for number, (keys, values) in enumerate(prefix.layers):
+            cache.update(keys, values, number)
         hidden = self.vlm.language_model(
             inputs_embeds=embeds,
-            position_ids=_on(embeds.device, np.stack([positions] * 3), prefix.batch),
-            past_key_values=prefix.cache,
+            position_ids=_on(embeds.device, np.stack([positions] * 3), batch),
+            past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        prefix.cache.crop(-embeds.shape[1])
         scores = torch.sigmoid(hidden[:, len(ids) - 1].float() @ self.router)
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
-
-    def _visual(self, ids: IntArray) -> BoolArray:
-        """Which ids are places of the frames; the same in every row of a batch."""
-        places: BoolArray = ids == self.tokenizer.special_id(prompts.VIDEO_PAD)
-        return places
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
         embeds: torch.Tensor = self.vlm.language_model.embed_tokens(
@@ -141,13 +207,48 @@ class Compressor(nn.Module):
         )
         return embeds
 
-    def _grid(self, frames: torch.Tensor) -> tuple[int, int, int]:
-        _, count, height, width, _ = frames.shape
-        patch = self.dimensions.patch
-        return count // self.dimensions.temporal_patch, height // patch, width // patch
+
+def segment_features(features: Features, row: int) -> SegmentFeatures:
+    """One segment of a batch; its values are a copy on the same device."""
+    count = features.merged.shape[0] // len(features)
+    here = slice(row * count, (row + 1) * count)
+    values = torch.stack([part[here] for part in (features.merged, *features.deepstack)])
+    return SegmentFeatures(values, features.ids[row], features.visual, features.grid)
 
 
-def mrope_positions(visual: BoolArray, grid: tuple[int, int, int], merge: int) -> IntArray:
+def stack_features(rows: Sequence[SegmentFeatures], device: torch.device) -> Features:
+    """Segments of one layout as a batch on `device`."""
+    first = rows[0]
+    values = [row.values.to(device, non_blocking=True) for row in rows]
+    merged, *deepstack = (torch.cat([one[part] for one in values]) for part in range(len(first.values)))
+    ids = np.stack([row.ids for row in rows])
+    return Features(merged, tuple(deepstack), ids, first.visual, first.grid)
+
+
+def prefix_shape(prefix: Prefix) -> tuple[int, ...]:
+    """Shape of `SegmentPrefix.values` for each segment of a batch."""
+    return (len(prefix.layers), 2, *prefix.layers[0][0].shape[1:])
+
+
+def segment_prefix(prefix: Prefix, row: int, into: torch.Tensor) -> SegmentPrefix:
+    """One segment of a batch, copied into `into`, a tensor of `prefix_shape` on any device."""
+    for number, pair in enumerate(prefix.layers):
+        for part, values in enumerate(pair):
+            into[number, part].copy_(values[row], non_blocking=True)
+    return SegmentPrefix(into, prefix.next_position)
+
+
+def stack_prefixes(rows: Sequence[SegmentPrefix], device: torch.device) -> Prefix:
+    """Segments of one layout as a batch on `device`."""
+    values = [row.values.to(device, non_blocking=True) for row in rows]
+    layers = tuple(
+        (torch.stack([one[number, 0] for one in values]), torch.stack([one[number, 1] for one in values]))
+        for number in range(len(values[0]))
+    )
+    return Prefix(layers, rows[0].next_position)
+
+
+def mrope_positions(visual: BoolArray, grid: Grid, merge: int) -> IntArray:
     """Time, height and width position of every prompt token, (3, L) (reference: Qwen3-VL's rotary index).
 
     Text counts up by one on all three axes. The tokens of a temporal patch share one time position and

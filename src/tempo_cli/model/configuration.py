@@ -6,13 +6,13 @@ run it. So the fields that describe the weights are picked out one by one; all o
 """
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..config import MIN_TOKENS, ModelDimensions, PixelLimits
+from ..config import MIN_TOKENS, ModelDimensions
 from ..errors import ModelError
+from ..plan.shape import pixel_limits
 from .llm import SamplingRule
 
 Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
@@ -84,25 +84,14 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
             patch=vision.patch_size,
             merge=vision.spatial_merge_size,
             temporal_patch=vision.temporal_patch_size,
-            **_own_limits(raw),
+            pixels=pixel_limits(raw),
+            min_tokens=raw.get("tempo", {}).get("min_tokens", MIN_TOKENS),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
     return found
-
-
-def _own_limits(raw: Json) -> dict[str, Any]:
-    """Where the weights were trained with other limits than the released model's, they stand in `tempo`."""
-    own = raw.get("tempo", {})
-    known = {item.name for item in fields(PixelLimits)}
-    if not isinstance(own, dict) or any(type(value) is not int or value < 1 for value in own.values()):
-        raise ValueError("tempo")
-    if extra := own.keys() - known - {"min_tokens"}:
-        raise ValueError(f"tempo.{min(extra)}")
-    pixels = PixelLimits(**{name: value for name, value in own.items() if name in known})
-    return {"pixels": pixels, "min_tokens": own.get("min_tokens", MIN_TOKENS)}
 
 
 def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:

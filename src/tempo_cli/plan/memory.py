@@ -81,10 +81,17 @@ class Needs:
 
 @dataclass(frozen=True)
 class Plan:
-    """Whether both networks stay on the device, and how many segments are compressed at once."""
+    """How work is made to fit.
 
-    together: bool
+    Attributes:
+        resident: whether both networks stay on the device.
+        micro_batch: segments compressed at once.
+        spare: bytes on the device that are left for kept segments; None: not known.
+    """
+
+    resident: bool
     micro_batch: int
+    spare: int | None = None
 
 
 def make_plan(free: int | None, needs: Needs, wanted: int) -> Plan:
@@ -98,12 +105,14 @@ def make_plan(free: int | None, needs: Needs, wanted: int) -> Plan:
         return Plan(True, wanted)
     usable = int(free * USABLE) - needs.kept
     both = needs.compressor + needs.decoder
-    together = both + max(needs.segment, needs.answer) <= usable
-    left = usable - (both if together else needs.compressor)
+    resident = both + max(needs.segment, needs.answer) <= usable
+    left = usable - (both if resident else needs.compressor)
     size = wanted
     while size > 1 and size * needs.segment > left:
         size //= 2
-    return Plan(together, size)
+    compressing = (both if resident else needs.compressor) + size * needs.segment
+    answering = (both if resident else needs.decoder) + needs.answer
+    return Plan(resident, size, max(0, usable - max(compressing, answering)))
 
 
 def too_large(free: int | None, needs: Needs) -> str | None:

@@ -1,11 +1,11 @@
 """Cutting the stream of frames into segments, with the times that the model is told."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 
-from ..types import Frame, FramePlan, Pixels, Segment, SegmentPlan
+from ..types import Frame, FramePlan, Segment, SegmentPlan
 
 
 def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, temporal_patch: int) -> SegmentPlan:
@@ -29,18 +29,17 @@ def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, tempora
 
 
 def cut_segments(
-    frames: Iterable[Frame],
-    plan: FramePlan,
-    window: int,
-    temporal_patch: int,
-    resize: Callable[[Pixels], Pixels],
+    frames: Iterable[Frame], plan: FramePlan, window: int, temporal_patch: int
 ) -> Iterator[Segment]:
-    """Yield segments of `window` sampled frames, resized; without those that could not be decoded.
+    """Yield segments of `window` sampled frames; without the frames that could not be decoded.
 
     The last frame is repeated until the last temporal patch is full (reference).
+
+    Args:
+        frames: of one size, in order.
     """
     for _, members in groupby(frames, key=lambda frame: frame.position // window):
-        here = [(frame.position, resize(frame.pixels)) for frame in members]
-        positions, pixels = [position for position, _ in here], [resized for _, resized in here]
+        here = list(members)
+        positions, pixels = [frame.position for frame in here], [frame.pixels for frame in here]
         pixels += [pixels[-1]] * (-len(pixels) % temporal_patch)
         yield Segment(plan_segment(plan, positions, window, temporal_patch), np.stack(pixels))

@@ -1,18 +1,26 @@
-"""Both networks on their device: together, or one after the other where memory is short."""
+"""Both networks on their device: resident, or one after the other where memory is short."""
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cached_property
+from typing import Literal, TypeVar, cast
 
+from ..config import KeepOptions
 from ..errors import OutOfMemoryError
 from ..events import Listener, Progress
 from ..model import memory_estimate
 from ..model.checkpoint import Checkpoint
 from ..model.compressor import Compressor
-from ..model.device import Target, device_free_bytes, is_out_of_memory, release_memory
+from ..model.device import Target, cpu_speed, device_free_bytes, release_memory
 from ..model.llm import Decoder
-from ..plan.memory import Needs, Plan, Stage, Work, advice, make_plan, too_large
-from ..system_memory import host_free_bytes
+from ..plan.keep import KeepLimits, Tier
+from ..plan.memory import USABLE, Needs, Plan, Stage, Work, advice, make_plan, too_large
+from ..system_memory import host_free_bytes, host_total_bytes
+from .fallbacks import with_fallbacks
+from .store import PrefixStore
+
+_TOKENS_PER_FRAME = 70  # that the compressor reads: 128 for two frames, and their times
+_TOKENS_PER_SEGMENT = 250  # prompt, question and memory tokens
 
 Result = TypeVar("Result")
 
@@ -21,17 +29,21 @@ class Networks:
     """Loads each network when it is first asked for.
 
     Attributes:
-        together: whether both may be held; False drops the one before the other is loaded.
+        resident: whether both may be held; False drops the one before the other is loaded.
+        store: what is kept of segments beside them.
         seconds: spent on loading so far.
+        emit: called with progress of loading.
     """
 
-    def __init__(self, checkpoint: Checkpoint, target: Target, *, decoder: bool, tell: Listener) -> None:
+    def __init__(self, checkpoint: Checkpoint, target: Target, *, decoder: bool, emit: Listener) -> None:
         self.checkpoint = checkpoint
         self.target = target
         self.has_decoder = decoder
-        self.together = True
+        self.resident = True
         self.seconds = 0.0
-        self.tell = tell
+        self.emit = emit
+        self.store = PrefixStore(target.device)
+        self._kept_share = 1.0  # of the planned limits; halved each time memory runs out beside kept segments
         self._weights = memory_estimate.weights(checkpoint, target)
         self._compressor: Compressor | None = None
         self._decoder: Decoder | None = None
@@ -60,56 +72,98 @@ class Networks:
         return advice(stage, self.free_bytes(), self.needs(work), smaller, budget, str(target.device))
 
     def free_bytes(self) -> int | None:
-        """Bytes on the device that are free or taken by these networks; None where that is not known."""
-        device = self.target.device
+        """Bytes on the device: free, or taken by these networks and by kept segments; None: not known."""
+        device, store = self.target.device, self.store
         free = host_free_bytes() if device.type == "cpu" else device_free_bytes(device)
         if free is None:
             return None
+        free += store.device_bytes + (store.host_bytes if device.type == "cpu" else 0)
         if self._compressor is not None:
             free += self._weights.compressor
         if self._decoder is not None:
             free += self._weights.decoder
         return free
 
-    def hold(self, work: Work, wanted: int) -> None:
+    def ensure_loaded(self, work: Work, wanted: int) -> None:
         """Load what will be held while such `work` is done.
 
         Raises:
             OutOfMemoryError: one network alone is too large.
         """
-        self.together = self.plan(work, wanted).together
+        self.resident = self.plan(work, wanted).resident
 
-        def make_room() -> None:
-            if not self.has_decoder or not self.part():
+        def fall_back() -> None:
+            if not self.has_decoder or not self.offload():
                 raise OutOfMemoryError("the model does not fit", self.advice("load", work, None))
             release_memory(self.target.device)
 
-        with_room(self._load_all, make_room)
+        with_fallbacks(self._load_all, fall_back)
+
+    def keep_limits(self, plan: Plan, options: KeepOptions) -> KeepLimits:
+        """What kept segments may take while the work of `plan` is done.
+
+        On a CPU the device is the host, so prefixes count as kept on the host.
+        """
+        quarter = (host_total_bytes() or 0) // 4
+        spare = int((plan.spare or 0) * self._kept_share)
+        if self.target.device.type == "cpu":
+            device, host = 0, min(quarter, spare)
+        else:
+            free = host_free_bytes() or 0
+            device, host = spare, min(quarter, int((free + self.store.host_bytes) * USABLE))
+        if options.device_bytes is not None:
+            device = options.device_bytes
+        if options.host_bytes is not None:
+            host = options.host_bytes
+        return KeepLimits(device, host, cast(Tier | Literal["none"], options.tier))
+
+    def release_kept(self) -> bool:
+        """Drop kept segments from the device's memory, and plan with less; False if there were none."""
+        released = self.store.release(host=self.target.device.type == "cpu")
+        if released:
+            self._kept_share /= 2
+            self.store.set_limits(KeepLimits(0, self.store.limits.host, self.store.limits.tier))
+        return released
+
+    def expected_seconds(self, frames: int, window: int) -> float:
+        """About how long compressing `frames` takes on this CPU."""
+        tokens = frames * _TOKENS_PER_FRAME + frames / window * _TOKENS_PER_SEGMENT
+        return self.compressor_parameters * tokens / cpu_speed()
+
+    @cached_property
+    def compressor_parameters(self) -> int:
+        """How many numbers the compressor's weights are."""
+        return memory_estimate.compressor_parameters(self.checkpoint)
+
+    def close(self) -> None:
+        """Release both networks and everything that is kept."""
+        self.store.release(host=True)
+        self._drop(compressor=True, decoder=True)
 
     def compressor(self) -> Compressor:
-        """The compressor, loaded; without the decoder where they are not together."""
-        if not self.together:
+        """The compressor, loaded; without the decoder where not both are resident."""
+        if not self.resident:
             self._drop(decoder=True)
         if self._compressor is None:
             self._compressor = self._load(lambda: self.checkpoint.load_compressor(self.target))
         return self._compressor
 
     def decoder(self) -> Decoder:
-        """The decoder, loaded; without the compressor where they are not together."""
-        if not self.together:
+        """The decoder, loaded; without the compressor where not both are resident."""
+        if not self.resident:
             self._drop(compressor=True)
         if self._decoder is None:
             self._decoder = self._load(lambda: self.checkpoint.load_decoder(self.target))
         return self._decoder
 
-    def part(self) -> bool:
+    def offload(self) -> bool:
         """From now on hold one at a time; whoever is asked for next stays. False if it was so already."""
-        before, self.together = self.together, False
+        before, self.resident = self.resident, False
         return before
 
     def _load_all(self) -> None:
         self.compressor()
-        if self.has_decoder and self.together:
+        if self.has_decoder and self.resident:
             self.decoder()
 
     def _drop(self, *, compressor: bool = False, decoder: bool = False) -> None:
@@ -122,23 +176,8 @@ class Networks:
 
     def _load(self, load: Callable[[], Result]) -> Result:
         started = time.perf_counter()
-        self.tell(Progress("load", 0, 1))
+        self.emit(Progress("load", 0, 1))
         loaded = load()
-        self.tell(Progress("load", 1, 1))
+        self.emit(Progress("load", 1, 1))
         self.seconds += time.perf_counter() - started
         return loaded
-
-
-def with_room(work: Callable[[], Result], make_room: Callable[[], None]) -> Result:
-    """Do `work`; each time memory runs out, make room and do it again.
-
-    `make_room` raises where there is nothing left to give up. It is called when the failure's own
-    values are gone already.
-    """
-    while True:
-        try:
-            return work()
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        make_room()

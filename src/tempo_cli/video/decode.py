@@ -27,8 +27,10 @@ class FrameDecoder:
     by counting where the file tells no timestamps. Decoding begins at a keyframe before the first of them.
 
     Args:
-        warn: is told what had to be left out.
+        warn: called with what had to be left out.
         stall: seconds without output after which ffmpeg counts as hung.
+        positions: which of the planned frames, ascending; None: all of them.
+        missing: positions that an earlier decoder could not decode; this one adds its own.
     """
 
     def __init__(
@@ -38,14 +40,19 @@ class FrameDecoder:
         binary: str,
         warn: Callable[[str], None],
         stall: float = STALL_SECONDS,
+        positions: Sequence[int] | None = None,
+        missing: set[int] | None = None,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
         self._pts = info.pts
-        held = plan.indices if info.pts is None else plan.indices[plan.indices < len(info.pts)]
-        if not len(held):
+        self._positions = list(range(len(plan.indices))) if positions is None else list(positions)
+        self._indices = plan.indices[self._positions]
+        self._missing = set() if missing is None else missing
+        held = self._indices if info.pts is None else self._indices[self._indices < len(info.pts)]
+        if not len(held) and positions is None:
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
-        self._parts = list(_parts(wanted_ranges(held)))
-        self._patience = stall + int(np.diff(plan.indices, prepend=0).max()) / _SLOWEST
+        self._parts = list(_parts(wanted_ranges(held))) if len(held) else []
+        self._patience = stall + int(np.diff(self._indices, prepend=0).max(initial=0)) / _SLOWEST
         self._binary = binary
         self._lock = threading.Lock()
         self._killed = False
@@ -64,18 +71,19 @@ class FrameDecoder:
         Raises:
             VideoError: nothing could be decoded, or ffmpeg hung.
         """
-        indices, position = self._plan.indices, 0
+        indices, at = self._indices, 0
         missing: list[int] = []
         for index, pixels in self._decoded():
-            while position < len(indices) and indices[position] <= index:
-                if indices[position] == index:
-                    yield Frame(position, pixels)
+            while at < len(indices) and indices[at] <= index:
+                if indices[at] == index:
+                    yield Frame(self._positions[at], pixels)
                 else:
-                    missing.append(position)
-                position += 1
-        missing += range(position, len(indices))
+                    missing.append(self._positions[at])
+                at += 1
+        missing += self._positions[at:]
         if missing and not self._killed:
-            self._report(missing)
+            self._missing.update(missing)
+            self._report(sorted(self._missing))
 
     def kill(self) -> None:
         """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""

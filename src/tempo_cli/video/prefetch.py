@@ -1,64 +1,87 @@
 """Running a generator ahead of its reader, in a thread, a bounded number of items at most."""
 
-import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from typing import Generic, TypeVar
+
+from ..scope import CancelScope
 
 Item = TypeVar("Item")
 
 
-class _End:
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
+class Prefetch(Generic[Item]):
+    """Takes items from `source` in a thread that starts at once; whoever makes it must `close` it.
 
+    Args:
+        depth: items that may wait for the reader.
+        interrupt: called by `close` first; must make a `source` that is waiting for something stop waiting.
+    """
 
-class _Ahead(Generic[Item]):
-    def __init__(self, source: Iterator[Item], depth: int) -> None:
-        self._source = source
-        self._queue: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
-        self._stop = threading.Event()
+    def __init__(self, source: Generator[Item], depth: int, interrupt: Callable[[], None]) -> None:
+        self._source, self._depth, self._interrupt = source, depth, interrupt
+        self._items: deque[Item] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._closed = False
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
         self._thread.start()
 
+    def take(self, scope: CancelScope | None = None) -> Item | None:
+        """The next item, as soon as it is there; None at the end.
+
+        Raises:
+            CancelledError: `scope` was cancelled before an item came.
+            BaseException: what `source` raised, after the items that came before.
+        """
+        scope = scope or CancelScope()
+        with scope.on_cancel(self._wake), self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended or scope.cancelled)
+            scope.check()
+            if self._items:
+                self._changed.notify_all()
+                return self._items.popleft()
+            if self._error is not None:
+                raise self._error
+            return None
+
     def __iter__(self) -> Iterator[Item]:
-        while True:
-            item = self._queue.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
+        while (item := self.take()) is not None:
             yield item
 
-    def stop(self, interrupt: Callable[[], None]) -> None:
-        self._stop.set()
-        interrupt()
-        while self._thread.is_alive():
-            with suppress(queue.Empty):
-                self._queue.get(timeout=0.05)
+    def close(self) -> None:
+        """End the thread and drop what waits; the reader is then at the end. From any thread, repeatable."""
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()
+        self._interrupt()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _run(self) -> None:
         error: BaseException | None = None
         try:
             for item in self._source:
-                self._queue.put(item)
-                if self._stop.is_set():
+                if not self._offer(item):
                     break
         except BaseException as raised:  # noqa: BLE001  handed to the reader, which raises it again
             error = raised
-        self._queue.put(_End(error))
+        finally:
+            self._source.close()
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify_all()
 
-
-@contextmanager
-def prefetch(source: Iterator[Item], depth: int, interrupt: Callable[[], None]) -> Iterator[Iterator[Item]]:
-    """Iterate over `source` while a thread fills up to `depth` items ahead.
-
-    An error in `source` is raised by the iteration. On leaving, the thread has ended; `interrupt` is
-    called first and must make a `source` that is waiting for something stop waiting.
-    """
-    ahead = _Ahead(source, depth)
-    try:
-        yield iter(ahead)
-    finally:
-        ahead.stop(interrupt)
+    def _offer(self, item: Item) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
+            if not self._closed:
+                self._items.append(item)
+                self._changed.notify_all()
+            return not self._closed

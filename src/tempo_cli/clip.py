@@ -1,0 +1,257 @@
+"""One video and its questions: the story. Decoded once; what does not depend on the question is read once.
+
+video → segments → prefix → memory tokens and relevance → allocation → decoder input → answer → run
+"""
+
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .config import BudgetOptions, GenerationOptions
+from .events import AnswerText, Listener, Warned
+from .plan import prompts
+from .plan.budget import context_room, fit_budget
+from .plan.questions import checked_questions
+from .runtime.answering import with_seed, write_answer
+from .runtime.fallbacks import IN_TURN, Fallbacks
+from .runtime.journal import Journal
+from .runtime.round import Question, Round
+from .runtime.segments import ClipSegments
+from .runtime.summary import summarize
+from .runtime.visual_pass import VisualPass
+from .schema import Answer, AnsweredRun, Run
+from .scope import CancelScope, linked
+from .types import Allocation
+from .video.opened import Video
+
+if TYPE_CHECKING:
+    from .tempo import Tempo
+
+_SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a warning before the wait
+
+
+class Clip:
+    """An opened video with a model to ask about it. `Tempo.open` makes it; a context manager.
+
+    Questions may come from several threads: they wait for their turn, first come, first served.
+
+    Attributes:
+        video: what was opened; `video.info` has its facts.
+    """
+
+    def __init__(self, tempo: "Tempo", video: Video, *, keep: bool) -> None:
+        self.video = video
+        self._tempo = tempo
+        self._segments = ClipSegments(video, tempo.networks.store.shelf() if keep else None)
+        self._closing = CancelScope()
+        self._emitted: set[str] = set()  # warnings about the video
+        self._decode_seconds = 0.0  # reported by now
+        self._finalizer = weakref.finalize(self, video.close)  # a forgotten clip leaves no ffmpeg behind
+
+    def ask(
+        self,
+        question: str,
+        *,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> AnsweredRun:
+        """Answer one question. See `ask_many`."""
+        (run,) = self.ask_many(
+            [question], budget=budget, generation=generation, on_event=on_event, cancel=cancel
+        )
+        return run
+
+    def ask_many(
+        self,
+        questions: Sequence[str],
+        *,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> Iterator[AnsweredRun]:
+        """Answer questions in order, with one visual pass for all of them.
+
+        Args:
+            questions: at least one, none of them blank. Special tokens in them are plain text.
+            on_event: called in this thread with progress, the answers' text as it comes, and warnings.
+            cancel: stops the work at its next step; the clip stays usable and keeps what is complete.
+
+        Yields:
+            one run for each question, as soon as its answer is complete.
+
+        Raises:
+            CancelledError: `cancel` was cancelled, or the clip was closed.
+            TempoError: see its subclasses for what and when.
+        """
+        self._tempo.require_decoder()
+        texts = checked_questions(questions)
+        generation = with_seed(generation or GenerationOptions())
+        return self._answers(texts, budget or BudgetOptions(), generation, Journal(on_event), cancel)
+
+    def inspect(
+        self,
+        question: str,
+        *,
+        budget: BudgetOptions | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> Run:
+        """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
+        texts, journal = checked_questions([question]), Journal(on_event)
+        with self._turn(journal, cancel) as scope:
+            asked = self._compress(texts, budget or BudgetOptions(), None, journal, scope)
+            return self._report(asked, 0, self._allocate(asked, 0), None, 0.0)
+
+    def close(self) -> None:
+        """Stop what is running, and release the clip's processes, files and memory. Repeatable."""
+        self._closing.cancel()
+        self._finalizer.detach()
+        self.video.close()
+        if not self._tempo.turns.mine:  # else the running question ends first, and releases on its way out
+            with self._tempo.turns.taken():
+                self._segments.close()
+
+    def __enter__(self) -> "Clip":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        info = self.video.info
+        return f"Clip({str(info.path)!r}, {info.duration:.1f} s, {self.video.total} segments)"
+
+    def _answers(
+        self,
+        texts: Sequence[str],
+        budget: BudgetOptions,
+        generation: GenerationOptions,
+        journal: Journal,
+        cancel: CancelScope | None,
+    ) -> Iterator[AnsweredRun]:
+        """The model is held while work runs, and not while the caller has a run."""
+        with self._turn(journal, cancel) as scope:
+            asked = self._compress(texts, budget, generation, journal, scope)
+            run = self._answer(asked, 0, generation, scope)
+        yield run
+        for number in range(1, len(texts)):
+            with self._turn(journal, cancel) as scope:
+                run = self._answer(asked, number, generation, scope)
+            yield run
+
+    @contextmanager
+    def _turn(self, journal: Journal, cancel: CancelScope | None) -> Iterator[CancelScope]:
+        """The model for this thread alone, with a scope that ends on `cancel` and on closing."""
+        tempo = self._tempo
+        with linked(cancel, self._closing, tempo.closing) as scope, tempo.turns.taken(scope):
+            scope.check()
+            tempo.networks.emit = journal.emit
+            try:
+                yield scope
+            finally:
+                if self._closing.cancelled:
+                    self._segments.close()
+
+    def _compress(
+        self,
+        texts: Sequence[str],
+        budget: BudgetOptions,
+        generation: GenerationOptions | None,
+        journal: Journal,
+        scope: CancelScope,
+    ) -> Round:
+        """Plan the memory, then read every segment for all questions."""
+        tempo, networks, video = self._tempo, self._tempo.networks, self.video
+        loaded = networks.seconds
+        questions = [self._question(text, budget) for text in texts]
+        lengths = [len(question.before) + len(question.after) for question in questions]
+        size = video.info.height, video.info.width
+        work = tempo.work(size, len(video.plan.indices), video.sampling, budget, lengths)
+        plan = networks.plan(work, tempo.options.micro_batch)
+        networks.store.set_limits(networks.keep_limits(plan, tempo.keep))
+        self._warn_if_slow(journal)
+        if networks.has_decoder and not (networks.resident and plan.resident):
+            networks.offload()
+            journal.fall_back("in_turn", IN_TURN)
+        limit = budget.budget if budget.ata else None
+        fallbacks = Fallbacks(networks, journal, work, plan.micro_batch, limit)
+        compressed = VisualPass(self._segments, texts, networks, fallbacks, journal, scope).run()
+        self._warn_of_video(journal)
+        return Round(questions, budget, generation, journal, fallbacks, compressed, loaded)
+
+    def _question(self, text: str, budget: BudgetOptions) -> Question:
+        checkpoint = self._tempo.checkpoint
+        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, text)
+        room = context_room(len(before) + len(after), budget, checkpoint.dimensions)
+        return Question(text, before, after, room)
+
+    def _answer(
+        self, asked: Round, number: int, generation: GenerationOptions, scope: CancelScope
+    ) -> AnsweredRun:
+        tempo, question = self._tempo, asked.questions[number]
+        allocation = self._allocate(asked, number)
+        started = time.perf_counter()
+
+        def write() -> Answer:
+            return write_answer(
+                tempo.networks.decoder(),
+                tempo.checkpoint,
+                question,
+                self._tags(asked),
+                asked.compressed.memories[number],
+                allocation,
+                generation,
+                lambda text: asked.journal.emit(AnswerText(number, text)),
+                scope,
+            )
+
+        answer = asked.fallbacks.answering(write, lambda: question.begun)
+        run = self._report(asked, number, allocation, answer, time.perf_counter() - started)
+        assert isinstance(run, AnsweredRun)
+        return run
+
+    def _allocate(self, asked: Round, number: int) -> Allocation:
+        question, lengths = asked.questions[number], [len(tag) for tag in self._tags(asked)]
+        relevance = asked.compressed.memories[number].relevance
+        dimensions = self._tempo.checkpoint.dimensions
+        fitted = fit_budget(relevance, lengths, question.room, asked.budget, dimensions)
+        for warning in fitted.warnings:
+            question.warnings.append(warning)
+            asked.journal.emit(Warned(warning))
+        return fitted.allocation
+
+    def _tags(self, asked: Round) -> list[list[int]]:
+        tokenizer = self._tempo.checkpoint.decoder_tokenizer
+        return [tokenizer.encode(prompts.time_tag(plan.time)) for plan in asked.compressed.plans]
+
+    def _report(
+        self, asked: Round, number: int, allocation: Allocation, answer: Answer | None, seconds: float
+    ) -> Run:
+        tempo, decoded = self._tempo, self.video.decode_seconds - self._decode_seconds
+        if number == len(asked.questions) - 1:
+            self._decode_seconds = self.video.decode_seconds
+        return summarize(
+            self.video, tempo.info, tempo.networks, asked, number, allocation, answer, seconds, decoded
+        )
+
+    def _warn_of_video(self, journal: Journal) -> None:
+        """What was left out stands in every run, and is emitted once."""
+        for message in self.video.warnings:
+            journal.warnings.append(message)
+            if message not in self._emitted:
+                journal.emit(Warned(message))
+        self._emitted.update(self.video.warnings)
+
+    def _warn_if_slow(self, journal: Journal) -> None:
+        networks = self._tempo.networks
+        if self._segments.plans or self._tempo.info.device != "cpu":
+            return
+        if networks.compressor_parameters >= _SLOW_PARAMETERS:
+            minutes = networks.expected_seconds(len(self.video.plan.indices), self.video.sampling.window) / 60
+            size = f"{networks.compressor_parameters / 1e9:.1f} billion weights"
+            journal.warn(f"{size} on a CPU: expect about {minutes:.0f} minutes before the answer begins")

@@ -1,0 +1,45 @@
+"""Questions that share one visual pass, and each question's own state."""
+
+from dataclasses import dataclass, field
+
+from ..config import BudgetOptions, GenerationOptions
+from .fallbacks import Fallbacks
+from .journal import Journal
+from .visual_pass import Compressed
+
+
+@dataclass
+class Question:
+    """One question's own state on its way through a clip.
+
+    Attributes:
+        before, after: token ids around the video in the decoder's input.
+        room: tokens that the context leaves to the video.
+        warnings: its own; those of the pass that it shares are the journal's.
+        begun: whether a part of its answer was emitted.
+    """
+
+    text: str
+    before: list[int]
+    after: list[int]
+    room: int
+    warnings: list[str] = field(default_factory=list)
+    begun: bool = False
+
+
+@dataclass(frozen=True)
+class Round:
+    """Some questions after their visual pass.
+
+    Attributes:
+        generation: None where no answer is wanted.
+        loaded: seconds spent on loading before the questions came.
+    """
+
+    questions: list[Question]
+    budget: BudgetOptions
+    generation: GenerationOptions | None
+    journal: Journal
+    fallbacks: Fallbacks
+    compressed: Compressed
+    loaded: float

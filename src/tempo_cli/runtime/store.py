@@ -1,0 +1,204 @@
+"""What is kept of the segments of all opened clips: one store for a model, least recently used out first.
+
+| tier | what | where |
+|---|---|---|
+| device | keys and values of the prefix | beside the model |
+| host | the same | the host's memory, pinned for a CUDA device |
+| features | of the vision tower | the host's memory, pinned for a CUDA device |
+| frames | resized frames | the host's memory |
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+
+from ..model.compressor import (
+    Features,
+    Prefix,
+    SegmentFeatures,
+    SegmentPrefix,
+    prefix_shape,
+    segment_features,
+    segment_prefix,
+)
+from ..model.device import is_out_of_memory
+from ..plan.keep import KeepLimits, Tier
+from ..types import Segment
+from .arena import HostArena, rounded
+
+Value = SegmentPrefix | SegmentFeatures | Segment
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One segment as it is kept; `size` in bytes."""
+
+    tier: Tier
+    value: Value
+    size: int
+
+
+class PrefixStore:
+    """Keeps segments within byte limits. Belongs to a model; its clips have a `Shelf` each.
+
+    Only the least recently used segments of other clips make room: a clip that does not fit keeps what came
+    first, because it will be read from its beginning again.
+
+    Attributes:
+        device: where the model runs.
+        limits: set before each question, from what is free.
+        device_bytes: taken by kept segments on the device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.limits = KeepLimits(0, 0, "none")
+        self._arena = HostArena(pinned=device.type == "cuda")
+        self._kept: OrderedDict[tuple[int, int], Kept] = OrderedDict()  # by (clip, segment), oldest use first
+        self._shelves = 0
+        self._frame_bytes = 0
+        self.device_bytes = 0
+
+    @property
+    def host_bytes(self) -> int:
+        """Taken on the host, with what is reserved for more."""
+        return self._frame_bytes + self._arena.reserved
+
+    def shelf(self) -> "Shelf":
+        """A new clip's part of the store."""
+        self._shelves += 1
+        return Shelf(self, self._shelves)
+
+    def set_limits(self, limits: KeepLimits) -> None:
+        """Keep within `limits` from here on; what is beyond them is dropped."""
+        self.limits = limits
+        while self.device_bytes > limits.device and self._drop_oldest(on_device=True):
+            pass
+        while self.host_bytes > limits.host and self._drop_oldest(on_device=False):
+            pass
+
+    def release(self, *, host: bool) -> bool:
+        """Drop everything on the device, and on the host too if asked; False if there was nothing."""
+        gone = [key for key, kept in self._kept.items() if host or kept.tier == "device"]
+        for key in gone:
+            self._drop(key)
+        return bool(gone)
+
+    def _drop_oldest(self, *, on_device: bool, keep: int | None = None) -> bool:
+        """Drop the least recently used segment there, but none of clip `keep`; False if there is none."""
+        for key, kept in self._kept.items():
+            if (kept.tier == "device") == on_device and key[0] != keep:
+                self._drop(key)
+                return True
+        return False
+
+    def _drop(self, key: tuple[int, int]) -> None:
+        kept = self._kept.pop(key)
+        self._count(kept.tier, -kept.size)
+        if kept.tier in ("host", "features"):
+            assert isinstance(kept.value, (SegmentPrefix, SegmentFeatures))
+            self._arena.give_back(kept.value.values)
+
+    def _put(self, key: tuple[int, int], kept: Kept) -> None:
+        self._kept[key] = kept
+        self._count(kept.tier, kept.size)
+
+    def _count(self, tier: Tier, size: int) -> None:
+        if tier == "device":
+            self.device_bytes += size
+        elif tier == "frames":
+            self._frame_bytes += size
+
+    def _take(self, tier: Tier, clip: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor | None:
+        """Memory for a clip's segment; others make room for it. None where there is none."""
+        size = rounded(torch.Size(shape).numel() * dtype.itemsize)
+        if tier == "device":
+            while self.device_bytes + size > self.limits.device:
+                if not self._drop_oldest(on_device=True, keep=clip):
+                    return None
+            try:
+                return torch.empty(shape, dtype=dtype, device=self.device)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                return None
+        while True:
+            self._arena.limit = self.limits.host - self._frame_bytes
+            tensor = self._arena.take(shape, dtype)
+            if tensor is not None or not self._drop_oldest(on_device=False, keep=clip):
+                return tensor
+
+
+class Shelf:
+    """One clip's segments in a store."""
+
+    def __init__(self, store: PrefixStore, clip: int) -> None:
+        self._store, self._clip = store, clip
+
+    def __contains__(self, index: int) -> bool:
+        return (self._clip, index) in self._store._kept
+
+    @property
+    def limits(self) -> KeepLimits:
+        """Of the store, over all clips."""
+        return self._store.limits
+
+    def get(self, index: int) -> Kept | None:
+        """What is kept of a segment; this counts as a use."""
+        kept = self._store._kept.get((self._clip, index))
+        if kept is not None:
+            self._store._kept.move_to_end((self._clip, index))
+        return kept
+
+    def reserve(self, tiers: list[Tier | None], prefix: int, features: int) -> None:
+        """Reserve host memory for planned tiers at once; `prefix` and `features` are bytes of one segment."""
+        store = self._store
+        size = tiers.count("host") * rounded(prefix) + tiers.count("features") * rounded(features)
+        store._arena.limit = store.limits.host - store._frame_bytes
+        if size:
+            store._arena.reserve(min(size, store.limits.host - store.host_bytes))
+
+    def keep_prefix(self, index: int, prefix: Prefix, row: int, tier: Tier) -> bool:
+        """Keep keys and values on the device or on the host; False where there is no room."""
+        shape, dtype = prefix_shape(prefix), prefix.layers[0][0].dtype
+        self.drop(index)
+        memory = self._store._take(tier, self._clip, shape, dtype)
+        if memory is None:
+            return False
+        value = segment_prefix(prefix, row, memory)
+        self._store._put((self._clip, index), Kept(tier, value, rounded(memory.nbytes)))
+        return True
+
+    def keep_features(self, index: int, features: Features, row: int) -> bool:
+        """Keep the vision tower's features on the host; False where there is no room."""
+        found = segment_features(features, row)
+        self.drop(index)
+        memory = self._store._take("features", self._clip, tuple(found.values.shape), found.values.dtype)
+        if memory is None:
+            return False
+        memory.copy_(found.values, non_blocking=True)
+        value = SegmentFeatures(memory, found.ids, found.visual, found.grid)
+        self._store._put((self._clip, index), Kept("features", value, rounded(memory.nbytes)))
+        return True
+
+    def keep_frames(self, index: int, segment: Segment) -> bool:
+        """Keep the resized frames; False where there is no room."""
+        store, size = self._store, segment.frames.nbytes
+        self.drop(index)
+        while store.host_bytes + size > store.limits.host:
+            if not store._drop_oldest(on_device=False, keep=self._clip):
+                return False
+        store._put((self._clip, index), Kept("frames", segment, size))
+        return True
+
+    def drop(self, index: int) -> None:
+        """Keep a segment no longer."""
+        if (self._clip, index) in self._store._kept:
+            self._store._drop((self._clip, index))
+
+    def close(self) -> None:
+        """Drop everything of this clip."""
+        for clip, index in list(self._store._kept):
+            if clip == self._clip:
+                self.drop(index)

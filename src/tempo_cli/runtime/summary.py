@@ -1,0 +1,114 @@
+"""A finished question as a run."""
+
+import time
+from collections.abc import Iterator
+
+from ..model.device import device_peak_bytes
+from ..schema import (
+    Answer,
+    BudgetSummary,
+    GenerationSummary,
+    Memory,
+    ModelInfo,
+    Run,
+    SamplingSummary,
+    SegmentReport,
+    Timing,
+    VideoSummary,
+    build_run,
+)
+from ..system_memory import host_peak_bytes
+from ..types import Allocation
+from ..video.opened import Video
+from .networks import Networks
+from .round import Round
+
+
+def summarize(
+    video: Video,
+    model: ModelInfo,
+    networks: Networks,
+    asked: Round,
+    number: int,
+    allocation: Allocation,
+    answer: Answer | None,
+    answer_seconds: float,
+    decode_seconds: float,
+) -> Run:
+    """Everything about question `number` of a round.
+
+    Args:
+        answer: None after `inspect`.
+        decode_seconds: that this round waited for, or decoded beside its work.
+    """
+    journal, question, plans = asked.journal, asked.questions[number], asked.compressed.plans
+    generation = asked.generation
+    return build_run(
+        answer,
+        video=_video(video),
+        question=question.text,
+        model=model,
+        sampling=SamplingSummary(
+            frames=sum(len(plan.positions) for plan in plans),
+            fps=video.plan.fps,
+            window=video.sampling.window,
+        ),
+        budget=BudgetSummary(
+            limit=allocation.limit,
+            used=allocation.used,
+            mode=allocation.mode,
+            context=asked.budget.context or networks.checkpoint.dimensions.context,
+        ),
+        segments=tuple(_segments(video, asked, number, allocation)),
+        timing=Timing(
+            load=networks.seconds,
+            decode=decode_seconds,
+            compress=journal.compress_seconds,
+            answer=answer_seconds,
+            total=asked.loaded + time.perf_counter() - journal.started,
+        ),
+        memory=Memory(
+            host_peak_bytes=host_peak_bytes(),
+            device_peak_bytes=device_peak_bytes(networks.target.device),
+            micro_batch=asked.fallbacks.micro_batch,
+            together=networks.resident,
+            steps=tuple(journal.steps),
+        ),
+        warnings=(*journal.warnings, *question.warnings),
+        generation=generation
+        and GenerationSummary(generation.max_new_tokens, generation.temperature, generation.seed),
+        reused=asked.compressed.reused,
+    )
+
+
+def _video(video: Video) -> VideoSummary:
+    info = video.info
+    return VideoSummary(
+        path=str(info.path),
+        duration=info.duration,
+        fps=float(info.rate),
+        width=info.width,
+        height=info.height,
+        codec=info.codec,
+        start=video.plan.origin,
+        end=video.end,
+        size=info.size,
+        mtime=info.mtime,
+    )
+
+
+def _segments(video: Video, asked: Round, number: int, allocation: Allocation) -> Iterator[SegmentReport]:
+    times, indices, window = video.info.times, video.plan.indices, video.sampling.window
+    compressed = asked.compressed
+    scores = compressed.memories[number].relevance
+    for plan, score, tokens in zip(compressed.plans, scores, allocation.tokens.tolist(), strict=True):
+        after = (plan.index + 1) * window
+        yield SegmentReport(
+            index=plan.index,
+            start=float(times[indices[plan.index * window]]),
+            end=float(times[indices[after]]) if after < len(indices) else video.end,
+            time=float(f"{plan.time:.1f}"),
+            relevance=float(score) if asked.budget.ata else None,
+            tokens=tokens,
+            frames=len(plan.positions),
+        )

@@ -1,0 +1,166 @@
+"""One pass over a clip's segments for some questions: sources in, memory tokens out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from ..errors import ModelError
+from ..events import Progress
+from ..model.compressor import (
+    Compressor,
+    Features,
+    Prefix,
+    SegmentFeatures,
+    SegmentInput,
+    SegmentPrefix,
+    batches,
+    prefix_shape,
+    stack_features,
+    stack_prefixes,
+)
+from ..plan.keep import TIERS, SegmentSizes, Tier, plan_tiers
+from ..schema import PrefixTier, Reused
+from ..scope import CancelScope
+from ..types import MemoryTokens, SegmentPlan
+from .fallbacks import Fallbacks
+from .journal import Journal
+from .networks import Networks
+from .segments import ClipSegments, Origin, Source
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What a pass gives: for each question the memory tokens of the S segments in `plans`."""
+
+    memories: list[MemoryTokens]
+    plans: list[SegmentPlan]
+    reused: Reused
+
+
+class VisualPass:
+    """A pass for `questions`, which share it: each segment is read once and compressed for each of them."""
+
+    def __init__(
+        self,
+        segments: ClipSegments,
+        questions: Sequence[str],
+        networks: Networks,
+        fallbacks: Fallbacks,
+        journal: Journal,
+        scope: CancelScope,
+    ) -> None:
+        self._segments, self._questions = segments, questions
+        self._networks, self._fallbacks = networks, fallbacks
+        self._journal, self._scope = journal, scope
+        self._found: dict[int, list[MemoryTokens]] = {}
+        self._origins: list[Origin] = []
+        self._tiers: list[Tier | None] | None = None
+
+    def run(self) -> Compressed:
+        """Go on until every segment that can be decoded is compressed.
+
+        Raises:
+            CancelledError: the scope was cancelled; what is complete stays kept.
+            VideoError, ModelError, OutOfMemoryError: see those.
+        """
+        while left := [index for index in self._segments.indices if index not in self._found]:
+            compressor = self._networks.compressor()
+            sources = self._segments.sources(left, compressor, self._journal, self._scope)
+            for batch in batches(sources, self._fallbacks.micro_batch):
+                self._scope.check()
+                with self._journal.compressing():
+                    found = self._fallbacks.compressing(partial(self._compress, batch))
+                self._take(batch, found)
+        indices = sorted(self._found)
+        memories = [joined([self._found[index][n] for index in indices]) for n in range(len(self._questions))]
+        return Compressed(memories, [self._segments.plans[index] for index in indices], self._reused())
+
+    def _take(self, batch: list[Source], found: list[MemoryTokens]) -> None:
+        for row, source in enumerate(batch):
+            here = slice(row, row + 1)
+            parts = [MemoryTokens(one.tokens[here], one.relevance[here]) for one in found]
+            self._found[source.index] = parts
+            self._origins.append(source.origin)
+            self._segments.done(source.index)
+        self._journal.emit(Progress("compress", len(self._found), self._segments.video.total))
+
+    def _compress(self, batch: list[Source]) -> list[MemoryTokens]:
+        """Compress some segments for each question, as many at once as memory allows by now."""
+        compressor = self._networks.compressor()
+        parts: list[list[MemoryTokens]] = [[] for _ in self._questions]
+        size = self._fallbacks.micro_batch
+        for start in range(0, len(batch), size):
+            piece = batch[start : start + size]
+            prefix, features = _prefix(compressor, piece)
+            for part, question in zip(parts, self._questions, strict=True):
+                part.append(compressor.compress(prefix, question))
+            self._keep(piece, prefix, features)
+        return [joined(part) for part in parts]
+
+    def _keep(self, piece: list[Source], prefix: Prefix, features: Features | None) -> None:
+        """Keep what was read anew in its planned tier, or in the next one that has room."""
+        shelf = self._segments.shelf
+        if shelf is None or features is None:
+            return
+        for row, source in enumerate(piece):
+            planned = self._planned(source, prefix, features)
+            for tier in TIERS[TIERS.index(planned) :] if planned else ():
+                if source.origin == tier or (tier == "frames" and source.segment is None):
+                    break
+                if tier in ("device", "host"):
+                    kept = shelf.keep_prefix(source.index, prefix, row, tier)
+                elif tier == "features":
+                    kept = shelf.keep_features(source.index, features, row)
+                else:
+                    assert source.segment is not None
+                    kept = shelf.keep_frames(source.index, source.segment)
+                if kept:
+                    break
+
+    def _planned(self, source: Source, prefix: Prefix, features: Features) -> Tier | None:
+        """The tier of a segment, planned with the first one's sizes."""
+        shelf = self._segments.shelf
+        assert shelf is not None
+        if self._tiers is None:
+            element = prefix.layers[0][0].element_size()
+            visual = features.merged.nbytes // len(features) * (1 + len(features.deepstack))
+            frames = source.segment.frames.nbytes if source.segment is not None else visual
+            sizes = SegmentSizes(int(np.prod(prefix_shape(prefix))) * element, visual, frames)
+            self._tiers = plan_tiers(self._segments.video.total, sizes, shelf.limits)
+            shelf.reserve(self._tiers, sizes.prefix, sizes.features)
+        return self._tiers[source.index]
+
+    def _reused(self) -> Reused:
+        origins = set(self._origins)
+        tiers: tuple[PrefixTier, ...] = ("features", "host", "device")
+        read = origins & {"memory", "decoded"}
+        prefix = None if read else next((tier for tier in tiers if tier in origins), None)
+        return Reused(frames="memory" if read == {"memory"} else None, prefix=prefix)
+
+
+def _prefix(compressor: Compressor, piece: list[Source]) -> tuple[Prefix, Features | None]:
+    """The piece's prefix, and the features that it was read from."""
+    device = compressor.memory.device
+    rows = [source.row for source in piece]
+    prefixes = [row for row in rows if isinstance(row, SegmentPrefix)]
+    if prefixes:
+        return stack_prefixes(prefixes, device), None
+    kept = [row for row in rows if isinstance(row, SegmentFeatures)]
+    inputs = [row for row in rows if isinstance(row, SegmentInput)]
+    features = stack_features(kept, device) if kept else compressor.see(inputs)
+    return compressor.read(features), features
+
+
+def joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
+    """The memory tokens of consecutive segments in one value.
+
+    Raises:
+        ModelError: a relevance is no number.
+    """
+    relevance = np.concatenate([part.relevance for part in parts])
+    if not np.isfinite(relevance).all():
+        raise ModelError("the compressor gives no numbers (NaN)", "Try --dtype float32.")
+    return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)

@@ -1,0 +1,246 @@
+"""`Tempo`: a loaded model. Load once, open videos, ask."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .clip import Clip
+from .config import (
+    DEFAULT_MODEL,
+    BudgetOptions,
+    FrameShape,
+    GenerationOptions,
+    KeepOptions,
+    LoadOptions,
+    SamplingOptions,
+)
+from .errors import UsageError
+from .events import Listener, Progress
+from .hub.locations import find_base, find_model
+from .model.checkpoint import Checkpoint
+from .model.loading import choose_target
+from .plan.memory import Work, expected_work
+from .plan.pixels import Size, resized_sizes
+from .plan.questions import checked_questions
+from .runtime.networks import Networks
+from .runtime.turns import Turns
+from .schema import AnsweredRun, ModelInfo, Run
+from .scope import CancelScope
+from .types import VideoInfo
+from .video.opened import Video, open_video
+
+
+class Tempo:
+    """A loaded model: load once, ask many. `load` builds it; a context manager.
+
+    Threads may share it: their work takes turns, first come, first served.
+
+    Attributes:
+        info: which model runs, and how.
+        checkpoint: what the weights are.
+        networks: both networks, and what is kept of segments beside them.
+        options, keep: what it was loaded with.
+        turns: whose work runs; closing: ends all of it.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        networks: Networks,
+        info: ModelInfo,
+        options: LoadOptions,
+        keep: KeepOptions,
+    ) -> None:
+        self.checkpoint, self.networks = checkpoint, networks
+        self.info, self.options, self.keep = info, options, keep
+        self.turns = Turns()
+        self.closing = CancelScope()
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        revision: str | None = None,
+        options: LoadOptions | None = None,
+        keep: KeepOptions | None = None,
+        decoder: bool = True,
+        on_event: Listener | None = None,
+    ) -> "Tempo":
+        """Load a model from a folder or from the Hub's cache.
+
+        Args:
+            model: `nano`, a folder in the released layout, or a Hub repository that is downloaded already.
+            revision: of the Hub repository.
+            keep: what opened clips keep for further questions.
+            decoder: False leaves the decoder LLM out; then only `inspect` works.
+
+        Raises:
+            ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
+        """
+        options, emit = options or LoadOptions(), on_event or (lambda _: None)
+        started = time.perf_counter()
+        emit(Progress("load", 0, 1))
+        target = choose_target(options)
+        location = find_model(str(model), revision)
+        base = find_base(location, Checkpoint.base_name(location.path))
+        checkpoint = Checkpoint.open(location.path, base.path, base.router)
+        networks = Networks(checkpoint, target, decoder=decoder, emit=emit)
+        kind = str(target.dtype).removeprefix("torch.")
+        info = ModelInfo(location.id, location.revision, str(target.device), kind, target.bits)
+        tempo = cls(checkpoint, networks, info, options, keep or KeepOptions())
+        networks.seconds = time.perf_counter() - started
+        networks.ensure_loaded(tempo.usual_work(), options.micro_batch)
+        return tempo
+
+    @property
+    def shape(self) -> FrameShape:
+        """What the model asks of the frames: for `open_video`."""
+        return self.checkpoint.dimensions.shape
+
+    def open(
+        self,
+        video: str | Path | VideoInfo | Video,
+        *,
+        sampling: SamplingOptions | None = None,
+        ffmpeg: str | None = None,
+    ) -> Clip:
+        """Open a video for questions. Later ones reuse what does not depend on the question.
+
+        Args:
+            video: a file, what `probe` said of it, or what `open_video` gave: then the clip closes it.
+            sampling: which frames; a `Video` has its own.
+            ffmpeg: path of the binary; None finds one.
+
+        Raises:
+            UsageError, VideoError, SetupError: as `open_video`; or a `Video` does not fit the model.
+        """
+        return self._open(video, sampling, ffmpeg, keep=True)
+
+    def ask(
+        self,
+        video: str | Path | VideoInfo | Video,
+        question: str,
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> AnsweredRun:
+        """Answer one question about a video: `open` and `Clip.ask`, with nothing kept."""
+        (run,) = self.ask_many(
+            video,
+            [question],
+            sampling=sampling,
+            budget=budget,
+            generation=generation,
+            ffmpeg=ffmpeg,
+            on_event=on_event,
+            cancel=cancel,
+        )
+        return run
+
+    def ask_many(
+        self,
+        video: str | Path | VideoInfo | Video,
+        questions: Sequence[str],
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        generation: GenerationOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> Iterator[AnsweredRun]:
+        """Answer questions in order, with one decode and one visual pass. See `Clip.ask_many`."""
+        self.require_decoder()
+        texts = checked_questions(questions)
+        with self._open(video, sampling, ffmpeg, keep=False) as clip:
+            yield from clip.ask_many(
+                texts, budget=budget, generation=generation, on_event=on_event, cancel=cancel
+            )
+
+    def inspect(
+        self,
+        video: str | Path | VideoInfo | Video,
+        question: str,
+        *,
+        sampling: SamplingOptions | None = None,
+        budget: BudgetOptions | None = None,
+        ffmpeg: str | None = None,
+        on_event: Listener | None = None,
+        cancel: CancelScope | None = None,
+    ) -> Run:
+        """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
+        checked_questions([question])
+        with self._open(video, sampling, ffmpeg, keep=False) as clip:
+            return clip.inspect(question, budget=budget, on_event=on_event, cancel=cancel)
+
+    def close(self) -> None:
+        """Stop what is running, and release the model and everything that is kept. Repeatable."""
+        self.closing.cancel()
+        if not self.turns.mine:
+            with self.turns.taken():
+                self.networks.close()
+
+    def __enter__(self) -> "Tempo":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        kind = self.info.quantization or self.info.dtype
+        return f"Tempo({self.info.id!r} on {self.info.device}, {kind})"
+
+    def require_decoder(self) -> None:
+        """Raise UsageError if the model was loaded without its decoder LLM."""
+        if not self.networks.has_decoder:
+            raise UsageError("this model was loaded without its decoder", "Load it with decoder=True.")
+
+    def usual_work(self) -> Work:
+        """What one question with the published settings takes; the plan for loading is made for it."""
+        sampling = SamplingOptions()
+        return self.work((1080, 1920), sampling.max_frames, sampling, BudgetOptions(), [0])
+
+    def work(
+        self,
+        size: Size,
+        frames: int,
+        sampling: SamplingOptions,
+        budget: BudgetOptions,
+        texts: Sequence[int],
+    ) -> Work:
+        """What questions about a video take.
+
+        Args:
+            size: height and width of its pictures, px.
+            texts: tokens of each question's prompt around the video.
+        """
+        dimensions = self.checkpoint.dimensions
+        _, _, shown = resized_sizes(size, dimensions.shape)
+        limit = budget.budget if budget.ata else None
+        return expected_work(shown, frames, sampling.window, len(texts), limit, max(texts), dimensions)
+
+    def _open(
+        self,
+        video: str | Path | VideoInfo | Video,
+        sampling: SamplingOptions | None,
+        ffmpeg: str | None,
+        *,
+        keep: bool,
+    ) -> Clip:
+        if self.closing.cancelled:
+            raise UsageError("the model is closed", "Load it again.")
+        if not isinstance(video, Video):
+            return Clip(self, open_video(video, sampling, self.shape, ffmpeg=ffmpeg), keep=keep)
+        if video.shape != self.shape:
+            raise UsageError(
+                "the video was opened for a model with other frame sizes",
+                "Open it with shape=tempo.shape, or give its path.",
+            )
+        if sampling is not None and sampling != video.sampling:
+            raise UsageError("the video was opened with other sampling", "Give sampling to open_video alone.")
+        return Clip(self, video, keep=keep)

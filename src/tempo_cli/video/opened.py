@@ -1,0 +1,186 @@
+"""An opened video: probed, planned, and decoding already. It knows no model and no torch."""
+
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..config import FrameShape, SamplingOptions
+from ..errors import UsageError, VideoError
+from ..plan.sampling import frames_between, plan_frames
+from ..plan.segments import cut_segments
+from ..scope import CancelScope
+from ..types import Frame, Segment, VideoInfo
+from .decode import FrameDecoder
+from .ffmpeg import find_ffmpeg
+from .prefetch import Prefetch
+from .probe import probe
+from .resize import shrink
+
+_AHEAD = 16  # segments that may wait for the model
+
+
+class Video:
+    """The planned segments of a video file. `open_video` makes it; whoever has it must `close` it.
+
+    A thread decodes ahead from the beginning on, a bounded number of segments. Only one reader at a time.
+
+    Attributes:
+        info: what the file says of its stream.
+        plan: which frames are sampled.
+        sampling, shape: what it was opened with.
+        total: S, segments that are planned.
+        absent: indices of segments none of whose frames could be decoded.
+        warnings: what was left out, as far as it is known by now.
+        decode_seconds: spent on decoding and resizing so far.
+    """
+
+    def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
+        self.info, self.sampling, self.shape = info, sampling, shape
+        first, self._last = frames_between(info.times, sampling.start, sampling.end)
+        if first >= self._last:
+            begin, end = sampling.start or 0.0, sampling.end or info.duration
+            raise UsageError(
+                f"the video has no frame between {begin:g} s and {end:g} s",
+                f"It lasts {info.duration:.1f} s.",
+            )
+        self.plan = plan_frames(
+            self._last - first, float(info.rate), sampling, first, float(info.times[first])
+        )
+        self.total = -(-len(self.plan.indices) // sampling.window)
+        self.absent: set[int] = set()
+        self.warnings: list[str] = []
+        self.decode_seconds = 0.0
+        self._binary = binary
+        self._missing: set[int] = set()  # positions in the plan
+        self._lock = threading.Lock()
+        self._closed = False
+        self._stream: Prefetch[Segment] | None = None
+        self._coming: list[int] = []  # segments that the running stream has still to give
+        self._start(range(self.total))
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the part that is looked at ends."""
+        info = self.info
+        return float(info.times[self._last]) if self._last < info.frames else info.duration
+
+    def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
+        """Segments `indices` in order, resized in two steps, without those that can't be decoded.
+
+        They come from the decoder that is running where it will give just these, else from a new one.
+
+        Raises:
+            VideoError: the file has changed, nothing could be decoded, or ffmpeg hung.
+            CancelledError: `scope` was cancelled; the next call goes on from there.
+        """
+        if self._coming != list(indices):
+            self._start(indices)
+        while self._stream is not None and (segment := self._stream.take(scope)) is not None:
+            passed = [index for index in self._coming if index < segment.plan.index]
+            self.absent.update(passed)
+            self._coming = self._coming[len(passed) + 1 :]
+            yield segment
+        self._check_open()
+        self.absent.update(self._coming)
+        self._coming = []
+
+    def close(self) -> None:
+        """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
+        with self._lock:
+            self._closed = True
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def __enter__(self) -> "Video":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, indices: Sequence[int]) -> None:
+        """Decode segments `indices` from here on."""
+        self._check_open()
+        self._check_unchanged()
+        window, planned = self.sampling.window, len(self.plan.indices)
+        starts = (index * window for index in indices)
+        positions = [place for start in starts for place in range(start, min(start + window, planned))]
+        every = len(positions) == planned
+        decoder = FrameDecoder(
+            self.info,
+            self.plan,
+            self._binary,
+            self._warn,
+            positions=None if every else positions,
+            missing=self._missing,
+        )
+        with self._lock:
+            previous, self._stream = self._stream, None
+        if previous is not None:
+            previous.close()
+        with self._lock:
+            if not self._closed:
+                self._stream = Prefetch(self._segments(decoder), _AHEAD, decoder.kill)
+        self._coming = list(indices)
+
+    def _segments(self, decoder: FrameDecoder) -> Generator[Segment]:
+        """In the decoding thread."""
+        with decoder:
+            frames = (self._resized(frame) for frame in decoder.frames())
+            segments = cut_segments(frames, self.plan, self.sampling.window, self.shape.temporal_patch)
+            while True:
+                started = time.perf_counter()
+                segment = next(segments, None)
+                self.decode_seconds += time.perf_counter() - started
+                if segment is None:
+                    return
+                yield segment
+
+    def _resized(self, frame: Frame) -> Frame:
+        height, width = frame.pixels.shape[:2]
+        if (height, width) != (self.info.height, self.info.width):
+            self.info = replace(self.info, height=height, width=width)  # as shown: rotation may turn it
+        return Frame(frame.position, shrink(frame.pixels, self.shape))
+
+    def _warn(self, message: str) -> None:
+        if not self.warnings:  # a later decoder says the same of the same frames
+            self.warnings.append(message)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError(f"'{self.info.path}' is closed", "Open it again.")
+
+    def _check_unchanged(self) -> None:
+        status = None
+        with suppress(OSError):
+            status = self.info.path.stat()
+        if status is None or (status.st_size, status.st_mtime) != (self.info.size, self.info.mtime):
+            raise VideoError(f"'{self.info.path}' has changed since it was opened", "Open it again.")
+
+
+def open_video(
+    path: str | Path | VideoInfo,
+    sampling: SamplingOptions | None = None,
+    shape: FrameShape | None = None,
+    *,
+    ffmpeg: str | None = None,
+) -> Video:
+    """Open a video: probe it, plan its frames, and begin to decode them. Imports no torch.
+
+    Args:
+        path: a file, or what `probe` said of it.
+        sampling: which frames; None: the published settings.
+        shape: what the model asks of the frames (`read_shape` tells); None: as Tempo-6B does.
+        ffmpeg: path of the binary; None finds one.
+
+    Raises:
+        UsageError: no frame in the part that was asked for, or a URL.
+        VideoError: no such file, not a video, no video stream, or no frames in it.
+        SetupError: no ffmpeg that can be used.
+    """
+    binary = find_ffmpeg(ffmpeg)
+    info = path if isinstance(path, VideoInfo) else probe(Path(path))
+    return Video(info, sampling or SamplingOptions(), shape or FrameShape(), binary)
