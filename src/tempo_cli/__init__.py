@@ -7,15 +7,33 @@ the package (and `tempo --help`) never imports torch.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+    from .clip import Clip
+    from .config import (
+        BudgetOptions,
+        FrameShape,
+        GenerationOptions,
+        KeepOptions,
+        LoadOptions,
+        SamplingOptions,
+    )
     from .errors import TempoError
+    from .hub.locations import read_shape
     from .schema import Answer, AnsweredRun, Run, SegmentReport
+    from .scope import CancelScope
     from .tempo import Tempo
+    from .video.opened import Video, open_video
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CancelScope": "scope",
+    "Clip": "clip",
+    "FrameShape": "config",
+    "KeepOptions": "config",
     "Tempo": "tempo",
+    "Video": "video.opened",
+    "open_video": "video.opened",
+    "read_shape": "hub.locations",
     "TempoError": "errors",
     "SamplingOptions": "config",
     "BudgetOptions": "config",
@@ -31,14 +49,21 @@ __all__ = [
     "Answer",
     "AnsweredRun",
     "BudgetOptions",
+    "CancelScope",
+    "Clip",
+    "FrameShape",
     "GenerationOptions",
+    "KeepOptions",
     "LoadOptions",
     "Run",
     "SamplingOptions",
     "SegmentReport",
     "Tempo",
     "TempoError",
+    "Video",
     "__version__",
+    "open_video",
+    "read_shape",
 ]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tempo_cli import __version__
+
 from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
@@ -36,26 +38,26 @@ def test_golden_case_from_the_outside(path: Path, tempo: Tempo) -> None:
         assert relevance == pytest.approx(arrays["relevance"].tolist(), abs=1e-5)
     else:
         assert (tokens, relevance) == ([64], [None])
-        assert run["budget"] == {"limit": None, "used": 64, "mode": "off"}
+        assert run["budget"] == {"limit": None, "used": 64, "mode": "off", "context": 16384}
 
 
 def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     run = tempo("ask", FRACTAL, "what color was the car", *SHORT, "--json").json
     assert list(run) == [
         "schema", "status", "id", "video", "question", "answer", "model", "sampling", "budget", "segments",
-        "timing", "memory", "warnings",
+        "timing", "memory", "warnings", "generation", "reused", "tempo",
     ]  # fmt: skip
     assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [])
     assert run["video"] == {
         "path": str(FRACTAL), "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
-        "start": 0.0, "end": 10.0,
+        "start": 0.0, "end": 10.0, "size": FRACTAL.stat().st_size, "mtime": FRACTAL.stat().st_mtime,
     }  # fmt: skip
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8}
-    assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear"}
+    assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
     times = [(segment["index"], segment["start"], segment["end"]) for segment in run["segments"]]
     assert times == [
         (0, 0.0, pytest.approx(4.2)),
@@ -63,6 +65,9 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
         (2, 8.4, 10.0),
     ]
     assert set(run["timing"]) == {"load", "decode", "compress", "answer", "total"}
+    assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": None}
+    assert run["reused"] == {"frames": None, "prefix": None}
+    assert run["tempo"] == __version__
     assert run["memory"]["host_peak_bytes"] > 50e6
     assert run["memory"]["device_peak_bytes"] is None
 
@@ -144,9 +149,11 @@ def test_a_large_model_on_a_cpu_is_told_with_an_estimate(
     tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Multiply-adds of 20 frames in 3 segments, at a speed that makes them take an hour."""
-    monkeypatch.setattr("tempo_cli.tempo._SLOW_PARAMETERS", 1)
+    monkeypatch.setattr("tempo_cli.clip._SLOW_PARAMETERS", 1)
     weights = 289_568  # of the tiny compressor and its router
-    monkeypatch.setattr("tempo_cli.tempo.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600)
+    monkeypatch.setattr(
+        "tempo_cli.runtime.networks.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
+    )
     (warning,) = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
     assert warning == "0.0 billion weights on a CPU: expect about 60 minutes before the answer begins"
 

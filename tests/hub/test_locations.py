@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tempo_cli import Tempo
-from tempo_cli.config import LoadOptions, SamplingOptions
+from tempo_cli.config import FrameShape, LoadOptions, PixelLimits, SamplingOptions
 from tempo_cli.errors import ModelError, NotDownloadedError
 from tempo_cli.hub.inventory import inventory, model_state
 from tempo_cli.hub.locations import (
@@ -16,6 +16,7 @@ from tempo_cli.hub.locations import (
     check_downloaded,
     find_base,
     find_model,
+    read_shape,
     router_file,
 )
 from tempo_cli.model.checkpoint import Checkpoint
@@ -272,3 +273,36 @@ def test_what_is_here_is_told_without_the_network(cache, folder):
     broken = model_state(str(BASE))
     assert not broken.complete
     assert "is no Tempo model: its config.json says model_type 'qwen3_vl'" in broken.missing[0]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_the_shape_of_frames_is_read_without_loading(name):
+    folder = GOLDEN / "checkpoints" / name
+    checkpoint = Checkpoint.open(folder / "Tempo-tiny", folder / "Qwen3-VL-tiny")
+    assert read_shape(str(folder / "Tempo-tiny")) == checkpoint.dimensions.shape
+
+
+def test_nano_has_limits_of_its_own():
+    assert read_shape("nano") == FrameShape(PixelLimits(96, 32, 4096, 6144), 32, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tempo": {"grid": 0}}, "tempo"),
+        ({"tempo": {"edge": 5}}, "tempo.edge"),
+        ({"tempo": []}, "tempo"),
+    ],
+)
+def test_a_shape_that_makes_no_sense_is_an_error(folder, change, message):
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    with pytest.raises(ModelError) as caught:
+        read_shape(str(folder))
+    assert caught.value.message == f"the configuration of {folder} can't be read: {message}"
+
+
+def test_a_folder_without_a_configuration_has_no_shape(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        read_shape(str(tmp_path))
+    assert caught.value.message == f"{tmp_path} has no config.json"

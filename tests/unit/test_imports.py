@@ -66,17 +66,40 @@ def test_the_source_is_read():
     assert "torch" not in imports(ROOT / "types.py")  # it stands under TYPE_CHECKING
 
 
-def test_video_and_model_do_not_know_each_other():
-    assert importers("tempo_cli.model") & inside("video") == set()
-    assert importers("tempo_cli.video") & inside("model") == set()
+LAYERS = (  # from the lowest up; a module imports its own layer and those below
+    {"errors", "types", "config", "events", "scope", "schema", "system_memory", "plan", "nano"},
+    {"video", "model", "hub"},
+    {"runtime"},
+    {"clip", "tempo"},
+    {"doctor"},
+    {"cli", "__main__"},
+)
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 
 
-def test_nothing_below_knows_the_pipeline():
-    upper = {
-        "",
-        "__main__",
-        *inside("cli", "doctor", "pipeline", "report"),
-    }  # "" is the package's own lazy front door
+def test_every_module_has_its_layer():
+    assert {module(path).split(".")[0] for path in SOURCES} - {""} <= set(LAYER)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module)
+def test_lower_layers_never_import_upper_ones(path):
+    own = module(path).split(".")[0]
+    if own == "":
+        return  # the package's own lazy front door
+    packages = {name.split(".")[1] for name in imports(path) if name.startswith("tempo_cli.")}
+    above = {package for package in packages if LAYER.get(package, 0) > LAYER[own]}
+    assert above == set()
+
+
+def test_the_three_in_the_middle_do_not_know_each_other():
+    for one in ("video", "model", "hub"):
+        others = [f"tempo_cli.{other}" for other in ("video", "model", "hub") if other != one]
+        assert importers(*others) & inside(one) == set()
+
+
+def test_clip_and_tempo_are_the_only_ones_that_tell_the_story():
+    upper = {"", "__main__", "tempo", *inside("cli", "doctor")}
+    assert importers("tempo_cli.clip") <= {"", "tempo"}
     assert importers("tempo_cli.tempo") <= upper
 
 

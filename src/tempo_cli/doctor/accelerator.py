@@ -58,7 +58,7 @@ def _libraries() -> Iterator[Finding]:
     """Imports everything that `ask` needs: a library that is missing, or too old, shows here."""
     names = ("transformers", "tokenizers", "safetensors", "huggingface-hub", "av")
     try:
-        from .. import pipeline as pipeline
+        from .. import tempo as tempo
     except (ImportError, OSError, RuntimeError) as error:
         message = f"what ask needs can't be imported: {one_line(error)}"
         yield Finding(

@@ -137,6 +137,9 @@ def read_shape(model: str, revision: str | None = None) -> FrameShape:
         config = layout.read_json(location.path / layout.CONFIG)
         base = find_base(location, layout.base_name(config, location.id))
         return frame_shape(config, layout.read_json(base.path / layout.CONFIG))
+    except FileNotFoundError as error:
+        missing = Path(error.filename)
+        raise ModelError(f"{missing.parent} has no {missing.name}", _REDOWNLOAD) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"the configuration of {model} can't be read: {error}", _REDOWNLOAD) from error
 

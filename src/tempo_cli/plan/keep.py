@@ -34,29 +34,35 @@ def plan_tiers(count: int, sizes: SegmentSizes, limits: KeepLimits) -> list[Tier
     """The tier of each of `count` segments of one size; None: not kept.
 
     The device takes as many prefixes as fit. The host takes the frames of all others, since decoding again
-    costs most; then features in their place, which save more time per byte than prefixes; then prefixes.
+    costs most; then features in their place, which save more time per byte than prefixes; then prefixes. A
+    tier that is no smaller than a better one is passed over.
     """
     device = min(count, limits.device // sizes.prefix) if limits.allows("device") else 0
-    rest = count - device
-    host: list[Tier | None] = []
-    spare = limits.host
-    if limits.allows("frames"):
-        kept = min(rest, spare // sizes.frames)
-        spare -= kept * sizes.frames
-        host = ["frames"] * kept
-    spare = _upgrade(host, "frames", "features", sizes.features - sizes.frames, spare, limits)
-    _upgrade(host, "features", "host", sizes.prefix - sizes.features, spare, limits)
-    return [*["device"] * device, *host, *[None] * (rest - len(host))]  # type: ignore[list-item]
+    rest, spare = count - device, limits.host
+    tiers = _host_tiers(sizes, limits)
+    host: list[Tier] = []
+    if tiers:
+        tier, size = tiers[-1]
+        host = [tier] * min(rest, spare // size)
+        spare -= len(host) * size
+    for (better, large), (worse, small) in zip(tiers[-2::-1], tiers[:0:-1], strict=True):
+        upgraded = min(host.count(worse), spare // (large - small))
+        start = host.index(worse) if upgraded else 0
+        host[start : start + upgraded] = [better] * upgraded
+        spare -= upgraded * (large - small)
+    beside: list[Tier | None] = ["device"] * device
+    return [*beside, *host, *[None] * (rest - len(host))]
 
 
-def _upgrade(
-    tiers: list[Tier | None], worse: Tier, better: Tier, extra: int, spare: int, limits: KeepLimits
-) -> int:
-    """Give the first segments of tier `worse` the better one, as far as `spare` bytes go; what is left."""
-    if not limits.allows(better):
-        return spare
-    here = tiers.count(worse)
-    count = here if extra <= 0 else min(here, spare // extra)
-    start = tiers.index(worse) if here else 0
-    tiers[start : start + count] = [better] * count
-    return spare - count * extra
+def _host_tiers(sizes: SegmentSizes, limits: KeepLimits) -> list[tuple[Tier, int]]:
+    """The tiers on the host that are worth it, with their bytes, from the best to the smallest."""
+    every: tuple[tuple[Tier, int], ...] = (
+        ("host", sizes.prefix),
+        ("features", sizes.features),
+        ("frames", sizes.frames),
+    )
+    found: list[tuple[Tier, int]] = []
+    for tier, size in every:
+        if limits.allows(tier) and all(size < larger for _, larger in found):
+            found.append((tier, size))
+    return found

@@ -31,9 +31,7 @@ class Turns:
             UsageError: this thread has the turn already, as in a callback.
         """
         if self.mine:
-            raise UsageError(
-                "the model is at work in this very thread", "Ask after the callback has returned."
-            )
+            raise UsageError("the model is busy in this thread", "Ask after the callback has returned.")
         scope, ticket = scope or CancelScope(), object()
         with scope.on_cancel(self._wake), self._changed:
             self._waiting.append(ticket)

@@ -62,6 +62,11 @@ class Video:
         self._start(range(self.total))
 
     @property
+    def is_open(self) -> bool:
+        """Whether it can be read."""
+        return not self._closed
+
+    @property
     def end(self) -> float:
         """Seconds at which the part that is looked at ends."""
         info = self.info
@@ -83,6 +88,8 @@ class Video:
             self.absent.update(passed)
             self._coming = self._coming[len(passed) + 1 :]
             yield segment
+        if scope is not None:
+            scope.check()
         self._check_open()
         self.absent.update(self._coming)
         self._coming = []
@@ -91,7 +98,7 @@ class Video:
         """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
         with self._lock:
             self._closed = True
-            stream, self._stream = self._stream, None
+            stream = self._stream
         if stream is not None:
             stream.close()
 

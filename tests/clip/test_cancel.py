@@ -1,0 +1,141 @@
+"""Cancelling, and threads that share a model: the next answer is right, nothing waits for ever."""
+
+import random
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from tempo_cli import CancelScope
+from tempo_cli.errors import CancelledError
+from tempo_cli.events import AnswerText, Progress
+from tempo_cli.schema import Reused
+
+from .conftest import LENGTH, PLENTY, QUESTIONS, SAMPLING, VIDEO, same, tempo_with
+
+FIRST, SECOND, THIRD = QUESTIONS
+SECONDS = 60.0  # that a test may hang before it fails
+
+
+@pytest.fixture(scope="module")
+def tempo():
+    return tempo_with(host_bytes=PLENTY)
+
+
+@pytest.mark.parametrize("moment", range(20))
+def test_after_a_question_that_was_cancelled_at_any_moment_the_next_is_right(moment, tempo, fresh):
+    scope = CancelScope()
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        timer = threading.Timer(random.Random(moment).uniform(0, 0.5), scope.cancel)
+        timer.start()
+        with suppress(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, cancel=scope)
+        timer.join()
+        same(clip.ask(SECOND, generation=LENGTH), fresh[SECOND])
+        again = clip.ask(FIRST, generation=LENGTH)
+        same(again, fresh[FIRST])
+        assert again.reused == Reused(prefix="host")
+
+
+@pytest.mark.parametrize("stage", ["decode", "compress"])
+def test_what_was_complete_when_it_was_cancelled_is_kept(stage, tempo, fresh, monkeypatch):
+    from tempo_cli.model.compressor import Compressor
+
+    scope, seen = CancelScope(), []
+    see = Compressor.see
+    monkeypatch.setattr(Compressor, "see", lambda self, rows: seen.append(len(rows)) or see(self, rows))
+
+    def stop(event):
+        moments = {"decode": 7, "compress": 8}
+        if isinstance(event, Progress) and (event.stage, event.done) == (stage, moments[stage]):
+            scope.cancel()
+
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, cancel=scope, on_event=stop)
+        before = sum(seen)
+        assert before == {"decode": 4, "compress": 8}[stage]
+        same(clip.ask(SECOND, generation=LENGTH), fresh[SECOND])
+        assert sum(seen) == 15  # each segment once, over both questions
+
+
+def test_an_answer_is_cancelled_at_the_next_token(tempo, fresh):
+    scope, pieces = CancelScope(), []
+
+    def stop(event):
+        if isinstance(event, AnswerText):
+            pieces.append(event.text)
+            scope.cancel()
+
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, cancel=scope, on_event=stop)
+        assert len(pieces) == 1
+        same(clip.ask(FIRST, generation=LENGTH), fresh[FIRST])
+
+
+def test_closing_from_another_thread_ends_a_question(tempo):
+    clip = tempo.open(VIDEO, sampling=SAMPLING)
+    threading.Timer(0.05, clip.close).start()
+
+    def ask_on() -> None:
+        for _ in range(1000):
+            clip.ask(FIRST, generation=LENGTH)
+
+    with pytest.raises(CancelledError):
+        ask_on()
+    clip.close()
+    assert tempo.networks.store.host_bytes == 0
+
+
+def test_closing_in_a_callback_ends_the_question_and_releases(tempo):
+    clip = tempo.open(VIDEO, sampling=SAMPLING)
+
+    def close(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 4):
+            clip.close()
+
+    with pytest.raises(CancelledError):
+        clip.ask(FIRST, generation=LENGTH, on_event=close)
+    assert tempo.networks.store.host_bytes == 0
+    assert not clip.video.is_open
+
+
+def test_eight_threads_on_two_clips_get_right_answers(fresh):
+    tempo, wrong, done = tempo_with(host_bytes=PLENTY), [], []
+
+    def ask(clip, number):
+        try:
+            if number == 3:  # abandons a generator after its first answer
+                runs = clip.ask_many([FIRST, SECOND], generation=LENGTH)
+                same(next(runs), fresh[FIRST])
+                runs.close()
+            elif number == 4:  # keeps one open while others work
+                runs = clip.ask_many([SECOND, THIRD], generation=LENGTH)
+                same(next(runs), fresh[SECOND])
+                time.sleep(0.2)
+                same(next(runs), fresh[THIRD])
+            else:
+                for question in QUESTIONS[number % 3 :]:
+                    same(clip.ask(question, generation=LENGTH), fresh[question])
+            done.append(number)
+        except BaseException as error:  # noqa: BLE001  shown by the main thread
+            wrong.append(error)
+
+    with tempo.open(VIDEO, sampling=SAMPLING) as one, tempo.open(VIDEO, sampling=SAMPLING) as two:
+        threads = [threading.Thread(target=ask, args=((one, two)[n % 2], n), daemon=True) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS)
+    assert wrong == []
+    assert sorted(done) == list(range(8))
+
+
+def test_an_abandoned_generator_of_the_model_closes_its_video(tempo, fresh):
+    runs = tempo.ask_many(VIDEO, [FIRST, SECOND], sampling=SAMPLING, generation=LENGTH)
+    same(next(runs), fresh[FIRST])
+    runs.close()
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        same(clip.ask(SECOND, generation=LENGTH), fresh[SECOND])

@@ -1,0 +1,56 @@
+"""Cancel scopes."""
+
+import pytest
+
+from tempo_cli.errors import CancelledError
+from tempo_cli.scope import CancelScope, linked
+
+
+def test_check_raises_once_the_scope_is_cancelled():
+    scope = CancelScope()
+    scope.check()
+    assert not scope.cancelled
+    scope.cancel()
+    assert scope.cancelled
+    with pytest.raises(CancelledError) as caught:
+        scope.check()
+    assert (caught.value.code, caught.value.exit_code) == ("interrupted", 130)
+
+
+def test_callbacks_are_called_once_and_not_after_their_block():
+    scope, calls = CancelScope(), []
+    with scope.on_cancel(lambda: calls.append("early")):
+        pass
+    with scope.on_cancel(lambda: calls.append("inside")):
+        scope.cancel()
+        scope.cancel()
+        assert calls == ["inside"]
+    with scope.on_cancel(lambda: calls.append("late")):
+        assert calls == ["inside", "late"]
+
+
+def test_a_callback_may_cancel_again():
+    scope = CancelScope()
+    with scope.on_cancel(scope.cancel):
+        scope.cancel()
+    assert scope.cancelled
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_linked_scope_ends_with_either_of_its_parents(which):
+    parents = [CancelScope(), CancelScope()]
+    with linked(*parents, None) as scope:
+        assert not scope.cancelled
+        parents[which].cancel()
+        assert scope.cancelled
+        assert not parents[1 - which].cancelled
+    with linked(*parents) as scope:
+        assert scope.cancelled
+
+
+def test_a_linked_scope_leaves_its_parents_alone():
+    parent = CancelScope()
+    with linked(parent) as scope:
+        scope.cancel()
+    assert not parent.cancelled
+    assert parent._callbacks == []
