@@ -75,6 +75,16 @@ SIZES = {
         _vision(4, 512, 8, 1024, 2304, [1]),
         _text(8, 1280, 4864, 10, 128, 151_936),
     ),
+    # the compressor at half the width and a quarter of the depth: the full one's proportions
+    "quarter": Sizes(
+        _text(7, 1024, 3072, 8, 128, 480),
+        _vision(6, 512, 8, 1024, 2304, [1, 2, 4]),
+        _text(2, 1280, 2560, 10, 128, 480),
+    ),
+    # keys and values as large as the full one's, and little else to compute
+    "wide": Sizes(
+        _text(16, 256, 512, 16, 128, 480), _vision(2, 64, 2, 256, 256, [0]), _text(2, 64, 96, 4, 16, 480)
+    ),
     "small": Sizes(
         _text(2, 64, 96, 4, 16, 480), _vision(2, 32, 2, 64, 256, [0]), _text(2, 64, 96, 4, 16, 480)
     ),

@@ -182,7 +182,9 @@ class Clip:
         fallbacks = Fallbacks(networks, journal, work, plan.micro_batch, limit)
         compressed = VisualPass(self._segments, texts, networks, fallbacks, journal, scope).run()
         self._warn_of_video(journal)
-        return Round(questions, budget, generation, journal, fallbacks, compressed, loaded)
+        tokenizer = tempo.checkpoint.decoder_tokenizer
+        tags = [tokenizer.encode(prompts.time_tag(plan.time)) for plan in compressed.plans]
+        return Round(questions, budget, generation, journal, fallbacks, compressed, tags, loaded)
 
     def _question(self, text: str, budget: BudgetOptions) -> Question:
         checkpoint = self._tempo.checkpoint
@@ -202,7 +204,7 @@ class Clip:
                 tempo.networks.decoder(),
                 tempo.checkpoint,
                 question,
-                self._tags(asked),
+                asked.tags,
                 asked.compressed.memories[number],
                 allocation,
                 generation,
@@ -216,7 +218,7 @@ class Clip:
         return run
 
     def _allocate(self, asked: Round, number: int) -> Allocation:
-        question, lengths = asked.questions[number], [len(tag) for tag in self._tags(asked)]
+        question, lengths = asked.questions[number], [len(tag) for tag in asked.tags]
         relevance = asked.compressed.memories[number].relevance
         dimensions = self._tempo.checkpoint.dimensions
         fitted = fit_budget(relevance, lengths, question.room, asked.budget, dimensions)
@@ -224,10 +226,6 @@ class Clip:
             question.warnings.append(warning)
             asked.journal.emit(Warned(warning))
         return fitted.allocation
-
-    def _tags(self, asked: Round) -> list[list[int]]:
-        tokenizer = self._tempo.checkpoint.decoder_tokenizer
-        return [tokenizer.encode(prompts.time_tag(plan.time)) for plan in asked.compressed.plans]
 
     def _report(
         self, asked: Round, number: int, allocation: Allocation, answer: Answer | None, seconds: float

@@ -189,9 +189,7 @@ class Compressor(nn.Module):
         memory = self.memory.expand(batch, -1, -1)
         embeds = torch.cat([self._embed(np.array([ids] * batch)), memory], dim=1)
         positions = np.arange(embeds.shape[1]) + prefix.next_position
-        cache = DynamicCache(config=self.vlm.language_model.config)
-        for number, (keys, values) in enumerate(prefix.layers):
-            cache.update(keys, values, number)
+        cache = self._cache_of(prefix)
         hidden = self.vlm.language_model(
             inputs_embeds=embeds,
             position_ids=_on(embeds.device, np.stack([positions] * 3), batch),
@@ -200,6 +198,15 @@ class Compressor(nn.Module):
         ).last_hidden_state
         scores = torch.sigmoid(hidden[:, len(ids) - 1].float() @ self.router)
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
+
+    def _cache_of(self, prefix: Prefix) -> DynamicCache:
+        """A cache that begins with `prefix`; what is added to it goes into new tensors."""
+        cache = DynamicCache(config=self.vlm.language_model.config)
+        layers: Any = cache.layers
+        for layer, (keys, values) in zip(layers, prefix.layers, strict=True):
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values  # `update` would copy them
+        return cache
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
         embeds: torch.Tensor = self.vlm.language_model.embed_tokens(

@@ -33,6 +33,7 @@ class Round:
 
     Attributes:
         generation: None where no answer is wanted.
+        tags: token ids of each segment's time tag, (S,).
         loaded: seconds spent on loading before the questions came.
     """
 
@@ -42,4 +43,5 @@ class Round:
     journal: Journal
     fallbacks: Fallbacks
     compressed: Compressed
+    tags: list[list[int]]
     loaded: float
