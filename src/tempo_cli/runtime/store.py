@@ -24,6 +24,7 @@ from ..model.compressor import (
 )
 from ..model.device import is_out_of_memory
 from ..plan.keep import KeepLimits, Tier
+from ..system_memory import trim_heap
 from ..types import Segment
 from .arena import HostArena, rounded
 
@@ -198,7 +199,9 @@ class Shelf:
             self._store._drop((self._clip, index))
 
     def close(self) -> None:
-        """Drop everything of this clip."""
-        for clip, index in list(self._store._kept):
-            if clip == self._clip:
-                self.drop(index)
+        """Drop everything of this clip, and hand its memory back."""
+        mine = [index for clip, index in self._store._kept if clip == self._clip]
+        for index in mine:
+            self.drop(index)
+        if mine and self._store.device.type == "cpu":
+            trim_heap()
