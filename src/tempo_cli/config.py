@@ -47,7 +47,7 @@ class SamplingOptions:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try --fps 2.")
+        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
         _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
         _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
         for name, value in (("start", self.start), ("end", self.end)):

@@ -1,4 +1,8 @@
-"""One tree of errors. Each class has its exit code and its code string; each error has a hint."""
+"""One tree of errors. Each class has its exit code and its code string; each error has a hint.
+
+Messages and hints name options as Python does, in backticks: `max_frames`, `quantize='int4'`. The command
+line shows them as its flags.
+"""
 
 
 class TempoError(Exception):

@@ -180,7 +180,7 @@ class Tempo:
             TempoError: see its subclasses for what and when.
         """
         if not self._networks.has_decoder:
-            raise UsageError("this model was loaded without its decoder", "Load it with decoder=True.")
+            raise UsageError("this model was loaded without its decoder", "Load it with `decoder=True`.")
         generation = generation or GenerationOptions()
         job = self._job(video, questions, sampling, budget, ffmpeg, on_event)
         memories = self._compress(job)
@@ -283,7 +283,7 @@ class Tempo:
         total = -(-len(job.plan.indices) // job.sampling.window)
         with (
             FrameDecoder(job.info, job.plan, job.binary, job.warn) as decoder,
-            _memory_errors("Close other programs, or give fewer --max-frames."),
+            _memory_errors("Close other programs, or give fewer `max_frames`."),
         ):
             segments = cut_segments(
                 decoder.frames(),
@@ -554,7 +554,7 @@ def _segment_reports(job: _Job, memory: MemoryTokens, allocation: Allocation) ->
 def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     relevance = np.concatenate([part.relevance for part in parts])
     if not np.isfinite(relevance).all():
-        raise ModelError("the compressor gives no numbers (NaN)", "Try --dtype float32.")
+        raise ModelError("the compressor gives no numbers (NaN)", "Try `dtype='float32'`.")
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
 
 

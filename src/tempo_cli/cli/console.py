@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 
 from rich.console import Console as RichConsole
@@ -21,6 +22,7 @@ from rich.progress import (
 from .. import events
 from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
+from .flags import in_flags
 from .options import Color
 from .text import printable
 
@@ -69,7 +71,7 @@ class Screen(AbstractContextManager["Screen"]):
         """A line on stderr."""
         if not self._quiet:
             self._err.print(
-                f"warning: {printable(message)}",
+                f"warning: {printable(in_flags(message))}",
                 style="yellow",
                 markup=False,
                 highlight=False,
@@ -106,7 +108,8 @@ class Screen(AbstractContextManager["Screen"]):
         last = self._answered == len(self._questions)
         self._open(self._answered - 1)
         if self.json:
-            sys.stdout.write(run.to_json() + "\n")
+            warnings = tuple(in_flags(warning) for warning in run.warnings)
+            sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
             sys.stdout.write("\n\n" if run.answer else "")
         elif run.answer:
@@ -188,6 +191,8 @@ class Screen(AbstractContextManager["Screen"]):
 
 def report_error(error: TempoError, arguments: list[str]) -> None:
     """Two lines on stderr; with `--json` also the object on stdout that a program waits for."""
+    if error.code != TempoError.code:  # the text of a bug is not ours
+        error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
         for question in error.unanswered or [None]:
             sys.stdout.write(error_to_json(error, Request(question)) + "\n")
