@@ -13,7 +13,6 @@ class TempoError(Exception):
         hint: what to do about it, one line.
         exit_code: the exit status of the command.
         code: the stable name of the class of error in `--json`.
-        unanswered: the questions that it leaves without an answer, as far as they are known.
     """
 
     exit_code = 1
@@ -23,7 +22,6 @@ class TempoError(Exception):
         super().__init__(message, hint)  # both, so that it comes back whole from another process
         self.message = message
         self.hint = hint
-        self.unanswered: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.message

@@ -208,7 +208,7 @@ def build_run(answer: Answer | None, **fields: Any) -> Run:
 
 
 class Request(NamedTuple):
-    """What was asked for, as far as it is known when it fails."""
+    """What was asked for, as far as it is known when it fails: `video` is a path, `model` as it was named."""
 
     question: str | None = None
     video: str | None = None

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 
+import typer
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import (
@@ -33,15 +34,20 @@ class Screen(AbstractContextManager["Screen"]):
     """The output of one command. Also the pipeline's listener: it shows events as they come."""
 
     def __init__(
-        self, *, json: bool, quiet: bool, verbose: bool, color: Color, questions: Sequence[str]
+        self, *, json: bool, quiet: bool, verbose: bool, color: Color, waiting: list[Request] | None = None
     ) -> None:
+        """
+        Args:
+            waiting: what is to be answered, in order; `result` takes the first one away.
+        """
         self.json = json
         self.verbose = verbose
         self._quiet = quiet
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
-        self._questions = list(questions)
+        self._waiting = [] if waiting is None else waiting
+        self._requests = tuple(self._waiting)
         self._opened = 0
         self._answered = 0
         self._progress: Progress | None = None
@@ -103,9 +109,10 @@ class Screen(AbstractContextManager["Screen"]):
     def result(self, run: Run) -> None:
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
         self.stop_progress()
+        del self._waiting[:1]
         self._answered += 1
         self._in_line = False
-        last = self._answered == len(self._questions)
+        last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
             warnings = tuple(in_flags(warning) for warning in run.warnings)
@@ -143,8 +150,6 @@ class Screen(AbstractContextManager["Screen"]):
         self.stop_progress()
         if self._in_line:  # interrupted in the middle of an answer
             sys.stdout.write("\n")
-        if isinstance(error, TempoError):
-            error.unanswered = tuple(self._questions[self._answered :])
 
     def _write_answer(self, event: events.AnswerText) -> None:
         if not self.terminal:
@@ -157,9 +162,9 @@ class Screen(AbstractContextManager["Screen"]):
     def _open(self, number: int) -> None:
         """Before an answer: no bars any more, and its question where there are several on one screen."""
         self.stop_progress()
-        if self.terminal and len(self._questions) > 1 and self._opened == number:
+        if self.terminal and len(self._requests) > 1 and self._opened == number:
             self._opened += 1
-            line = ("\n" if number else "") + f"> {printable(self._questions[number])}"
+            line = ("\n" if number else "") + f"> {printable(self._requests[number].question or '')}"
             self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _transfer(self, event: events.Transfer) -> None:
@@ -189,13 +194,24 @@ class Screen(AbstractContextManager["Screen"]):
             self._progress.remove_task(task)
 
 
-def report_error(error: TempoError, arguments: list[str]) -> None:
-    """Two lines on stderr; with `--json` also the object on stdout that a program waits for."""
+def expect(command: typer.Context, *requests: Request) -> list[Request]:
+    """Note what a command is asked for: from here on, its failure names the requests that still wait."""
+    waiting: list[Request] = command.obj
+    waiting[:] = requests
+    return waiting
+
+
+def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Request]) -> None:
+    """Two lines on stderr; with `--json` also the objects on stdout that a program waits for.
+
+    Args:
+        waiting: what is left without an answer; nothing where the command line was not read to its end.
+    """
     if error.code != TempoError.code:  # the text of a bug is not ours
         error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
-        for question in error.unanswered or [None]:
-            sys.stdout.write(error_to_json(error, Request(question)) + "\n")
+        for request in waiting or [Request()]:
+            sys.stdout.write(error_to_json(error, request) + "\n")
         sys.stdout.flush()
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):

@@ -35,7 +35,7 @@ def doctor(
     group = context.find_root().command
     assert isinstance(group, TyperGroup)
     found: list[tuple[str, Finding]] = []
-    with Screen(json=json, quiet=False, verbose=False, color=color, questions=[]) as screen:
+    with Screen(json=json, quiet=False, verbose=False, color=color) as screen:
         for section, findings in examine(configuration(group)):
             if not json:
                 screen.line(Text(f"\n{section}" if found else section, "bold"))
