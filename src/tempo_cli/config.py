@@ -6,6 +6,7 @@ Where a source is not named, it is the released code and its published settings 
 
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import TypeVar
 
 from .errors import UsageError
 
@@ -22,6 +23,22 @@ SECOND_MIN_CELLS = 4  # of that grid, in a frame
 SECOND_MAX_CELLS = 16_384
 MIN_PIXELS = 128 * 32**2  # px per frame after the last step: 128 merged tokens
 MAX_PIXELS = 768 * 32**2  # px per frame after the last step: 768 merged tokens
+
+
+Options = TypeVar("Options")
+
+
+def checked_options(options: object, kind: type[Options]) -> Options:
+    """`options`, which must be of `kind`; None: all defaults.
+
+    Raises:
+        TypeError: they are something else, such as a dictionary or options for another purpose.
+    """
+    if options is None:
+        return kind()
+    if not isinstance(options, kind):
+        raise TypeError(f"expected {kind.__name__}, not {type(options).__name__}")
+    return options
 
 
 def _require(condition: bool, message: str, hint: str) -> None:

@@ -20,6 +20,7 @@ from .config import (
     GenerationOptions,
     LoadOptions,
     SamplingOptions,
+    checked_options,
 )
 from .errors import ModelError, OutOfMemoryError, UsageError
 from .events import AnswerText, Event, Listener, Progress, Warned
@@ -34,6 +35,7 @@ from .model.tokenizer import TextStream
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
 from .plan.memory import Work, expected_work
+from .plan.questions import checked_questions
 from .plan.sampling import frames_between, plan_frames
 from .plan.segments import cut_segments
 from .runtime.networks import Networks, with_room
@@ -115,7 +117,7 @@ class Tempo:
         Raises:
             ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
         """
-        options = options or LoadOptions()
+        options = checked_options(options, LoadOptions)
         tell = on_event or _ignore
         started = time.perf_counter()
         tell(Progress("load", 0, 1))
@@ -169,7 +171,7 @@ class Tempo:
 
         Args:
             video: a file, or what `probe` said of it.
-            questions: at least one, none of them blank. Special tokens in them are plain text.
+            questions: a list of at least one, none of them blank. Special tokens in them are plain text.
             ffmpeg: path of the binary; None finds one.
             on_event: hears of progress, of the answer's text as it comes, and of warnings.
 
@@ -178,10 +180,11 @@ class Tempo:
 
         Raises:
             TempoError: see its subclasses for what and when.
+            TypeError: an argument is not what it should be, such as one text in place of a list of questions.
         """
         if not self._networks.has_decoder:
             raise UsageError("this model was loaded without its decoder", "Load it with `decoder=True`.")
-        generation = generation or GenerationOptions()
+        generation = checked_options(generation, GenerationOptions)
         job = self._job(video, questions, sampling, budget, ffmpeg, on_event)
         memories = self._compress(job)
         for number, memory in enumerate(memories):
@@ -232,16 +235,13 @@ class Tempo:
     ) -> "_Job":
         """Everything that can be known, and can be wrong, before the first frame is decoded."""
         started = time.perf_counter()
-        sampling, budget = sampling or SamplingOptions(), budget or BudgetOptions()
-        if not questions or any(not question.strip() for question in questions):
-            raise UsageError(
-                "there is no question", 'Put it after the video: tempo ask movie.mp4 "what happens?"'
-            )
+        sampling, budget = checked_options(sampling, SamplingOptions), checked_options(budget, BudgetOptions)
+        questions = checked_questions(questions)
         tokenizer, dimensions = self.checkpoint.decoder_tokenizer, self.checkpoint.dimensions
         texts = [prompts.decoder_prompt(tokenizer, question) for question in questions]
         rooms = [context_room(len(before) + len(after), budget, dimensions) for before, after in texts]
         binary = find_ffmpeg(ffmpeg)
-        info = video if isinstance(video, VideoInfo) else probe(Path(video))
+        info = video if isinstance(video, VideoInfo) else probe(video)
         first, last = frames_between(info.times, sampling.start, sampling.end)
         if first >= last:
             begin, end = sampling.start or 0.0, sampling.end or info.duration
