@@ -41,6 +41,7 @@ from .plan.segments import cut_segments
 from .runtime.networks import Networks, with_room
 from .schema import (
     Answer,
+    AnsweredRun,
     BudgetSummary,
     FinishReason,
     Memory,
@@ -142,7 +143,7 @@ class Tempo:
         generation: GenerationOptions | None = None,
         ffmpeg: str | None = None,
         on_event: Listener | None = None,
-    ) -> Run:
+    ) -> AnsweredRun:
         """Answer one question about a video. See `ask_many`."""
         runs = self.ask_many(
             video,
@@ -166,7 +167,7 @@ class Tempo:
         generation: GenerationOptions | None = None,
         ffmpeg: str | None = None,
         on_event: Listener | None = None,
-    ) -> Iterator[Run]:
+    ) -> Iterator[AnsweredRun]:
         """Answer questions about a video, in order, with one decode and one visual pass.
 
         Args:
@@ -176,7 +177,7 @@ class Tempo:
             on_event: hears of progress, of the answer's text as it comes, and of warnings.
 
         Yields:
-            one `Run` for each question, as soon as its answer is complete.
+            one `AnsweredRun` for each question, as soon as its answer is complete.
 
         Raises:
             TempoError: see its subclasses for what and when.
@@ -345,7 +346,9 @@ class Tempo:
             job.warn(warning, number)
         return fitted.allocation
 
-    def _answer(self, job: "_Job", number: int, memory: MemoryTokens, generation: GenerationOptions) -> Run:
+    def _answer(
+        self, job: "_Job", number: int, memory: MemoryTokens, generation: GenerationOptions
+    ) -> AnsweredRun:
         tags = self._tags(job)
         allocation = self._allocate(job, number, memory, tags)
         started = time.perf_counter()
@@ -360,7 +363,9 @@ class Tempo:
             return self._write(job, number, (token.id for token in tokens), most)
 
         answer = with_room(write, partial(self._make_room, job, number))
-        return self._report(job, number, memory, allocation, answer, time.perf_counter() - started)
+        run = self._report(job, number, memory, allocation, answer, time.perf_counter() - started)
+        assert isinstance(run, AnsweredRun)
+        return run
 
     def _write(self, job: "_Job", number: int, tokens: Iterable[int], most: int) -> Answer:
         stream, count = TextStream(self.checkpoint.decoder_tokenizer), 0
