@@ -105,7 +105,7 @@ class GenerationOptions:
     Attributes:
         max_new_tokens: tokens at most.
         temperature: 0 is greedy; above 0 samples with the checkpoint's own top-p and top-k.
-        seed: of the sampling; None draws one.
+        seed: of the sampling; None draws one, which the run names.
     """
 
     max_new_tokens: int = 1024

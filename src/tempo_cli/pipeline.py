@@ -3,6 +3,7 @@
 `Tempo` holds a loaded model and answers questions. It prints nothing: events go to a listener.
 """
 
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ from .schema import (
     AnsweredRun,
     BudgetSummary,
     FinishReason,
+    GenerationSummary,
     Memory,
     ModelInfo,
     Run,
@@ -185,7 +187,7 @@ class Tempo:
         """
         if not self._networks.has_decoder:
             raise UsageError("this model was loaded without its decoder", "Load it with `decoder=True`.")
-        generation = checked_options(generation, GenerationOptions)
+        generation = _seeded(checked_options(generation, GenerationOptions))
         job = self._job(video, questions, sampling, budget, ffmpeg, on_event)
         memories = self._compress(job)
         for number, memory in enumerate(memories):
@@ -363,7 +365,8 @@ class Tempo:
             return self._write(job, number, (token.id for token in tokens), most)
 
         answer = with_room(write, partial(self._make_room, job, number))
-        run = self._report(job, number, memory, allocation, answer, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        run = self._report(job, number, memory, allocation, answer, seconds, generation)
         assert isinstance(run, AnsweredRun)
         return run
 
@@ -391,6 +394,7 @@ class Tempo:
         allocation: Allocation,
         answer: Answer | None,
         answer_seconds: float,
+        generation: GenerationOptions | None = None,
     ) -> Run:
         seconds = job.clock.seconds
         return build_run(
@@ -423,6 +427,8 @@ class Tempo:
                 steps=tuple(job.steps),
             ),
             warnings=tuple(message for of, message in job.warnings if of in (None, number)),
+            generation=generation
+            and GenerationSummary(generation.max_new_tokens, generation.temperature, generation.seed),
         )
 
     def _warn_if_slow(self, job: "_Job") -> None:
@@ -561,6 +567,13 @@ def _joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     if not np.isfinite(relevance).all():
         raise ModelError("the compressor gives no numbers (NaN)", "Try `dtype='float32'`.")
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)
+
+
+def _seeded(generation: GenerationOptions) -> GenerationOptions:
+    """With a seed wherever something is drawn, so that every run can be repeated."""
+    if generation.temperature == 0 or generation.seed is not None:
+        return generation
+    return replace(generation, seed=secrets.randbits(32))
 
 
 @contextmanager

@@ -97,7 +97,12 @@ class BudgetSummary:
 
 @dataclass(frozen=True)
 class GenerationSummary:
-    """How the answer was generated; `seed` is the one that was used: None where nothing is drawn."""
+    """How the answer was generated.
+
+    Attributes:
+        max_new_tokens, temperature: as they were asked for.
+        seed: that was given or, where tokens are drawn without one, chosen; None: none was needed.
+    """
 
     max_new_tokens: int
     temperature: float

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tempo_cli import __version__
+
 from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
@@ -36,26 +38,29 @@ def test_golden_case_from_the_outside(path: Path, tempo: Tempo) -> None:
         assert relevance == pytest.approx(arrays["relevance"].tolist(), abs=1e-5)
     else:
         assert (tokens, relevance) == ([64], [None])
-        assert run["budget"] == {"limit": None, "used": 64, "mode": "off"}
+        assert run["budget"] == {"limit": None, "used": 64, "mode": "off", "context": 16384}
 
 
 def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     run = tempo("ask", FRACTAL, "what color was the car", *SHORT, "--json").json
     assert list(run) == [
         "schema", "status", "id", "video", "question", "answer", "model", "sampling", "budget", "segments",
-        "timing", "memory", "warnings",
+        "timing", "memory", "warnings", "generation", "reused", "tempo",
     ]  # fmt: skip
     assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [])
     assert run["video"] == {
         "path": str(FRACTAL), "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
-        "start": 0.0, "end": 10.0,
+        "start": 0.0, "end": 10.0, "size": FRACTAL.stat().st_size, "mtime": FRACTAL.stat().st_mtime,
     }  # fmt: skip
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8}
-    assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear"}
+    assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
+    assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": None}
+    assert run["reused"] == {"frames": None, "prefix": None}
+    assert run["tempo"] == __version__
     times = [(segment["index"], segment["start"], segment["end"]) for segment in run["segments"]]
     assert times == [
         (0, 0.0, pytest.approx(4.2)),
@@ -161,6 +166,32 @@ def test_sampling_with_a_seed_repeats(tempo: Tempo) -> None:
         tempo("ask", FRACTAL, "what", *SHORT, "--temperature", 2, "--seed", seed).out for seed in (1, 1, 2)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_the_run_names_what_repeats_it(tempo: Tempo) -> None:
+    words = ["ask", FRACTAL, "what", *SHORT, "--json", "--context", 4000, "--temperature", 2]
+    runs = [tempo(*words).json for _ in range(2)]
+    seeds = [run["generation"]["seed"] for run in runs]
+    assert [run["generation"] | {"seed": 0} for run in runs] == [
+        {"max_new_tokens": 24, "temperature": 2.0, "seed": 0}
+    ] * 2
+    assert seeds[0] != seeds[1]
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert runs[0]["budget"]["context"] == 4000
+    again = tempo(*words, "--seed", seeds[1]).json
+    assert (again["answer"], again["generation"]) == (runs[1]["answer"], runs[1]["generation"])
+    assert runs[0]["answer"] != runs[1]["answer"]
+
+
+def test_without_a_temperature_the_seed_is_the_given_one(tempo: Tempo) -> None:
+    run = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--seed", 7).json
+    assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": 7}
+
+
+def test_questions_asked_together_share_the_seed_that_was_drawn(tempo: Tempo) -> None:
+    lines = tempo("ask", FRACTAL, "-q", "what", "-q", "where", *SHORT, "--temperature", 2, "--json").out
+    first, second = (json.loads(line)["generation"]["seed"] for line in lines.splitlines())
+    assert first == second is not None
 
 
 def test_verbose_names_model_video_and_budget(tempo: Tempo) -> None:
