@@ -19,8 +19,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY)  ## the package, the Python in the documents, the examples
 	$(BIN)/mypy
+	$(BIN)/python docs/snippets.py
 
 docs: $(READY)  ## write docs/cli.md from the command's own help
 	$(BIN)/python docs/generate.py

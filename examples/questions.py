@@ -5,8 +5,7 @@ Usage: python questions.py VIDEO QUESTION [QUESTION ...] [--model MODEL] [--max-
 
 import argparse
 
-from tempo_cli import GenerationOptions, Tempo
-from tempo_cli.events import AnswerText, Event
+from tempo_cli import AnswerText, Event, GenerationOptions, Tempo
 
 
 def show(event: Event) -> None:

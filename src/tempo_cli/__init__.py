@@ -1,7 +1,7 @@
 """Ask questions about long videos with Tempo (arXiv 2604.08120).
 
-`from tempo_cli import Tempo` is the Python API. Names load on first use, so that importing
-the package (and `tempo --help`) never imports torch.
+`from tempo_cli import Tempo` is the Python API: `dir(tempo_cli)` lists its names. They load on first use, so
+that importing the package (and `tempo --help`) never imports torch.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,60 +16,106 @@ if TYPE_CHECKING:
         LoadOptions,
         SamplingOptions,
     )
-    from .errors import TempoError
+    from .errors import (
+        CancelledError,
+        ModelError,
+        NotDownloadedError,
+        OutOfMemoryError,
+        SetupError,
+        TempoError,
+        UsageError,
+        VideoError,
+    )
+    from .events import AnswerText, Event, Listener, Progress, Warned
     from .hub.locations import read_shape
-    from .schema import Answer, AnsweredRun, Run, SegmentReport
+    from .schema import Answer, AnsweredRun, Run, SegmentReport, run_from_json
     from .scope import CancelScope
     from .tempo import Tempo
+    from .types import VideoInfo
     from .video.opened import Video, open_video
+    from .video.probe import probe
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "CancelScope": "scope",
-    "Clip": "clip",
-    "FrameShape": "config",
-    "KeepOptions": "config",
-    "Tempo": "tempo",
-    "Video": "video.opened",
-    "open_video": "video.opened",
-    "read_shape": "hub.locations",
-    "TempoError": "errors",
-    "SamplingOptions": "config",
-    "BudgetOptions": "config",
-    "GenerationOptions": "config",
-    "LoadOptions": "config",
+_MODULES = {
     "Answer": "schema",
+    "AnswerText": "events",
     "AnsweredRun": "schema",
+    "BudgetOptions": "config",
+    "CancelScope": "scope",
+    "CancelledError": "errors",
+    "Clip": "clip",
+    "Event": "events",
+    "FrameShape": "config",
+    "GenerationOptions": "config",
+    "KeepOptions": "config",
+    "Listener": "events",
+    "LoadOptions": "config",
+    "ModelError": "errors",
+    "NotDownloadedError": "errors",
+    "OutOfMemoryError": "errors",
+    "Progress": "events",
     "Run": "schema",
+    "SamplingOptions": "config",
     "SegmentReport": "schema",
+    "SetupError": "errors",
+    "Tempo": "tempo",
+    "TempoError": "errors",
+    "UsageError": "errors",
+    "Video": "video.opened",
+    "VideoError": "errors",
+    "VideoInfo": "types",
+    "Warned": "events",
+    "open_video": "video.opened",
+    "probe": "video.probe",
+    "read_shape": "hub.locations",
+    "run_from_json": "schema",
 }
 
 __all__ = [
     "Answer",
+    "AnswerText",
     "AnsweredRun",
     "BudgetOptions",
     "CancelScope",
+    "CancelledError",
     "Clip",
+    "Event",
     "FrameShape",
     "GenerationOptions",
     "KeepOptions",
+    "Listener",
     "LoadOptions",
+    "ModelError",
+    "NotDownloadedError",
+    "OutOfMemoryError",
+    "Progress",
     "Run",
     "SamplingOptions",
     "SegmentReport",
+    "SetupError",
     "Tempo",
     "TempoError",
+    "UsageError",
     "Video",
+    "VideoError",
+    "VideoInfo",
+    "Warned",
     "__version__",
     "open_video",
+    "probe",
     "read_shape",
+    "run_from_json",
 ]
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

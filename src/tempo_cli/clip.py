@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .config import BudgetOptions, GenerationOptions
+from .config import BudgetOptions, GenerationOptions, checked_options
 from .events import AnswerText, Listener, Warned
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
@@ -90,8 +90,9 @@ class Clip:
         """
         self._tempo.require_decoder()
         texts = checked_questions(questions)
-        generation = with_seed(generation or GenerationOptions())
-        return self._answers(texts, budget or BudgetOptions(), generation, Journal(on_event), cancel)
+        options = with_seed(checked_options(generation, GenerationOptions))
+        limits = checked_options(budget, BudgetOptions)
+        return self._answers(texts, limits, options, Journal(on_event), cancel)
 
     def inspect(
         self,
@@ -103,8 +104,9 @@ class Clip:
     ) -> Run:
         """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
         texts, journal = checked_questions([question]), Journal(on_event)
+        limits = checked_options(budget, BudgetOptions)
         with self._turn(journal, cancel) as scope:
-            asked = self._compress(texts, budget or BudgetOptions(), None, journal, scope)
+            asked = self._compress(texts, limits, None, journal, scope)
             return self._report(asked, 0, self._allocate(asked, 0), None, 0.0)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ Where a source is not named, it is the released code and its published settings 
 
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import TypeVar
 
 from .errors import UsageError
 
@@ -22,6 +23,22 @@ SECOND_MIN_CELLS = 4  # of that grid, in a frame
 SECOND_MAX_CELLS = 16_384
 MIN_PIXELS = 128 * 32**2  # px per frame after the last step: 128 merged tokens
 MAX_PIXELS = 768 * 32**2  # px per frame after the last step: 768 merged tokens
+
+
+Options = TypeVar("Options")
+
+
+def checked_options(options: object, kind: type[Options]) -> Options:
+    """`options`, which must be of `kind`; None: all defaults.
+
+    Raises:
+        TypeError: they are something else, such as a dictionary or options for another purpose.
+    """
+    if options is None:
+        return kind()
+    if not isinstance(options, kind):
+        raise TypeError(f"expected {kind.__name__}, not {type(options).__name__}")
+    return options
 
 
 def _require(condition: bool, message: str, hint: str) -> None:
@@ -47,7 +64,7 @@ class SamplingOptions:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try --fps 2.")
+        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
         _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
         _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
         for name, value in (("start", self.start), ("end", self.end)):
@@ -88,7 +105,7 @@ class GenerationOptions:
     Attributes:
         max_new_tokens: tokens at most.
         temperature: 0 is greedy; above 0 samples with the checkpoint's own top-p and top-k.
-        seed: of the sampling; None draws one.
+        seed: of the sampling; None draws one, which the run names.
     """
 
     max_new_tokens: int = 1024

@@ -1,4 +1,8 @@
-"""One tree of errors. Each class has its exit code and its code string; each error has a hint."""
+"""One tree of errors. Each class has its exit code and its code string; each error has a hint.
+
+Messages and hints name options as Python does, in backticks: `max_frames`, `quantize='int4'`. The command
+line shows them as its flags.
+"""
 
 
 class TempoError(Exception):
@@ -9,7 +13,6 @@ class TempoError(Exception):
         hint: what to do about it, one line.
         exit_code: the exit status of the command.
         code: the stable name of the class of error in `--json`.
-        unanswered: the questions that it leaves without an answer, as far as they are known.
     """
 
     exit_code = 1
@@ -19,7 +22,6 @@ class TempoError(Exception):
         super().__init__(message, hint)  # both, so that it comes back whole from another process
         self.message = message
         self.hint = hint
-        self.unanswered: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.message

@@ -97,7 +97,12 @@ class BudgetSummary:
 
 @dataclass(frozen=True)
 class GenerationSummary:
-    """How the answer was generated; `seed` is the one that was used: None where nothing is drawn."""
+    """How the answer was generated.
+
+    Attributes:
+        max_new_tokens, temperature: as they were asked for.
+        seed: that was given or, where tokens are drawn without one, chosen; None: none was needed.
+    """
 
     max_new_tokens: int
     temperature: float
@@ -208,7 +213,7 @@ def build_run(answer: Answer | None, **fields: Any) -> Run:
 
 
 class Request(NamedTuple):
-    """What was asked for, as far as it is known when it fails."""
+    """What was asked for, as far as it is known when it fails: `video` is a path, `model` as it was named."""
 
     question: str | None = None
     video: str | None = None

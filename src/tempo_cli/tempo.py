@@ -13,6 +13,7 @@ from .config import (
     KeepOptions,
     LoadOptions,
     SamplingOptions,
+    checked_options,
 )
 from .errors import UsageError
 from .events import Listener, Progress
@@ -78,7 +79,8 @@ class Tempo:
         Raises:
             ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
         """
-        options, emit = options or LoadOptions(), on_event or (lambda _: None)
+        options, keep = checked_options(options, LoadOptions), checked_options(keep, KeepOptions)
+        emit = on_event or (lambda _: None)
         started = time.perf_counter()
         emit(Progress("load", 0, 1))
         target = choose_target(options)
@@ -88,7 +90,7 @@ class Tempo:
         networks = Networks(checkpoint, target, decoder=decoder, emit=emit)
         kind = str(target.dtype).removeprefix("torch.")
         info = ModelInfo(location.id, location.revision, str(target.device), kind, target.bits)
-        tempo = cls(checkpoint, networks, info, options, keep or KeepOptions())
+        tempo = cls(checkpoint, networks, info, options, keep)
         networks.seconds = time.perf_counter() - started
         networks.ensure_loaded(tempo.usual_work(), options.micro_batch)
         return tempo
@@ -198,7 +200,7 @@ class Tempo:
     def require_decoder(self) -> None:
         """Raise UsageError if the model was loaded without its decoder LLM."""
         if not self.networks.has_decoder:
-            raise UsageError("this model was loaded without its decoder", "Load it with decoder=True.")
+            raise UsageError("this model was loaded without its decoder", "Load it with `decoder=True`.")
 
     def usual_work(self) -> Work:
         """What one question with the published settings takes; the plan for loading is made for it."""
@@ -239,8 +241,8 @@ class Tempo:
         if video.shape != self.shape:
             raise UsageError(
                 "the video was opened for a model with other frame sizes",
-                "Open it with shape=tempo.shape, or give its path.",
+                "Open it with the shape of this model, or give its path.",
             )
         if sampling is not None and sampling != video.sampling:
-            raise UsageError("the video was opened with other sampling", "Give sampling to open_video alone.")
+            raise UsageError("the video was opened with other sampling", "Give it to open_video alone.")
         return Clip(self, video, keep=keep)

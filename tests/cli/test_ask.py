@@ -58,6 +58,9 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8}
     assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
+    assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": None}
+    assert run["reused"] == {"frames": None, "prefix": None}
+    assert run["tempo"] == __version__
     times = [(segment["index"], segment["start"], segment["end"]) for segment in run["segments"]]
     assert times == [
         (0, 0.0, pytest.approx(4.2)),
@@ -168,6 +171,32 @@ def test_sampling_with_a_seed_repeats(tempo: Tempo) -> None:
         tempo("ask", FRACTAL, "what", *SHORT, "--temperature", 2, "--seed", seed).out for seed in (1, 1, 2)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_the_run_names_what_repeats_it(tempo: Tempo) -> None:
+    words = ["ask", FRACTAL, "what", *SHORT, "--json", "--context", 4000, "--temperature", 2]
+    runs = [tempo(*words).json for _ in range(2)]
+    seeds = [run["generation"]["seed"] for run in runs]
+    assert [run["generation"] | {"seed": 0} for run in runs] == [
+        {"max_new_tokens": 24, "temperature": 2.0, "seed": 0}
+    ] * 2
+    assert seeds[0] != seeds[1]
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert runs[0]["budget"]["context"] == 4000
+    again = tempo(*words, "--seed", seeds[1]).json
+    assert (again["answer"], again["generation"]) == (runs[1]["answer"], runs[1]["generation"])
+    assert runs[0]["answer"] != runs[1]["answer"]
+
+
+def test_without_a_temperature_the_seed_is_the_given_one(tempo: Tempo) -> None:
+    run = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--seed", 7).json
+    assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": 7}
+
+
+def test_questions_asked_together_share_the_seed_that_was_drawn(tempo: Tempo) -> None:
+    lines = tempo("ask", FRACTAL, "-q", "what", "-q", "where", *SHORT, "--temperature", 2, "--json").out
+    first, second = (json.loads(line)["generation"]["seed"] for line in lines.splitlines())
+    assert first == second is not None
 
 
 def test_verbose_names_model_video_and_budget(tempo: Tempo) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,14 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
+from tempo_cli import __version__
+from tempo_cli.errors import Interrupted
+from tempo_cli.schema import Run
+
 from .conftest import FRACTAL, MODEL, SHORT, Outcome
 
+RUN = Path(__file__).parent / "run.json"
+BROKEN = MODEL / "config.json"  # JSON, but no saved run
 Tempo = Callable[..., Outcome]
 
 
@@ -84,9 +91,90 @@ def test_code_and_message(
     assert error["hint"]
 
 
+Names = tuple[str | None, str | None, str | None]
+
+
+def names(line: str) -> Names:
+    """The video, the question and the model of a line of `--json`."""
+    told = json.loads(line)
+    return told["video"]["path"], told["question"], told["model"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ask"], (None, None, None)),
+        (["ask", "a.mp4", "what", "--fps", "x"], (None, None, None)),
+        (["guess"], (None, None, None)),
+        (["ask", "a.mp4"], ("a.mp4", None, "Vision-CAIR/Tempo-6B")),
+        (["ask", "a.mp4", "", "--model", "nano"], ("a.mp4", "", "nano")),
+        (["ask", "a.mp4", "what", "is", "it"], ("a.mp4", "what is it", "Vision-CAIR/Tempo-6B")),
+        (["ask", "a.mp4", "what", "--fps", "0", "--model", "nano"], ("a.mp4", "what", "nano")),
+        (["ask", "a.mp4", "what", "--top", "some", "--model", "nano"], ("a.mp4", "what", "nano")),
+        (["ask", FRACTAL, "what", "--model", "nowhere"], (str(FRACTAL), "what", "nowhere")),
+        (["inspect", "a.mp4", "--model", "nano"], ("a.mp4", None, "nano")),
+        (["inspect", "a.mp4", "what", "--model", "nano"], ("a.mp4", "what", "nano")),
+        (["inspect", RUN, "--top", "some"], ("fractal.mp4", "what color was the car", "Tempo-tiny")),
+        (["inspect", BROKEN, "--model", "nano"], (str(BROKEN), None, "nano")),
+        (["models", "verify", "a", "--json"], (None, None, "a")),
+    ],
+)
+def test_a_failure_names_the_video_the_question_and_the_model(
+    arguments: list[object], expected: Names, tempo: Tempo
+) -> None:
+    told = tempo(*arguments, "--json").json
+    assert list(told) == ["schema", "status", "id", "video", "question", "model", "tempo", "error"]
+    assert (told["schema"], told["status"], told["id"]) == ("tempo.run/1", "error", None)
+    assert told["tempo"] == __version__
+    assert names(json.dumps(told)) == expected
+
+
+def test_a_bug_names_them_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
+    done = tempo("ask", FRACTAL, "what", "--model", "nano", "--json")
+    assert names(done.out) == (str(FRACTAL), "what", "nano")
+    assert done.json["error"]["code"] == "internal"
+
+
+@pytest.mark.parametrize("signal_error", [KeyboardInterrupt(), Interrupted(signal.SIGTERM)])
+def test_an_interruption_names_them_too(
+    signal_error: BaseException, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(_: Path) -> None:
+        raise signal_error
+
+    monkeypatch.setattr("tempo_cli.video.probe.probe", stopped)
+    done = tempo("ask", "a.mp4", "-q", "first", "-q", "second", "--model", "nano", "--json")
+    assert [names(line) for line in done.out.splitlines()] == [
+        ("a.mp4", "first", "nano"),
+        ("a.mp4", "second", "nano"),
+    ]
+    assert {json.loads(line)["error"]["code"] for line in done.out.splitlines()} == {"interrupted"}
+
+
 def test_every_unanswered_question_gets_its_line(tempo: Tempo) -> None:
     done = tempo("ask", "missing.mp4", "-q", "first", "-q", "second", "--json")
     assert [json.loads(line)["question"] for line in done.out.splitlines()] == ["first", "second"]
+
+
+def test_an_answered_question_gets_no_second_line(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def details(_: Run) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempo_cli.cli.render.details", details)
+    done = tempo("ask", FRACTAL, "-q", "first", "-q", "second", *SHORT, "--json")
+    first, second = done.out.splitlines()
+    assert (json.loads(first)["status"], json.loads(first)["question"]) == ("ok", "first")
+    assert names(second) == (str(FRACTAL), "second", str(MODEL))
+    assert json.loads(second)["error"]["code"] == "interrupted"
+
+
+def test_a_failure_does_not_name_what_an_earlier_one_was_asked(tempo: Tempo) -> None:
+    tempo("ask", "a.mp4", "what", "--json")
+    assert names(tempo("ask", "--json").out) == (None, None, None)
 
 
 def test_a_hostile_file_name_is_shown_escaped(tempo: Tempo) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import on_terminal
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -60,6 +62,35 @@ def test_batch_writes_a_line_for_each_video(tmp_path: Path) -> None:
     assert second["error"]["code"] == "video"
     assert third["answer"]["text"] == "There was no car."
     output(sys.executable, EXAMPLES / "batch.py", QUESTION, CHASE, "--model", "nano")
+
+
+def test_the_notebook_runs_from_top_to_bottom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXAMPLES)
+    notebook = json.loads((EXAMPLES / "notebook.ipynb").read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    names: dict[str, object] = {}
+    shown = []
+    for cell in cells:
+        exec("".join(cell["source"]), names)
+        shown.append(capsys.readouterr().out)
+    loaded, asked, table, budget, several = shown
+    assert (loaded, budget) == ("", "")
+    progress, answer, end = asked.split("\n")
+    assert progress.endswith("\r12 of 12 segments")
+    assert (answer, end) == (ANSWER, "")
+    assert table.splitlines() == [
+        "     seconds   relevance  tokens",
+        " 20.2 - 24.2        1.00       8",
+        " 24.2 - 28.2        1.00       7",
+    ]
+    assert several.splitlines() == [
+        f"{QUESTION}: {ANSWER} (20 s to 24 s)",
+        "Is there a black car?: No, there was no black car. (24 s to 28 s)",
+    ]
 
 
 def test_the_readme_shows_what_is_shown() -> None:

@@ -108,7 +108,13 @@ def test_a_signal_while_decoding_leaves_no_ffmpeg(number: int, code: int, long_c
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert json.loads(out)["error"]["code"] == "interrupted"
+    told = json.loads(out)
+    assert told["error"]["code"] == "interrupted"
+    assert (told["video"]["path"], told["question"], told["model"]["id"]) == (
+        str(long_clip),
+        "what",
+        str(MODEL),
+    )
     assert err.startswith(b"error: interrupted by SIG")
     assert not [pid for pid in offspring if alive(pid)]
 

@@ -183,7 +183,7 @@ def test_when_nothing_is_left_to_give_up_the_error_names_a_flag(tempo, monkeypat
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo)
     assert caught.value.message == "the memory does not suffice to compress one segment"
-    assert caught.value.hint == "Give --quantize int4."
+    assert caught.value.hint == "Give `quantize='int4'`."
     assert caught.value.exit_code == 6
 
 
@@ -194,7 +194,7 @@ def test_when_the_decoder_alone_runs_out_a_lower_budget_is_advised(tempo, monkey
     monkeypatch.setattr(Decoder, "prefill", never)
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo, budget=BudgetOptions(budget=4096))
-    assert caught.value.hint == "Give --budget 2048."
+    assert caught.value.hint == "Give `budget=2048`."
 
 
 def test_without_a_decoder_there_is_nothing_to_part(monkeypatch):
@@ -263,7 +263,7 @@ def test_loading_that_never_fits_is_an_error_of_memory(monkeypatch):
     monkeypatch.setattr(Checkpoint, "load_compressor", never)
     with pytest.raises(OutOfMemoryError) as caught:
         Tempo.load(MODEL, options=CPU)
-    assert (caught.value.message, caught.value.hint) == ("the model does not fit", "Give --quantize int4.")
+    assert (caught.value.message, caught.value.hint) == ("the model does not fit", "Give `quantize='int4'`.")
 
 
 def test_a_model_that_can_t_fit_is_refused_before_it_is_loaded(monkeypatch):

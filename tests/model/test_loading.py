@@ -81,7 +81,7 @@ def test_a_number_too_large_for_the_type_is_told_from_a_broken_one(folder):
     with pytest.raises(ModelError) as caught:
         load(folder, Target(CPU, torch.float16))
     assert caught.value.message == "tensor model.norm.weight has numbers too large for float16"
-    assert caught.value.hint == "Try --dtype float32."
+    assert caught.value.hint == "Try `dtype='float32'`."
     load(folder, Target(CPU, torch.bfloat16))
 
 

@@ -194,7 +194,7 @@ def test_other_bits_are_a_usage_error():
 def test_a_device_that_can_t_is_named():
     with pytest.raises(SetupError) as caught:
         choose_bits(LoadOptions(quantize="int4"), torch.device("mps"))
-    assert caught.value.message == "--quantize int4 does not run on mps"
+    assert caught.value.message == "`quantize='int4'` does not run on mps"
     assert choose_bits(LoadOptions(), torch.device("mps")) is None
 
 
@@ -203,7 +203,7 @@ def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch):
     quantize.library.cache_clear()
     with pytest.raises(SetupError) as caught:
         choose_target(LoadOptions(device="cpu", quantize="int8"))
-    assert caught.value.message.startswith("--quantize needs bitsandbytes: ")
+    assert caught.value.message.startswith("`quantize` needs bitsandbytes: ")
     assert caught.value.hint == "Run: pip install 'tempo-cli[quantize]'"
     assert caught.value.exit_code == 5
 

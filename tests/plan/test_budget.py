@@ -48,7 +48,7 @@ def test_a_context_beyond_the_models_positions_is_an_error_with_the_numbers():
         context_room(10, BudgetOptions(context=1001), dimensions())
     assert "1,001 tokens" in caught.value.message
     assert "1,000" in caught.value.message
-    assert "--context 1000" in caught.value.hint
+    assert "`context=1000`" in caught.value.hint
 
 
 def test_what_fits_is_the_plain_allocation_without_a_word():
@@ -99,7 +99,7 @@ def test_without_ata_what_does_not_fit_is_an_error_with_the_numbers():
     with pytest.raises(UsageError) as caught:
         fit_budget(SCORES, TAGS, 65, BudgetOptions(ata=False), dimensions())
     assert "takes 66 tokens, the context leaves 65" in caught.value.message
-    assert "--no-ata" in caught.value.hint
+    assert "`ata=False`" in caught.value.hint
 
 
 @st.composite

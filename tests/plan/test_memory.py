@@ -77,18 +77,18 @@ def test_without_a_decoder_only_the_compressor_counts():
     ("stage", "free", "needs", "smaller", "budget", "device", "hint"),
     [
         # 0.92 * 9.5 = 8.74 GB: 0.74 beside the decoder, of 2 that 8,192 tokens take
-        ("answer", 9.5, NEEDS, SMALL, 8192, "cuda:0", "Give --budget 2816."),
+        ("answer", 9.5, NEEDS, SMALL, 8192, "cuda:0", "Give `budget=2816`."),
         # it should have fitted: half
-        ("answer", 24, NEEDS, SMALL, 8192, "cuda:0", "Give --budget 4096."),
+        ("answer", 24, NEEDS, SMALL, 8192, "cuda:0", "Give `budget=4096`."),
         # a budget that low would make no sense
-        ("answer", 8.9, NEEDS, SMALL, 8192, "cuda:0", "Give --quantize int4."),
-        ("answer", 9.5, NEEDS, SMALL, None, "cuda:0", "Give --quantize int4."),
-        ("load", 6, NEEDS, SMALL, None, "cuda:0", "Give --quantize int4."),
-        ("load", 3, NEEDS, SMALL, None, "cuda:0", "Give --device cpu."),  # 4 bits need 4 GB
-        ("load", 3, SMALL, None, None, "mps", "Give --device cpu."),
-        ("load", None, NEEDS, SMALL, None, "cuda:0", "Give --quantize int4."),
+        ("answer", 8.9, NEEDS, SMALL, 8192, "cuda:0", "Give `quantize='int4'`."),
+        ("answer", 9.5, NEEDS, SMALL, None, "cuda:0", "Give `quantize='int4'`."),
+        ("load", 6, NEEDS, SMALL, None, "cuda:0", "Give `quantize='int4'`."),
+        ("load", 3, NEEDS, SMALL, None, "cuda:0", "Give `device='cpu'`."),  # 4 bits need 4 GB
+        ("load", 3, SMALL, None, None, "mps", "Give `device='cpu'`."),
+        ("load", None, NEEDS, SMALL, None, "cuda:0", "Give `quantize='int4'`."),
         ("load", 3, SMALL, None, None, "cpu", "Close other programs, or use a machine with 4.0 GB free."),
-        ("compress", 11, replace(NEEDS, kept=2 * GB), SMALL, 8192, "cuda:0", "Give fewer --max-frames."),
+        ("compress", 11, replace(NEEDS, kept=2 * GB), SMALL, 8192, "cuda:0", "Give fewer `max_frames`."),
     ],
 )
 def test_the_flag_that_is_advised_follows_from_the_numbers(stage, free, needs, smaller, budget, device, hint):

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from tempo_cli import config, errors
-from tempo_cli.config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from tempo_cli.config import (
+    BudgetOptions,
+    GenerationOptions,
+    LoadOptions,
+    SamplingOptions,
+    checked_options,
+)
 from tempo_cli.errors import TempoError, UsageError
 
 NAN, INF = float("nan"), float("inf")
@@ -34,6 +40,16 @@ def test_a_senseless_value_is_refused_by_name(build: Callable[..., Any], field, 
         build(**{field: value})
     assert caught.value.message.startswith(f"{field} is {value}")
     assert caught.value.hint
+
+
+def test_options_are_of_their_kind_or_all_defaults():
+    options = BudgetOptions(budget=7)
+    assert checked_options(options, BudgetOptions) is options
+    assert checked_options(None, BudgetOptions) == BudgetOptions()
+    with pytest.raises(TypeError, match=r"^expected BudgetOptions, not dict$"):
+        checked_options({}, BudgetOptions)
+    with pytest.raises(TypeError, match=r"^expected BudgetOptions, not SamplingOptions$"):
+        checked_options(SamplingOptions(), BudgetOptions)
 
 
 @pytest.mark.parametrize(("start", "end"), [(5.0, 5.0), (6.0, 5.0)])

@@ -160,15 +160,76 @@ def test_only_the_command_line_draws_on_the_screen():
     assert names <= inside("cli")
 
 
+def imported(code: str) -> set[str]:
+    """Everything that a fresh Python has imported after `code`."""
+    code = f"{code}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
 @pytest.mark.parametrize("name", ["tempo_cli", "tempo_cli.cli", "tempo_cli.cli.main"])
 def test_importing_the_command_does_not_import_torch(name):
     heavy = {"torch", "transformers", "av", "huggingface_hub", "httpx2", "tokenizers"}
-    code = f"import sys, {name}; print(*sorted({heavy!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert imported(f"import {name}") & heavy == set()
+
+
+def test_public_names_import_no_more_than_they_need():
+    heavy = {"torch", "transformers", "av", "numpy", "PIL"}
+    assert imported("import tempo_cli; dir(tempo_cli)") & {*heavy, "tempo_cli.errors"} == set()
+    assert imported("from tempo_cli import OutOfMemoryError, SamplingOptions, Warned") & heavy == set()
+    assert imported("from tempo_cli import probe, run_from_json, VideoInfo") & heavy == {"av", "numpy"}
+
+
+NAMES = [
+    "Answer",
+    "AnswerText",
+    "AnsweredRun",
+    "BudgetOptions",
+    "CancelScope",
+    "CancelledError",
+    "Clip",
+    "Event",
+    "FrameShape",
+    "GenerationOptions",
+    "KeepOptions",
+    "Listener",
+    "LoadOptions",
+    "ModelError",
+    "NotDownloadedError",
+    "OutOfMemoryError",
+    "Progress",
+    "Run",
+    "SamplingOptions",
+    "SegmentReport",
+    "SetupError",
+    "Tempo",
+    "TempoError",
+    "UsageError",
+    "Video",
+    "VideoError",
+    "VideoInfo",
+    "Warned",
+    "__version__",
+    "open_video",
+    "probe",
+    "read_shape",
+    "run_from_json",
+]  # fmt: skip
+
+
+def for_type_checkers() -> set[str]:
+    """What the package imports under TYPE_CHECKING."""
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    return {alias.asname or alias.name for node in ast.walk(block) for alias in getattr(node, "names", [])}
 
 
 def test_the_public_names_are_all_there():
-    assert all(getattr(tempo_cli, name) is not None for name in tempo_cli.__all__)
+    assert tempo_cli.__all__ == dir(tempo_cli) == NAMES
+    assert for_type_checkers() == set(NAMES) - {"__version__"}
+    for name in set(NAMES) - {"Event", "Listener", "__version__"}:
+        assert getattr(tempo_cli, name).__name__ == name
+    assert isinstance(tempo_cli.Progress("load", 0, 1), tempo_cli.Event)
+    assert tempo_cli.Listener.__args__[:-1] == (tempo_cli.Event,)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = tempo_cli.nothing

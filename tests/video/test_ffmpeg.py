@@ -129,7 +129,7 @@ def test_an_unfit_one_that_was_asked_for_is_an_error(body: str, reason: str, scr
     with pytest.raises(SetupError) as caught:
         find_ffmpeg(asked)
     assert caught.value.message == f"'{asked}' {reason}"
-    assert caught.value.hint == "Leave --ffmpeg out to use the bundled one."
+    assert caught.value.hint == "Leave `ffmpeg` out to use the bundled one."
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "not executable", "no name on PATH"])

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -33,6 +34,18 @@ def decoded_times(path: Path, stream: int) -> list[float]:
         assert video.time_base is not None
         pts = [frame.pts for frame in container.decode(video)]
         return [float((one - pts[0]) * video.time_base) for one in pts]
+
+
+def test_a_path_may_be_a_text(clip: ClipMaker) -> None:
+    path = clip("uneven.mp4")
+    told, expected = probe(str(path)), probe(path)
+    assert (told.path, told.times.tolist()) == (path, expected.times.tolist())
+
+
+@pytest.mark.parametrize(("path", "kind"), [(None, "NoneType"), (3, "int"), (b"a.mp4", "bytes")])
+def test_what_is_no_path_is_refused_by_its_type(path: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"^a video must be a str, a Path or a VideoInfo, not {kind}$"):
+        probe(path)
 
 
 @pytest.mark.parametrize("name", VIDEOS)

@@ -8,11 +8,11 @@ import typer
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
-from ..schema import Run
+from ..schema import Request, Run
 from ..types import VideoInfo
 from . import options as o
 from . import render
-from .console import Screen
+from .console import Screen, expect
 from .pull import ensure
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def ask(
+    command: typer.Context,
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False)],
     words: Annotated[
         list[str] | None,
@@ -66,7 +67,9 @@ def ask(
     Example: tempo ask movie.mp4 what color was the car
     """
     questions = ([" ".join(words)] if words else []) + list(question or [])
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
+    asked = [Request(text, str(video), model) for text in questions]
+    waiting = expect(command, *(asked or [Request(None, str(video), model)]))
+    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)

@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 
+import typer
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import (
@@ -21,6 +23,7 @@ from rich.progress import (
 from .. import events
 from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
+from .flags import in_flags
 from .options import Color
 from .text import printable
 
@@ -31,15 +34,20 @@ class Screen(AbstractContextManager["Screen"]):
     """The output of one command. Also the pipeline's listener: it shows events as they come."""
 
     def __init__(
-        self, *, json: bool, quiet: bool, verbose: bool, color: Color, questions: Sequence[str]
+        self, *, json: bool, quiet: bool, verbose: bool, color: Color, waiting: list[Request] | None = None
     ) -> None:
+        """
+        Args:
+            waiting: what is to be answered, in order; `result` takes the first one away.
+        """
         self.json = json
         self.verbose = verbose
         self._quiet = quiet
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
-        self._questions = list(questions)
+        self._waiting = [] if waiting is None else waiting
+        self._requests = tuple(self._waiting)
         self._opened = 0
         self._answered = 0
         self._progress: Progress | None = None
@@ -69,7 +77,7 @@ class Screen(AbstractContextManager["Screen"]):
         """A line on stderr."""
         if not self._quiet:
             self._err.print(
-                f"warning: {printable(message)}",
+                f"warning: {printable(in_flags(message))}",
                 style="yellow",
                 markup=False,
                 highlight=False,
@@ -101,12 +109,14 @@ class Screen(AbstractContextManager["Screen"]):
     def result(self, run: Run) -> None:
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
         self.stop_progress()
+        del self._waiting[:1]
         self._answered += 1
         self._in_line = False
-        last = self._answered == len(self._questions)
+        last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
-            sys.stdout.write(run.to_json() + "\n")
+            warnings = tuple(in_flags(warning) for warning in run.warnings)
+            sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
             sys.stdout.write("\n\n" if run.answer else "")
         elif run.answer:
@@ -140,8 +150,6 @@ class Screen(AbstractContextManager["Screen"]):
         self.stop_progress()
         if self._in_line:  # interrupted in the middle of an answer
             sys.stdout.write("\n")
-        if isinstance(error, TempoError):
-            error.unanswered = tuple(self._questions[self._answered :])
 
     def _write_answer(self, event: events.AnswerText) -> None:
         if not self.terminal:
@@ -154,9 +162,9 @@ class Screen(AbstractContextManager["Screen"]):
     def _open(self, number: int) -> None:
         """Before an answer: no bars any more, and its question where there are several on one screen."""
         self.stop_progress()
-        if self.terminal and len(self._questions) > 1 and self._opened == number:
+        if self.terminal and len(self._requests) > 1 and self._opened == number:
             self._opened += 1
-            line = ("\n" if number else "") + f"> {printable(self._questions[number])}"
+            line = ("\n" if number else "") + f"> {printable(self._requests[number].question or '')}"
             self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _transfer(self, event: events.Transfer) -> None:
@@ -186,11 +194,24 @@ class Screen(AbstractContextManager["Screen"]):
             self._progress.remove_task(task)
 
 
-def report_error(error: TempoError, arguments: list[str]) -> None:
-    """Two lines on stderr; with `--json` also the object on stdout that a program waits for."""
+def expect(command: typer.Context, *requests: Request) -> list[Request]:
+    """Note what a command is asked for: from here on, its failure names the requests that still wait."""
+    waiting: list[Request] = command.obj
+    waiting[:] = requests
+    return waiting
+
+
+def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Request]) -> None:
+    """Two lines on stderr; with `--json` also the objects on stdout that a program waits for.
+
+    Args:
+        waiting: what is left without an answer; nothing where the command line was not read to its end.
+    """
+    if error.code != TempoError.code:  # the text of a bug is not ours
+        error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
-        for question in error.unanswered or [None]:
-            sys.stdout.write(error_to_json(error, Request(question)) + "\n")
+        for request in waiting or [Request()]:
+            sys.stdout.write(error_to_json(error, request) + "\n")
         sys.stdout.flush()
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):

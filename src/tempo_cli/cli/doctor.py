@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import typer
 from rich.table import Table
@@ -12,6 +13,7 @@ from ..doctor import DEFAULT, Finding, Level, examine, findings_to_json
 from ..errors import SetupError
 from . import options as o
 from .console import Screen
+from .flags import in_flags
 from .settings import configuration
 from .text import printable
 
@@ -33,7 +35,7 @@ def doctor(
     group = context.find_root().command
     assert isinstance(group, TyperGroup)
     found: list[tuple[str, Finding]] = []
-    with Screen(json=json, quiet=False, verbose=False, color=color, questions=[]) as screen:
+    with Screen(json=json, quiet=False, verbose=False, color=color) as screen:
         for section, findings in examine(configuration(group)):
             if not json:
                 screen.line(Text(f"\n{section}" if found else section, "bold"))
@@ -54,6 +56,8 @@ def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Find
     """Findings to show as they come, all kept in `found`; settings that nobody touched share a line."""
     untouched = []
     for finding in findings:
+        mend = None if finding.mend is None else in_flags(finding.mend)
+        finding = replace(finding, message=in_flags(finding.message), mend=mend)
         found.append((section, finding))
         if finding.facts.get("origin") == DEFAULT:
             untouched.append(f"{finding.check} {finding.message}")

@@ -8,18 +8,19 @@ import typer
 from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
-from ..schema import Run, run_from_json
+from ..schema import Request, Run, run_from_json
 from ..types import VideoInfo
 from . import options as o
 from . import render
 from .ask import opened, probe_video
-from .console import Screen
+from .console import Screen, expect
 from .pull import ensure
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
 
 
 def inspect(
+    command: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False),
@@ -55,9 +56,11 @@ def inspect(
     Needs no language model. A run saved with `tempo ask … --json > RUN.json` needs no model at all.
     """
     question = " ".join(words or [])
+    waiting = expect(command, Request(question or None, str(source), model))
     saved = _saved_runs(source) if not question.strip() else None
-    questions = [run.question for run in saved] if saved else [question]
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, questions=questions) as screen:
+    if saved is not None:
+        waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
+    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from ..errors import CancelledError, Interrupted, TempoError, UsageError
+from ..schema import Request
 from .app import build_app
 from .console import report_error, wants_json
 
@@ -36,42 +37,43 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the command line and give its exit code; every error is reported here and nowhere else."""
     debug = bool(os.environ.get("TEMPO_DEBUG"))
+    waiting: list[Request] = []  # the command's; it outlives every way out of it
     if not debug:
         warnings.simplefilter("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        result = build_app()(args=arguments, prog_name="tempo", standalone_mode=False)
+        result = build_app()(args=arguments, prog_name="tempo", standalone_mode=False, obj=waiting)
     except typer.TyperException as error:
         hint = "See: tempo --help"
-        return _failed(UsageError(_one_line(error.format_message()), hint), arguments, debug)
+        return _failed(UsageError(_one_line(error.format_message()), hint), arguments, waiting, debug)
     except TempoError as error:
-        return _failed(error, arguments, debug)
+        return _failed(error, arguments, waiting, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(signal.SIGINT, arguments)
+        return _interrupted(signal.SIGINT, arguments, waiting)
     except Interrupted as error:
-        return _interrupted(error.signal_number, arguments)
+        return _interrupted(error.signal_number, arguments, waiting)
     except SystemExit as error:
         return _CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
-        return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, debug)
+        return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
     if result == _INTERRUPTED:
-        return _interrupted(signal.SIGINT, arguments)
+        return _interrupted(signal.SIGINT, arguments, waiting)
     return result if isinstance(result, int) else 0
 
 
-def _interrupted(number: int, arguments: list[str]) -> int:
+def _interrupted(number: int, arguments: list[str], waiting: list[Request]) -> int:
     """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
     error = CancelledError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
     error.exit_code = 128 + number
-    return _failed(error, arguments, debug=False) if wants_json(arguments) else error.exit_code
+    return _failed(error, arguments, waiting, debug=False) if wants_json(arguments) else error.exit_code
 
 
-def _failed(error: TempoError, arguments: list[str], debug: bool) -> int:
+def _failed(error: TempoError, arguments: list[str], waiting: list[Request], debug: bool) -> int:
     if debug:
         traceback.print_exc()
     try:
-        report_error(error, arguments)
+        report_error(error, arguments, waiting)
     except BrokenPipeError:
         return _CLOSED_PIPE
     return error.exit_code

@@ -8,8 +8,9 @@ import typer
 from rich.text import Text
 
 from ..errors import ModelError, UsageError
+from ..schema import Request
 from . import options as o
-from .console import Screen
+from .console import Screen, expect
 from .text import printable, size
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.
 
 @app.command("verify", short_help="Check sizes and hashes.")
 def verify(
+    command: typer.Context,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -68,6 +70,7 @@ def verify(
     Offline: lengths against the files' own headers. A file in the Hub's cache that is not what the Hub has
     is taken out, so that the next pull fetches it again; a folder of yours is never changed.
     """
+    expect(command, Request(model=model))
     with _screen(json, color, quiet) as screen:
         from ..hub.environment import is_offline
         from ..hub.inventory import inventory, model_state, packaged
@@ -95,6 +98,7 @@ def verify(
 
 @app.command("rm", short_help="Remove a model.")
 def remove(
+    command: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Hub repository.", show_default=False)],
     yes: o.Yes = False,
     quiet: o.Quiet = False,
@@ -104,6 +108,7 @@ def remove(
 
     Folders of yours, other models and the base model's files are never touched.
     """
+    expect(command, Request(model=model))
     with _screen(False, color, quiet) as screen:
         from ..hub.inventory import removable
         from ..hub.inventory import remove as take_out
@@ -121,7 +126,7 @@ def remove(
 
 
 def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:
-    return Screen(json=json, quiet=quiet, verbose=False, color=color, questions=())
+    return Screen(json=json, quiet=quiet, verbose=False, color=color)
 
 
 def _lines(state: "ModelState") -> Text:

@@ -8,8 +8,9 @@ from rich.table import Table
 
 from ..config import DEFAULT_MODEL
 from ..errors import NotDownloadedError
+from ..schema import Request
 from . import options as o
-from .console import Screen
+from .console import Screen, expect
 from .text import printable, size
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _RESEARCH = "weights for academic, non-commercial research only"
 
 
 def pull(
+    command: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -40,7 +42,8 @@ def pull(
 
     Example: tempo pull Vision-CAIR/Tempo-6B
     """
-    with Screen(json=False, quiet=quiet, verbose=False, color=color, questions=()) as screen:
+    waiting = expect(command, Request(model=model))
+    with Screen(json=False, quiet=quiet, verbose=False, color=color, waiting=waiting) as screen:
         if dry_run:
             _rehearse(model, revision, screen, offline)
             return

@@ -156,7 +156,7 @@ def _quantization() -> Iterator[Finding]:
     if version:
         yield Finding("quantization", Level.ok, f"bitsandbytes {version}", facts=facts)
     else:
-        mend = "For --quantize: pip install 'tempo-cli[quantize]'"
+        mend = "For `quantize`: pip install 'tempo-cli[quantize]'"
         yield Finding("quantization", Level.note, "bitsandbytes is not installed", mend, facts)
 
 

@@ -109,7 +109,7 @@ def _hub(hub: _Hub) -> Iterator[Finding]:
     if hub.silent is None:
         yield Finding("hub", Level.ok, f"{hub.endpoint} answers", facts=facts)
         return
-    mend = "Check the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already run with --offline."
+    mend = "Check the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already run with `offline`."
     yield Finding("hub", Level.warning, f"{hub.endpoint} does not answer: {hub.silent}", mend, facts)
 
 

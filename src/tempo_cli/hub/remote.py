@@ -79,7 +79,7 @@ class Hub:
             ModelError: `offline`, or HF_HUB_OFFLINE, forbids the network.
         """
         if offline or is_offline():
-            switch = "--offline" if offline else "HF_HUB_OFFLINE"
+            switch = "`offline`" if offline else "HF_HUB_OFFLINE"
             raise ModelError(
                 f"{switch} forbids asking the Hub", f"Run again without {switch}, or give a local folder."
             )

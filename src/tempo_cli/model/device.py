@@ -100,13 +100,13 @@ def _device(name: str) -> torch.device:
     if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
         raise UsageError(f"device '{name}' is not known", "Known: auto, cpu, cuda, cuda:N, mps.")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise SetupError("there is no CUDA device, or torch was built without CUDA", "Give --device cpu.")
+        raise SetupError("there is no CUDA device, or torch was built without CUDA", "Give `device='cpu'`.")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise SetupError(
-            f"there is no {name}: {torch.cuda.device_count()} CUDA devices", "Give --device auto."
+            f"there is no {name}: {torch.cuda.device_count()} CUDA devices", "Give `device='auto'`."
         )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise SetupError("there is no MPS device", "Give --device cpu.")
+        raise SetupError("there is no MPS device", "Give `device='cpu'`.")
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device(kind)
 
 

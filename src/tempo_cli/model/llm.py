@@ -105,7 +105,7 @@ class Decoder(nn.Module):
         logits, cache = self.prefill(embeds)
         for count in range(options.max_new_tokens):
             if logits.isnan().any():
-                raise ModelError("the language model gives no numbers (NaN)", "Try --dtype float32.")
+                raise ModelError("the language model gives no numbers (NaN)", "Try `dtype='float32'`.")
             token = choose(logits, rule, options.temperature, randomness)
             if token in rule.stop_ids:
                 return

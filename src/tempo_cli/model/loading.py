@@ -93,7 +93,7 @@ def _check_numbers(name: str, stored: torch.Tensor, weight: torch.Tensor) -> Non
         return
     if _finite(stored):
         kind = str(weight.dtype).removeprefix("torch.")
-        raise ModelError(f"tensor {name} has numbers too large for {kind}", "Try --dtype float32.")
+        raise ModelError(f"tensor {name} has numbers too large for {kind}", "Try `dtype='float32'`.")
     raise ModelError(f"tensor {name} holds NaN or infinity", "The weights are broken: download them again.")
 
 

@@ -35,8 +35,8 @@ def choose_bits(options: LoadOptions, device: torch.device) -> Bits | None:
         return None
     if device.type not in ("cuda", "cpu"):
         raise SetupError(
-            f"--quantize {options.quantize} does not run on {device.type}",
-            "Leave it out, or give --device cpu.",
+            f"`quantize={options.quantize!r}` does not run on {device.type}",
+            "Leave it out, or give `device='cpu'`.",
         )
     library()
     return cast(Bits, options.quantize)
@@ -117,7 +117,7 @@ def library() -> ModuleType:
         import bitsandbytes
     except ImportError as error:
         raise SetupError(
-            f"--quantize needs bitsandbytes: {error}", "Run: pip install 'tempo-cli[quantize]'"
+            f"`quantize` needs bitsandbytes: {error}", "Run: pip install 'tempo-cli[quantize]'"
         ) from error
     finally:
         del sys.modules["kernels"]

@@ -32,14 +32,14 @@ def context_room(text: int, options: BudgetOptions, dimensions: ModelDimensions)
     if context > dimensions.max_positions:
         raise UsageError(
             f"a context of {context:,} tokens is more than the model's {dimensions.max_positions:,}",
-            f"Give --context {dimensions.max_positions} or less.",
+            f"Give `context={dimensions.max_positions}` or less.",
         )
     room = context - CONTEXT_MARGIN - text
     if room < 1:
         raise UsageError(
             f"the question takes {text:,} of {context - CONTEXT_MARGIN:,} tokens: "
             "nothing is left for the video",
-            f"Shorten it, or raise --context (up to {dimensions.max_positions}).",
+            f"Shorten it, or raise `context` (up to {dimensions.max_positions}).",
         )
     return room
 
@@ -65,13 +65,13 @@ def fit_budget(
         allocation = _largest_fitting(scores, tags, room, options.budget, dimensions)
         warnings.append(
             f"budget lowered from {options.budget:,} to {allocation.limit:,} tokens: "
-            f"the context leaves {room:,} tokens for the video and its time tags (raise --context)"
+            f"the context leaves {room:,} tokens for the video and its time tags (raise `context`)"
         )
     without = int((allocation.tokens == 0).sum())
     if without:
         warnings.append(
             f"more segments ({len(tags)}) than tokens ({allocation.limit}): "
-            f"the {without} least relevant segments keep none (raise --budget)"
+            f"the {without} least relevant segments keep none (raise `budget`)"
         )
     return Fitted(allocation, tuple(warnings))
 
@@ -91,7 +91,7 @@ def _all_tokens(tags: Sequence[int], room: int, dimensions: ModelDimensions) -> 
     if cost > room:
         raise UsageError(
             f"without ATA the video takes {cost:,} tokens, the context leaves {room:,}",
-            "Leave --no-ata out, or lower --max-frames, or raise --context.",
+            "Leave `ata=False` out, or lower `max_frames`, or raise `context`.",
         )
     return allocation
 
@@ -109,6 +109,6 @@ def _largest_fitting(
     if fits == 0:
         raise UsageError(
             f"the context leaves {room:,} tokens for the video: not even one segment fits",
-            "Shorten the question, or raise --context.",
+            "Shorten the question, or raise `context`.",
         )
     return _allocate(scores, fits, dimensions)

@@ -138,15 +138,15 @@ def advice(
     if free is not None:
         usable = int(free * USABLE)
         if stage == "answer" and budget and (lower := _lower_budget(usable, needs, budget)):
-            return f"Give --budget {lower}."
+            return f"Give `budget={lower}`."
         if replace(needs, kept=0).least <= usable < needs.least:
-            return "Give fewer --max-frames."
+            return "Give fewer `max_frames`."
         if smaller and smaller.least > usable:
             smaller = None
     if smaller:
-        return "Give --quantize int4."
+        return "Give `quantize='int4'`."
     if device != "cpu":
-        return "Give --device cpu."
+        return "Give `device='cpu'`."
     return f"Close other programs, or use a machine with {gigabytes(needs.least)} free."
 
 

@@ -33,11 +33,11 @@ def find_ffmpeg(explicit: str | None = None) -> str:
         version = ffmpeg_version(found) if found else None
         if found is None or version is None:
             raise SetupError(
-                f"'{explicit}' is no ffmpeg that runs here", "Leave --ffmpeg out to use the bundled one."
+                f"'{explicit}' is no ffmpeg that runs here", "Leave `ffmpeg` out to use the bundled one."
             )
         if version < OLDEST:
             raise SetupError(
-                f"'{explicit}' is older than ffmpeg 5.1", "Leave --ffmpeg out to use the bundled one."
+                f"'{explicit}' is older than ffmpeg 5.1", "Leave `ffmpeg` out to use the bundled one."
             )
         return found
     on_path = shutil.which("ffmpeg")
@@ -93,7 +93,7 @@ class FFmpegProcess:
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
             )
         except OSError as error:
-            raise SetupError(f"ffmpeg can't be started: {error}", "Check --ffmpeg and your PATH.") from error
+            raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
         self._complaints: list[str] = []
         self._pts: queue.Queue[int | None] = queue.Queue()

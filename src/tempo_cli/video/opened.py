@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..config import FrameShape, SamplingOptions
+from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import UsageError, VideoError
 from ..plan.sampling import frames_between, plan_frames
 from ..plan.segments import cut_segments
@@ -188,6 +188,6 @@ def open_video(
         VideoError: no such file, not a video, no video stream, or no frames in it.
         SetupError: no ffmpeg that can be used.
     """
-    binary = find_ffmpeg(ffmpeg)
-    info = path if isinstance(path, VideoInfo) else probe(Path(path))
-    return Video(info, sampling or SamplingOptions(), shape or FrameShape(), binary)
+    options, binary = checked_options(sampling, SamplingOptions), find_ffmpeg(ffmpeg)
+    info = path if isinstance(path, VideoInfo) else probe(path)
+    return Video(info, options, checked_options(shape, FrameShape), binary)

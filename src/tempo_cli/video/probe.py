@@ -25,7 +25,7 @@ _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: str | Path) -> VideoInfo:
     """Read the stream's facts and its packet index.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
@@ -34,9 +34,13 @@ def probe(path: Path) -> VideoInfo:
     shows when it is decoded.
 
     Raises:
-        UsageError: `path` is a URL.
+        TypeError: `path` is neither a str nor a Path.
+        UsageError: it is a URL.
         VideoError: no such file, not a video, no video stream, or no frames in it.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
+    path = Path(path)
     status = _check_file(path)
     with _opened(path) as container:
         stream = _video_stream(path, container)

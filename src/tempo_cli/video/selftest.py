@@ -47,7 +47,7 @@ def missing_decoders(binary: str) -> list[str]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise SetupError(
-            f"'{binary}' does not list its decoders: {error}", "Leave --ffmpeg out to use the bundled one."
+            f"'{binary}' does not list its decoders: {error}", "Leave `ffmpeg` out to use the bundled one."
         ) from error
     # ` V....D libdav1d             dav1d AV1 decoder`
     rows = (line.split() for line in done.stdout.decode("utf-8", "replace").splitlines())
