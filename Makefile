@@ -33,6 +33,7 @@ bench: $(READY)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/ask.py
+	$(BIN)/python bench/clip.py
 	$(BIN)/python bench/memory.py
 
 nano: $(READY)  ## train the model that ships with tempo anew: resumable, up to 3 hours on 2 cores

@@ -77,7 +77,7 @@ def test_the_notebook_runs_from_top_to_bottom(
     for cell in cells:
         exec("".join(cell["source"]), names)
         shown.append(capsys.readouterr().out)
-    loaded, asked, table, budget, several = shown
+    loaded, asked, table, budget, several, further = shown
     assert (loaded, budget) == ("", "")
     progress, answer, end = asked.split("\n")
     assert progress.endswith("\r12 of 12 segments")
@@ -90,6 +90,10 @@ def test_the_notebook_runs_from_top_to_bottom(
     assert several.splitlines() == [
         f"{QUESTION}: {ANSWER} (20 s to 24 s)",
         "Is there a black car?: No, there was no black car. (24 s to 28 s)",
+    ]
+    assert further.splitlines() == [
+        f"{QUESTION}: {ANSWER} (reused: None)",
+        "Is there a black car?: No, there was no black car. (reused: host)",
     ]
 
 

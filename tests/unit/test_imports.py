@@ -74,6 +74,10 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
     {"doctor"},
     {"cli", "__main__"},
 )
+LARGE = {  # classes beyond 200 lines, and why
+    "Tempo": "the front door: half of its lines are signatures and docstrings of the public API",
+    "Clip": "likewise",
+}
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 
 
@@ -89,6 +93,15 @@ def test_lower_layers_never_import_upper_ones(path):
     packages = {name.split(".")[1] for name in imports(path) if name.startswith("tempo_cli.")}
     above = {package for package in packages if LAYER.get(package, 0) > LAYER[own]}
     assert above == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module)
+def test_no_module_has_more_than_350_lines_and_no_class_more_than_200(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 350
+    classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+    sizes = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in classes}
+    assert {name: size for name, size in sizes.items() if size > 200 and name not in LARGE} == {}
 
 
 def test_the_three_in_the_middle_do_not_know_each_other():

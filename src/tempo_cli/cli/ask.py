@@ -81,13 +81,13 @@ def ask(
             )
         info = probe_video(video, ffmpeg)
         ensure(model, revision, screen, yes=yes, offline=offline)
-        screen.hear(Progress("load", 0, 1))
+        screen.on_event(Progress("load", 0, 1))
         with opened(info, sampling, model, revision, ffmpeg) as decoding:
             from ..tempo import Tempo  # heavy: torch
 
-            tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.hear)
+            tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.on_event)
             runs = tempo.ask_many(
-                decoding, questions, budget=limits, generation=generation, on_event=screen.hear
+                decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
                 _present(run, screen, rows)
@@ -118,4 +118,4 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
         if rows != 0:
             screen.show(render.table(run, rows))
         screen.show(render.summary(run, screen.width))
-    screen.note(render.details(run))
+    screen.log(render.details(run))

@@ -62,7 +62,7 @@ class Screen(AbstractContextManager["Screen"]):
         """Cells of the screen."""
         return self._out.width
 
-    def hear(self, event: events.Event) -> None:
+    def on_event(self, event: events.Event) -> None:
         """Show an event of the pipeline."""
         if isinstance(event, events.Warned):
             self.warn(event.message)
@@ -84,13 +84,13 @@ class Screen(AbstractContextManager["Screen"]):
                 soft_wrap=True,
             )
 
-    def say(self, message: str) -> None:
+    def print(self, message: str) -> None:
         """A line on stderr that belongs to the command's work."""
         if not self._quiet:
             self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
     @property
-    def person(self) -> bool:
+    def is_interactive(self) -> bool:
         """Whether somebody is there who can be asked."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
@@ -101,7 +101,7 @@ class Screen(AbstractContextManager["Screen"]):
         )
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    def note(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """A line on stderr that only --verbose shows."""
         if self.verbose:
             self._err.print(printable(message), style="dim", markup=False, highlight=False, soft_wrap=True)

@@ -85,12 +85,12 @@ def _measured(
     budget: BudgetOptions,
     ffmpeg: str | None,
 ) -> Run:
-    screen.hear(Progress("load", 0, 1))
+    screen.on_event(Progress("load", 0, 1))
     with opened(info, sampling, model, revision, ffmpeg) as decoding:
         from ..tempo import Tempo  # heavy: torch
 
-        tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.hear)
-        return tempo.inspect(decoding, question, budget=budget, on_event=screen.hear)
+        tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.on_event)
+        return tempo.inspect(decoding, question, budget=budget, on_event=screen.on_event)
 
 
 def _saved_runs(path: Path) -> list[Run]:
@@ -119,4 +119,4 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
     if rows != 0:
         screen.show("", render.table(run, rows))
     screen.show(render.summary(run, screen.width))
-    screen.note(render.details(run))
+    screen.log(render.details(run))

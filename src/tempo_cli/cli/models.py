@@ -47,7 +47,7 @@ def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.
         for state in states:
             screen.line(_lines(state))
         if all(state.revision is None for state in states):
-            screen.say(f"there is no Tempo model in {cache_folder()}; tempo pull fetches one")
+            screen.print(f"there is no Tempo model in {cache_folder()}; tempo pull fetches one")
 
 
 @app.command("verify", short_help="Check sizes and hashes.")
@@ -77,9 +77,9 @@ def verify(
         from ..hub.remote import Hub
         from ..hub.verify import verify as check
 
-        hub = None if offline or is_offline() else Hub(tell=screen.hear)
+        hub = None if offline or is_offline() else Hub(tell=screen.on_event)
         states = [model_state(model, revision)] if model else [*packaged(), *inventory()]
-        results = [(state, check(state, hub, screen.hear)) for state in states]
+        results = [(state, check(state, hub, screen.on_event)) for state in states]
         screen.stop_progress()
         if json:
             told = [_result_as_json(state, files) for state, files in results]
@@ -117,12 +117,12 @@ def remove(
         told = (
             f"{len(states)} revision{'s' * (len(states) != 1)}, {size(sum(state.bytes for state in states))}"
         )
-        if not yes and not screen.person:
+        if not yes and not screen.is_interactive:
             raise UsageError(f"nobody is there to confirm the removal of {model}", "Give --yes.")
         if yes or screen.confirm(f"Remove {model} ({told})?"):
-            screen.say(f"freed {size(take_out(model))}")
+            screen.print(f"freed {size(take_out(model))}")
         else:
-            screen.say("nothing was removed")
+            screen.print("nothing was removed")
 
 
 def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:

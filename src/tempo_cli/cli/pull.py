@@ -67,9 +67,9 @@ def ensure(model: str, revision: str | None, screen: Screen, *, yes: bool, offli
         return
     if _is_offline(offline):
         raise _not_now(lack)
-    if not yes and not screen.person:
+    if not yes and not screen.is_interactive:
         raise NotDownloadedError(lack.message, f"{lack.hint} or give --yes")
-    screen.say(lack.message)
+    screen.print(lack.message)
     if _fetched(model, revision, screen, ask=not yes) is None:
         raise lack
 
@@ -80,12 +80,12 @@ def _fetched(model: str, revision: str | None, screen: Screen, *, ask: bool) -> 
     from ..hub.pull import carry_out
     from ..hub.remote import Hub
 
-    hub = Hub(tell=screen.hear)
+    hub = Hub(tell=screen.on_event)
     plan = make_plan(hub, model, revision)
     _describe(plan, screen)
     if ask and not screen.confirm("Fetch it now?"):
         return None
-    return carry_out(hub, plan, screen.hear)
+    return carry_out(hub, plan, screen.on_event)
 
 
 def _lack(model: str, revision: str | None) -> NotDownloadedError | None:
@@ -123,13 +123,13 @@ def _describe(plan: "PullPlan", screen: Screen) -> None:
 
     if plan.weights is not None:
         listing = plan.weights.listing
-        screen.say(f"{plan.model} at commit {listing.commit[:12]}")
-        screen.say(f"licence: {_licence(plan.model, listing.licence)}")
+        screen.print(f"{plan.model} at commit {listing.commit[:12]}")
+        screen.print(f"licence: {_licence(plan.model, listing.licence)}")
     if plan.base is not None:
-        screen.say(f"base: {plan.base.listing.repository}, small files and two rows of its head")
+        screen.print(f"base: {plan.base.listing.repository}, small files and two rows of its head")
     rest = plan.size - plan.here
-    screen.say(f"size: {size(plan.size)} in {len(plan.files)} files, {size(rest)} to fetch")
-    screen.say(f"into: {cache_folder()} ({size(free_bytes(cache_folder()))} free)")
+    screen.print(f"size: {size(plan.size)} in {len(plan.files)} files, {size(rest)} to fetch")
+    screen.print(f"into: {cache_folder()} ({size(free_bytes(cache_folder()))} free)")
 
 
 def _licence(model: str, card: str | None) -> str:
@@ -142,7 +142,7 @@ def _rehearse(model: str, revision: str | None, screen: Screen, offline: bool) -
     from ..hub.plan import make_plan
     from ..hub.remote import Hub
 
-    plan = make_plan(Hub(offline=offline, tell=screen.hear), model, revision)
+    plan = make_plan(Hub(offline=offline, tell=screen.on_event), model, revision)
     _describe(plan, screen)
     screen.show(_files(plan))
 
