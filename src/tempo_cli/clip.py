@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .config import BudgetOptions, GenerationOptions, checked_options
-from .events import AnswerText, Listener, Warned
+from .errors import UsageError
+from .events import AnswerText, Listener, Warned, ignore
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
 from .plan.questions import checked_questions
@@ -48,7 +49,8 @@ class Clip:
         self._closing = CancelScope()
         self._emitted: set[str] = set()  # warnings about the video
         self._decode_seconds = 0.0  # reported by now
-        self._finalizer = weakref.finalize(self, video.close)  # a forgotten clip leaves no ffmpeg behind
+        # a forgotten clip leaves no process behind, and its place to others
+        self._finalizer = weakref.finalize(self, self._segments.abandon)
 
     def ask(
         self,
@@ -150,12 +152,15 @@ class Clip:
     def _turn(self, journal: Journal, cancel: CancelScope | None) -> Iterator[CancelScope]:
         """The model for this thread alone, with a scope that ends on `cancel` and on closing."""
         tempo = self._tempo
+        if self._closing.cancelled:
+            raise UsageError("the clip is closed", "Open the video again.")
+        tempo.require_open()
         with linked(cancel, self._closing, tempo.closing) as scope, tempo.turns.taken(scope):
-            scope.check()
             tempo.networks.emit = journal.emit
             try:
                 yield scope
             finally:
+                tempo.networks.emit = ignore
                 if self._closing.cancelled:
                     self._segments.close()
 

@@ -42,3 +42,7 @@ class Transfer:
 
 Event = Progress | AnswerText | Warned | Transfer
 Listener = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Where nobody listens."""

@@ -16,7 +16,7 @@ from .config import (
     checked_options,
 )
 from .errors import UsageError
-from .events import Listener, Progress
+from .events import Listener, Progress, ignore
 from .hub.locations import find_base, find_model
 from .model.checkpoint import Checkpoint
 from .model.loading import choose_target
@@ -80,7 +80,7 @@ class Tempo:
             ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
         """
         options, keep = checked_options(options, LoadOptions), checked_options(keep, KeepOptions)
-        emit = on_event or (lambda _: None)
+        emit = on_event or ignore
         started = time.perf_counter()
         emit(Progress("load", 0, 1))
         target = choose_target(options)
@@ -159,10 +159,14 @@ class Tempo:
         """Answer questions in order, with one decode and one visual pass. See `Clip.ask_many`."""
         self.require_decoder()
         texts = checked_questions(questions)
-        with self._open(video, sampling, ffmpeg, keep=False) as clip:
-            yield from clip.ask_many(
-                texts, budget=budget, generation=generation, on_event=on_event, cancel=cancel
-            )
+
+        def runs() -> Iterator[AnsweredRun]:
+            with self._open(video, sampling, ffmpeg, keep=False) as clip:
+                yield from clip.ask_many(
+                    texts, budget=budget, generation=generation, on_event=on_event, cancel=cancel
+                )
+
+        return runs()
 
     def inspect(
         self,
@@ -196,6 +200,11 @@ class Tempo:
     def __repr__(self) -> str:
         kind = self.info.quantization or self.info.dtype
         return f"Tempo({self.info.id!r} on {self.info.device}, {kind})"
+
+    def require_open(self) -> None:
+        """Raise UsageError if the model was closed."""
+        if self.closing.cancelled:
+            raise UsageError("the model is closed", "Load it again.")
 
     def require_decoder(self) -> None:
         """Raise UsageError if the model was loaded without its decoder LLM."""
@@ -234,8 +243,7 @@ class Tempo:
         *,
         keep: bool,
     ) -> Clip:
-        if self.closing.cancelled:
-            raise UsageError("the model is closed", "Load it again.")
+        self.require_open()
         if not isinstance(video, Video):
             return Clip(self, open_video(video, sampling, self.shape, ffmpeg=ffmpeg), keep=keep)
         if video.shape != self.shape:

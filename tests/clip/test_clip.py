@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tempo_cli import KeepOptions, SamplingOptions, Tempo, TempoError
-from tempo_cli.errors import CancelledError, UsageError, VideoError
+from tempo_cli.errors import UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.schema import Reused
@@ -128,7 +128,7 @@ def test_closing_a_clip_gives_back_what_it_kept():
     clip.close()
     clip.close()
     assert (store.device_bytes, store.host_bytes) == (0, 0)
-    with pytest.raises(CancelledError):
+    with pytest.raises(UsageError, match="the clip is closed"):
         clip.ask(FIRST)
 
 
@@ -143,7 +143,7 @@ def test_closing_the_model_releases_everything():
     )
     with pytest.raises(UsageError, match="the model is closed"):
         tempo.open(VIDEO)
-    with pytest.raises(CancelledError):
+    with pytest.raises(UsageError, match="the model is closed"):
         clip.ask(FIRST)
     clip.close()
 
@@ -286,6 +286,18 @@ def test_a_forgotten_clip_leaves_no_decoder_behind():
     video = clip.video
     del clip
     assert not video.is_open
+
+
+def test_what_a_forgotten_clip_kept_goes_with_the_next_question():
+    tempo = tempo_with(host_bytes=PLENTY)
+    store = tempo.networks.store
+    clip = tempo.open(VIDEO, sampling=SAMPLING)
+    clip.ask(FIRST, generation=LENGTH)
+    kept = store.host_bytes
+    del clip
+    with tempo.open(VIDEO, sampling=replace(SAMPLING, max_frames=4)) as clip:  # one segment
+        clip.ask(FIRST, generation=LENGTH)
+        assert 0 < store.host_bytes < kept / 10
 
 
 def test_the_keep_options_are_checked():

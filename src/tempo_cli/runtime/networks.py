@@ -122,7 +122,9 @@ class Networks:
         released = self.store.release(host=self.target.device.type == "cpu")
         if released:
             self._kept_share /= 2
-            self.store.set_limits(KeepLimits(0, self.store.limits.host, self.store.limits.tier))
+            limits = self.store.limits
+            host = limits.host // 2 if self.target.device.type == "cpu" else limits.host
+            self.store.set_limits(KeepLimits(0, host, limits.tier))
         return released
 
     def expected_seconds(self, frames: int, window: int) -> float:

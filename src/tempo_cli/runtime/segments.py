@@ -90,6 +90,12 @@ class ClipSegments:
         if self.shelf is not None:
             self.shelf.close()
 
+    def abandon(self) -> None:
+        """Close the video; what is kept goes when the store is next used. From any thread."""
+        self.video.close()
+        if self.shelf is not None:
+            self.shelf.abandon()
+
     def _receive(self, stream: Iterator[Segment], journal: Journal) -> None:
         """Take the decoder's next segment, and hold it until it is compressed."""
         segment = next(stream, None)

@@ -58,6 +58,7 @@ class PrefixStore:
         self._arena = HostArena(pinned=device.type == "cuda")
         self._kept: OrderedDict[tuple[int, int], Kept] = OrderedDict()  # by (clip, segment), oldest use first
         self._shelves = 0
+        self._abandoned: list[Shelf] = []
         self._frame_bytes = 0
         self.device_bytes = 0
 
@@ -72,7 +73,9 @@ class PrefixStore:
         return Shelf(self, self._shelves)
 
     def set_limits(self, limits: KeepLimits) -> None:
-        """Keep within `limits` from here on; what is beyond them is dropped."""
+        """Keep within `limits` from here on; what is beyond them goes, and what abandoned clips kept."""
+        while self._abandoned:
+            self._abandoned.pop().close()
         self.limits = limits
         while self.device_bytes > limits.device and self._drop_oldest(on_device=True):
             pass
@@ -197,6 +200,10 @@ class Shelf:
         """Keep a segment no longer."""
         if (self._clip, index) in self._store._kept:
             self._store._drop((self._clip, index))
+
+    def abandon(self) -> None:
+        """Have it closed when the store is next used."""
+        self._store._abandoned.append(self)
 
     def close(self) -> None:
         """Drop everything of this clip, and hand its memory back."""
