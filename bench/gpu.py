@@ -68,15 +68,16 @@ def run_apart(part: str, options: argparse.Namespace, results: Results, folder: 
 
     def keep(row: Row) -> None:
         results.add(part, row)
-        print(f"{part}: {row['name']}: {_note(row)}", file=sys.stderr)
+        at = results.parts[part]["rows"][-1]["at"]
+        print(f"{part}, {at:.1f} s: {row['name']}: {_note(row)}", file=sys.stderr)
 
     try:
         ended = run_part(words, rows, limit, keep)
     except BaseException:
-        results.end(part, "interrupted", 0.0)
+        results.end(part, "interrupted")
         raise
     facts = {"exit": ended.code} | ({"left_behind": ended.left_behind} if ended.left_behind else {})
-    results.end(part, ended.status, ended.seconds, **facts)
+    results.end(part, ended.status, **facts)
     if part not in options.limit:
         options.saved = max(0.0, limit - ended.seconds)
 
@@ -85,9 +86,14 @@ def run_here(options: argparse.Namespace) -> int:
     """The one part that this process was started for."""
     processes.end_with_parent()
     scale = SMALL if options.small else FULL
-    module = importlib.import_module(f"gpu_parts.{options.part}")
+    module = importlib.import_module(f"gpu_parts.{'ladder' if options.bits else options.part}")
     run: Callable[[Bench], None] = module.run
-    run(Bench(scale, options.folder, Recorder(options.rows), options.runs, options))
+    record = Recorder(options.rows)
+    try:
+        run(Bench(scale, options.folder, record, options.runs, options))
+    except Exception as error:  # noqa: BLE001  the result file must say why a part failed
+        record.add("error", error=f"{type(error).__name__}: {error}"[:500])
+        return 1
     return 0
 
 

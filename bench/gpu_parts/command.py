@@ -24,9 +24,9 @@ from .scale import NEW_TOKENS, QUESTION, ROOT, Bench
 _COMMAND = [sys.executable, "-m", "tempo_cli"]
 _EXAMPLE = ROOT / "examples/chase.mp4"
 _EXAMPLE_QUESTION, _EXAMPLE_ANSWER = "what color was the car", "red"
-_PATIENCE = 100.0  # seconds for one command
+_PATIENCE = 60.0  # seconds for one command
 _SETTLED = 64 * 2**20  # bytes of the device that may differ afterwards: other processes' small change
-_LITTLE = {"cuda": 48 * 2**20, "cpu": 2**20}  # bytes in which nano does not work
+_LITTLE = {"cuda": 16 * 2**20, "cpu": 2**20}  # bytes in which nano does not work
 _INTERRUPTED, _OUT_OF_MEMORY = 130, 6
 
 

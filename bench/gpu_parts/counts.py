@@ -22,10 +22,6 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.operations + other.operations, self.bytes + other.bytes)
 
-    def times(self, count: float) -> "Cost":
-        """The same `count` times."""
-        return Cost(self.operations * count, self.bytes * count)
-
 
 @dataclass(frozen=True)
 class Ceilings:

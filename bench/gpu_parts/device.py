@@ -72,6 +72,11 @@ def peak() -> int | None:
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
 
 
+def taken() -> int | None:
+    """Bytes of the device that tensors take now."""
+    return torch.cuda.memory_allocated() if torch.cuda.is_available() else None
+
+
 def ceilings(bench: Bench, dtype: torch.dtype) -> tuple[Ceilings, dict[str, float]]:
     """What the device reaches: a large matrix product, a copy on it, a copy to it from pinned memory."""
     size, count = bench.scale.matmul, bench.scale.copy

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from checkpoints import is_gain
 
-from tempo_cli import Tempo
+from tempo_cli import LoadOptions, Tempo
 from tempo_cli.model.checkpoint import TensorFiles
 from tempo_cli.model.compressor import Batch, Compressor, Prefix
 from tempo_cli.model.device import release_memory
 from tempo_cli.model.llm import Decoder
+from tempo_cli.model.loading import choose_target
 from tempo_cli.model.pixels import patchify
 from tempo_cli.plan import prompts
 from tempo_cli.plan.segments import plan_segment
@@ -89,6 +90,11 @@ def prefill(network: Decoder, embeds: torch.Tensor) -> tuple[torch.Tensor, Any]:
 def step(network: Decoder, token: int, cache: Any) -> torch.Tensor:
     """Logits (V,) after one more token."""
     return network.step(token, cache)
+
+
+def check_options(options: LoadOptions) -> None:
+    """Raise what `Tempo.load` would, before anything is loaded."""
+    choose_target(options)
 
 
 def release(device: str) -> None:

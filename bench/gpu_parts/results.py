@@ -1,7 +1,7 @@
 """The result file: valid JSON at every moment. Imports no torch.
 
 {"bench": "gpu", "small", "date", "seconds", "accelerator", "machine": {...},
- "parts": {PART: {"status", "limit", "seconds", "rows": [{"name", ...numbers, "ok"?, "error"?}]}}}
+ "parts": {PART: {"status", "limit", "seconds", "rows": [{"name", "at", ...numbers, "ok"?, "error"?}]}}}
 
 A status is `running` (cut off, if nobody runs), `done`, `failed` (a row has an error, or the process ended
 with one), `timed_out` or `interrupted`. Rows that came before the end are kept whatever it was.
@@ -9,7 +9,8 @@ with one), `timed_out` or `interrupted`. Rows that came before the end are kept 
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Results:
         there: Row = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         self.value: Row = {"bench": "gpu", "seconds": 0.0, "accelerator": None, **there, **facts}
         self.value.setdefault("parts", {})
+        self._began = time.monotonic()
 
     @property
     def parts(self) -> dict[str, Row]:
@@ -39,16 +41,19 @@ class Results:
     def begin(self, part: str, limit: float) -> None:
         """A part starts; what an earlier run found is replaced."""
         self.parts[part] = {"status": "running", "limit": limit, "seconds": 0.0, "rows": []}
+        self._began = time.monotonic()
         self.save()
 
     def add(self, part: str, row: Row) -> None:
-        """Keep one row."""
-        self.parts[part]["rows"].append(row)
+        """Keep one row, with the second of the part at which it came."""
+        at = round(time.monotonic() - self._began, 1)
+        self.parts[part]["rows"].append({**row, "at": at})
         self.value["accelerator"] = row.get("accelerator", self.value["accelerator"])
         self.save()
 
-    def end(self, part: str, status: str, seconds: float, **facts: object) -> None:
+    def end(self, part: str, status: str, **facts: object) -> None:
         """A part has ended."""
+        seconds = round(time.monotonic() - self._began, 3)
         if status == "done" and any("error" in row for row in self.parts[part]["rows"]):
             status = "failed"
         self.parts[part] |= {"status": status, "seconds": seconds, **facts}
@@ -73,14 +78,17 @@ class Results:
 class Recorder:
     """In a part's process: hands its rows over, one line of a file each."""
 
-    def __init__(self, path: Path, on_error: Callable[[], None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._on_error = on_error
 
     def add(self, name: str, **facts: object) -> None:
-        """Hand one row over."""
+        """Hand one row over; one with a number that JSON does not know becomes an error."""
+        try:
+            line = json.dumps({"name": name, **facts}, allow_nan=False)
+        except ValueError:
+            line = json.dumps({"name": name, "error": f"NaN or infinity in {facts}"[:500]})
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"name": name, **facts}) + "\n")
+            file.write(line + "\n")
 
     @contextmanager
     def row(self, name: str) -> Iterator[Row]:
@@ -91,8 +99,6 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  one row must not lose the others
             facts["error"] = f"{type(error).__name__}: {error}"[:500]
         self.add(name, **facts)
-        if "error" in facts and self._on_error:
-            self._on_error()  # the failed row's values are gone by now
 
 
 class Lines:

@@ -95,7 +95,7 @@ SMALL = Scale(
     matmul=256,
     copy=2**22,
     asks=((4, 256), (8, 384)),
-    limits=(200e6, 20e6, 0.6e6),
+    limits=(20e6, 0.6e6),
     ladder_segments=4,
     film=2,
 )

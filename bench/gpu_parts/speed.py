@@ -23,8 +23,11 @@ def run(bench: Bench) -> None:
     bench.record.add("device", **device.facts(bench))
     hollow = write(bench.hollow, SIZES[bench.scale.size], hollow=True)
     with internals.generated_weights():
+        tempo = None
         with bench.record.row("load, weights made on the device") as row:
             tempo = load(bench, hollow, row)
+        if tempo is None:
+            return
         dtype = getattr(torch, tempo.info.dtype)
         with bench.record.row("ceilings") as row:
             ceilings, found = device.ceilings(bench, dtype)
@@ -36,7 +39,7 @@ def run(bench: Bench) -> None:
         for position in bench.scale.positions:
             with bench.record.row(f"write after {position} tokens") as row:
                 row |= write_tokens(bench, tempo, position, ceilings)
-        four_questions(bench, tempo)
+        four_questions(bench, tempo, ceilings)
     del tempo
     internals.release(bench.device)
     whole = write(bench.whole, SIZES[bench.scale.size])
@@ -51,7 +54,8 @@ def load(bench: Bench, folder: Any, row: Row, bits: str = "none") -> Tempo:
     seconds, tempo = device.timed(partial(Tempo.load, folder, options=options))
     networks = internals.compressor(tempo), internals.decoder(tempo)
     size = sum(weight.nbytes for one in networks for weight in one.parameters())
-    row |= {"seconds": seconds, "weights_bytes": size, "peak_bytes": device.peak()}
+    row |= {"seconds": seconds, "weights_bytes": size, "device_bytes": device.taken()}
+    row["peak_bytes"] = device.peak()
     row["note"] = f"{size / 1e9:.2f} GB of weights in {tempo.info.dtype}"
     loaded: Tempo = tempo
     return loaded
@@ -191,8 +195,8 @@ def _next(network: Any, logits: torch.Tensor, cache: Any) -> torch.Tensor:
     return internals.step(network, int(logits.argmax()), cache)
 
 
-def four_questions(bench: Bench, tempo: Tempo) -> None:
-    """The same four about one video: one by one, and with one visual pass."""
+def four_questions(bench: Bench, tempo: Tempo, ceilings: Ceilings) -> None:
+    """The same four about one video: one by one, and with one visual pass. Decoding has no floor here."""
     clip, segments = bench.scale.clip(), bench.scale.segments
     options: dict[str, Any] = {
         "sampling": SamplingOptions(fps=bench.scale.fps(segments)),
@@ -200,15 +204,51 @@ def four_questions(bench: Bench, tempo: Tempo) -> None:
     }
     one = partial(tempo.ask, clip, **options)
     many = partial(tempo.ask_many, clip, QUESTIONS, **options)
-    for name, ask in (
-        ("one question about a video", lambda: [one(QUESTION)]),
-        ("four questions, one by one", lambda: [one(text) for text in QUESTIONS]),
-        ("four questions, one visual pass", lambda: list(many())),
+    for name, passes, ask in (
+        ("one question about a video", 1, lambda: [one(QUESTION)]),
+        ("four questions, one by one", 4, lambda: [one(text) for text in QUESTIONS]),
+        ("four questions, one visual pass", 1, lambda: list(many())),
     ):
         with bench.record.row(name) as row:
             device.reset_peak()
             seconds, runs = device.timed(ask)
-            row |= {"seconds": seconds, "peak_bytes": device.peak(), **_question_facts(runs)}
+            floor = passes * _visual_floor(bench, tempo, ceilings)
+            floor += sum(_question_floor(bench, tempo, run, ceilings) for run in runs)
+            row |= {"seconds": seconds, "floor_seconds": floor, "visual_passes": passes}
+            row |= {"peak_bytes": device.peak(), **_question_facts(runs)}
+
+
+def _visual_floor(bench: Bench, tempo: Tempo, ceilings: Ceilings) -> float:
+    """Vision tower and prefix of all segments, in the default micro-batches."""
+    tower, before, _ = _default_costs(bench, tempo)
+    return (ceilings.floor(tower) + ceilings.floor(before)) * _batches(bench)
+
+
+def _question_floor(bench: Bench, tempo: Tempo, run: Run, ceilings: Ceilings) -> float:
+    """The suffix in all segments, the memory tokens read, and the answer written; text is left out."""
+    text, network = SIZES[bench.scale.size].decoder, internals.decoder(tempo)
+    itemsize, used = internals.embeddings(network, 1).element_size(), run.budget.used
+    width = SIZES[bench.scale.size].text["hidden_size"]
+    reading = counts.projector(used, width, text["hidden_size"], itemsize=itemsize)
+    reading += counts.language(text, used, 0, head=True, itemsize=itemsize)
+    token = counts.language(text, 1, used, head=True, itemsize=itemsize)
+    written = run.answer.tokens - 1 if run.answer else 0
+    _, _, after = _default_costs(bench, tempo)
+    return ceilings.floor(after) * _batches(bench) + ceilings.floor(reading) + ceilings.floor(token) * written
+
+
+def _default_costs(bench: Bench, tempo: Tempo) -> tuple[Cost, Cost, Cost]:
+    network = internals.compressor(tempo)
+    segments = internals.noise_segments(1, WINDOW, *FRAME)
+    (one,) = internals.batches(network, segments, 1)
+    size = min(LoadOptions().micro_batch, bench.scale.segments)
+    suffix, itemsize = internals.suffix_tokens(network, QUESTION), network.memory.element_size()
+    sizes = SIZES[bench.scale.size]
+    return segment_costs(sizes, len(one.ids[0]), suffix, batch=size, itemsize=itemsize)
+
+
+def _batches(bench: Bench) -> float:
+    return bench.scale.segments / min(LoadOptions().micro_batch, bench.scale.segments)
 
 
 def _question_facts(runs: list[Run]) -> Row:
