@@ -45,8 +45,10 @@ def run(bench: Bench, checkpoint: "subprocess.Popen[bytes]") -> None:
         _check_answer(bench, row, _ask(bench, words, env), "nano")
         row["ok"] = row["ok"] and _EXAMPLE_ANSWER in row["answer"]
     with bench.record.row("interrupt while compressing") as row, left_nothing(bench, row) as env:
-        row["exit"], row["running"] = _interrupt(bench, env)
+        row["exit"], row["running"], shown = _interrupt(bench, env)
         row["ok"] = row["exit"] == _INTERRUPTED
+        if not row["ok"]:
+            row["screen"] = shown
     with bench.record.row("out of memory") as row, left_nothing(bench, row) as env:
         source = limited_command_source(bench.device, _LITTLE[bench.device])
         words = ["ask", "--device", bench.device, "--model", "nano", str(_EXAMPLE), _EXAMPLE_QUESTION]
@@ -97,8 +99,8 @@ def _done(words: Sequence[str], env: dict[str, str]) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def _interrupt(bench: Bench, env: dict[str, str]) -> tuple[int, list[str]]:
-    """Ctrl-C once the progress of compressing is on the screen: exit code, and what ran at that moment."""
+def _interrupt(bench: Bench, env: dict[str, str]) -> tuple[int, list[str], str]:
+    """Ctrl-C once the progress of compressing is on the screen: exit code, what ran then, and the screen."""
     options = ["--device", bench.device, "--model", "nano", "--fps", "8", "--window", "2"]
     words = [*_COMMAND, "ask", *options, str(bench.scale.clip()), QUESTION]
     ours, theirs = pty.openpty()
@@ -111,7 +113,8 @@ def _interrupt(bench: Bench, env: dict[str, str]) -> tuple[int, list[str]]:
             if b"compress" in shown and not running:
                 running = [process.args[0], *processes.descendants(process.pid).values()]
                 process.send_signal(signal.SIGINT)
-    return process.wait(_PATIENCE), [Path(name).name for name in running]
+    names = [Path(name).name for name in running]
+    return process.wait(_PATIENCE), names, shown.decode("utf-8", "replace")[-500:]
 
 
 @contextmanager
