@@ -42,6 +42,16 @@ def batches(network: Compressor, segments: list[Segment], size: int) -> list[Bat
     return list(network.batches(segments, size))
 
 
+def size_of(batch: Batch) -> int:
+    """Segments in a batch."""
+    return len(batch.ids)
+
+
+def prefix_tokens(batch: Batch) -> int:
+    """Tokens of a segment's prompt before the question."""
+    return int(batch.ids.shape[1])
+
+
 def see(network: Compressor, batch: Batch) -> None:
     """The vision tower alone: the first half of what `read` does."""
     frames = batch.frames.to(network.memory.device)

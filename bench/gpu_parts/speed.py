@@ -68,18 +68,19 @@ def compression(bench: Bench, tempo: Tempo, ceilings: Ceilings) -> None:
     for size in bench.scale.micro_batches:
         with bench.record.row(f"compress {len(work)} segments, micro-batch {size}") as row:
             packs = internals.batches(network, work, size)
-            if any(len(pack.ids) != size for pack in packs):
+            if any(internals.size_of(pack) != size for pack in packs):
                 raise ValueError("prompts differ in length")
             stages(network, packs[0])  # warms up
             device.reset_peak()
             found = [stages(network, pack) for pack in packs]
-            row |= _stages_in_all(bench, found, len(packs[0].ids[0]), size, ceilings, network)
+            row |= _stages_in_all(bench, found, internals.prefix_tokens(packs[0]), size, ceilings, network)
 
 
 def stages(network: Any, batch: Any) -> tuple[float, float, float]:
-    """Seconds of the vision tower alone, of reading (with the tower), and of the question."""
+    """Seconds of the vision tower, of the rest of the prefix, and of the question."""
     seeing, _ = device.timed(partial(internals.see, network, batch))
-    reading, prefix = device.timed(partial(internals.read, network, batch))
+    reading, prefix = device.timed(partial(internals.read, network, batch))  # sees again
+    reading -= seeing
     asking, memory = device.timed(partial(internals.compress, network, prefix, QUESTION))
     if not torch.from_numpy(memory.relevance).isfinite().all():
         raise ValueError("relevance is not finite")
@@ -111,7 +112,8 @@ def _stages_in_all(
     suffix, itemsize = internals.suffix_tokens(network, QUESTION), network.memory.element_size()
     costs = segment_costs(SIZES[bench.scale.size], prefix, suffix, batch=size, itemsize=itemsize)
     floors = [ceilings.floor(cost) / size for cost in costs]
-    total, each = reading + asking, [seeing, reading - seeing, asking]
+    each = [seeing, reading, asking]
+    total = sum(each)
     names = ("vision", "prefix", "suffix")
     kept = counts.keys_and_values(SIZES[bench.scale.size].text, prefix, itemsize)
     ratios = {
@@ -244,7 +246,7 @@ def _default_costs(bench: Bench, tempo: Tempo) -> tuple[Cost, Cost, Cost]:
     size = min(LoadOptions().micro_batch, bench.scale.segments)
     suffix, itemsize = internals.suffix_tokens(network, QUESTION), network.memory.element_size()
     sizes = SIZES[bench.scale.size]
-    return segment_costs(sizes, len(one.ids[0]), suffix, batch=size, itemsize=itemsize)
+    return segment_costs(sizes, internals.prefix_tokens(one), suffix, batch=size, itemsize=itemsize)
 
 
 def _batches(bench: Bench) -> float:

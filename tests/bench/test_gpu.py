@@ -141,21 +141,23 @@ def test_killed_in_the_middle_it_leaves_the_finished_parts(
     number: int, code: int, status: str, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
-        words(tmp_path, "--parts", "nvdec,speed", "--folder", str(tmp_path)),
+        words(tmp_path, "--parts", "nvdec,correctness", "--folder", str(tmp_path)),
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     file = tmp_path / "2026-01-02-gpu-small.json"
-    assert until(lambda: file.exists() and bool(written(tmp_path)["parts"].get("speed", {}).get("rows")))
+    assert until(
+        lambda: file.exists() and bool(written(tmp_path)["parts"].get("correctness", {}).get("rows"))
+    )
     process.send_signal(number)
     assert process.wait(30) == code
     assert until(lambda: not running(tmp_path), 10)
     parts = written(tmp_path)["parts"]
     assert parts["nvdec"]["status"] == "done"
     assert len(parts["nvdec"]["rows"]) == 9
-    assert parts["speed"]["status"] == status
-    assert parts["speed"]["rows"][0]["name"] == "device"
+    assert parts["correctness"]["status"] == status
+    assert parts["correctness"]["rows"][0]["name"] == "device"
 
 
 @LINUX

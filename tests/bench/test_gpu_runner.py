@@ -19,7 +19,7 @@ import subprocess, sys, time
 rows, mark, end = sys.argv[1:]
 file = open(rows, "a")
 print('{"name": "first"}\\n{"name": "second"}', file=file, flush=True)
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", mark], start_new_session=True)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(90)", mark], start_new_session=True)
 if end == "hang":
     import signal
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -44,7 +44,8 @@ def run(tmp_path: Path, end: str, limit: float) -> list[Any]:
     source = RUN.format(
         bench=str(ROOT / "bench"), rows=str(tmp_path / "rows"), part=PART, mark=mark, end=end, limit=limit
     )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
     assert until(lambda: not running(Path(mark)), 5)
     found: list[Any] = json.loads(done.stdout)
     return found
