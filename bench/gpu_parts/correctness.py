@@ -50,6 +50,7 @@ class Asked:
 def run(bench: Bench) -> None:
     """All rows of this part; the full-size checkpoint is written meanwhile."""
     bench.record.add("device", **device.facts(bench))
+    torch.set_num_threads(1)  # of the CPU that is compared with: tiny models' threads wait for each other
     with _checkpoint(bench) as checkpoint:
         golden(bench)
         nano(bench)

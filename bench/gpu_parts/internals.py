@@ -26,6 +26,8 @@ from tempo_cli.plan.segments import plan_segment
 from tempo_cli.runtime import networks
 from tempo_cli.types import FramePlan, MemoryTokens, Segment
 
+_FREE_BYTES = networks.device_free_bytes, networks.host_free_bytes  # what the product asks
+
 
 def compressor(tempo: Tempo) -> Compressor:
     """The compressor, loaded."""
@@ -148,10 +150,7 @@ def limit_memory(device: str, size: float | None, *, planned: bool) -> None:
     if device == "cuda":
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(1.0 if size is None else min(1.0, size / total))
-    known = networks.__dict__.setdefault(
-        "_bench_free", (networks.device_free_bytes, networks.host_free_bytes)
-    )
-    networks.device_free_bytes, networks.host_free_bytes = known
+    networks.device_free_bytes, networks.host_free_bytes = _FREE_BYTES
     if not planned:
         networks.device_free_bytes = lambda _: None
         networks.host_free_bytes = lambda: None
