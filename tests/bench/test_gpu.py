@@ -21,6 +21,9 @@ def test_every_part_runs_and_the_last_line_is_the_result_file(whole: Rehearsal) 
     assert {name: part["status"] for name, part in whole.parts.items()} == dict.fromkeys(PARTS, "done")
     assert list(whole.parts) == PARTS
     assert whole.code == 0
+    first, second = whole.parts["correctness"], whole.parts["speed"]
+    assert first["limit"] == 130
+    assert second["limit"] == pytest.approx(130 + (130 - first["seconds"]), abs=0.5)  # what was left
     kept = written(whole.folder)
     assert kept["small"] is True
     assert kept["accelerator"] is None
