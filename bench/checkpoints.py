@@ -3,7 +3,8 @@
 Matrices are small noise, gains are one, so that activations stay finite through all layers; the noise repeats
 every 16 million numbers, which changes neither speed nor memory. The tokenizer is the tests' tiny one: it
 splits text into more tokens than the released one, so prompts are longer than they would be. The base has the
-few rows that this tokenizer can name.
+few rows that this tokenizer can name. A hollow checkpoint has true headers and holes where the weights
+would be, for who makes the numbers on the device.
 """
 
 import json
@@ -91,8 +92,12 @@ SIZES = {
 }
 
 
-def write(folder: Path, sizes: Sizes) -> Path:
-    """Write `Tempo` and, beside it, its base (bfloat16) into `folder`, unless it is there; give Tempo's."""
+def write(folder: Path, sizes: Sizes, *, hollow: bool = False) -> Path:
+    """Write `Tempo` and, beside it, its base (bfloat16) into `folder`, unless it is there; give Tempo's.
+
+    Args:
+        hollow: leave holes in Tempo's files; its base's few rows are always written.
+    """
     tempo, base = folder / "Tempo", folder / "base"
     if (tempo / "complete").exists():
         return tempo
@@ -117,7 +122,7 @@ def write(folder: Path, sizes: Sizes) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         (home / "config.json").write_text(json.dumps(config))
         shutil.copy(TINY_MODEL / "tokenizer.json", home)
-    _write_shards(tempo, dict(_shapes(configs[tempo], configs[base])))
+    _write_shards(tempo, dict(_shapes(configs[tempo], configs[base])), hollow)
     rows = {"model.language_model.embed_tokens.weight": (480, sizes.text["hidden_size"])}
     _write_file(base / "model.safetensors", rows)
     (tempo / "complete").touch()
@@ -139,7 +144,12 @@ def _shapes(tempo: dict[str, Any], base: dict[str, Any]) -> Iterator[tuple[str, 
             yield name, tuple(state[own].shape)
 
 
-def _write_shards(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+def is_gain(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor's numbers are ones, as a norm's are before training."""
+    return len(shape) == 1 and name.endswith("weight")
+
+
+def _write_shards(folder: Path, shapes: dict[str, tuple[int, ...]], hollow: bool) -> None:
     shards: list[dict[str, tuple[int, ...]]] = [{}]
     size = 0
     for name, shape in shapes.items():
@@ -151,12 +161,12 @@ def _write_shards(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
     homes = {}
     for number, shard in enumerate(shards, 1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
-        _write_file(folder / file, shard)
+        _write_file(folder / file, shard, hollow)
         homes.update(dict.fromkeys(shard, file))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": homes}))
 
 
-def _write_file(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+def _write_file(path: Path, shapes: dict[str, tuple[int, ...]], hollow: bool = False) -> None:
     header, at = {}, 0
     for name, shape in shapes.items():
         end = at + 2 * prod(shape)
@@ -169,9 +179,12 @@ def _write_file(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
     one = torch.ones(1, dtype=torch.bfloat16).view(torch.uint8).numpy().tobytes()
     with path.open("wb") as file:
         file.write(len(words).to_bytes(8, "little") + words)
+        if hollow:
+            file.truncate(8 + len(words) + at)
+            return
         for name, shape in shapes.items():
             left = 2 * prod(shape)
-            if len(shape) == 1 and name.endswith("weight"):
+            if is_gain(name, shape):
                 file.write(one * shape[0])
                 continue
             while left:
