@@ -124,7 +124,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
-        with av.open(source, "r", options=READER_OPTIONS) as container:
+        # tags may be in any encoding
+        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__

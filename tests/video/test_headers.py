@@ -1,0 +1,44 @@
+"""Headers that are odd, wrong or hostile: the packets decide, and nothing in a header is an internal error."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempo_cli.video.probe import probe
+
+from .clips import ClipMaker, FullDecode, decode_plan, every_frame, run_ffmpeg
+
+# --- tags ---
+
+LATIN_1 = "title=Caf\udce9"  # b"Caf\xe9" as an argument: cut off in the middle of a character for UTF-8
+CYRILLIC = "title=\udccf\udcf0\udce8\udce2\udce5\udcf2"  # CP1251
+
+
+@pytest.mark.parametrize("tag", [LATIN_1, CYRILLIC], ids=["latin-1", "cp1251"])
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        *(("h264.mp4", suffix) for suffix in ("mp4", "mov", "mkv", "flv", "nut", "avi", "ts")),
+        ("vp9.webm", "webm"),
+        ("theora.ogv", "ogv"),
+        ("wmv2.wmv", "wmv"),
+    ],
+)
+def test_tags_may_be_in_any_encoding(
+    name: str, suffix: str, tag: str, clip: ClipMaker, tmp_path: Path
+) -> None:
+    path = tmp_path / f"tagged.{suffix}"
+    tags = ("-metadata", tag, "-metadata:s:v", tag, "-metadata:s:v", f"comment{tag[5:]}")
+    run_ffmpeg("-i", clip(name), "-c", "copy", *tags, path)
+    info = probe(path)
+    assert (info.width, info.height, info.rate) == (160, 90, 25)
+
+
+def test_a_tag_that_is_not_utf_8_changes_no_frame(clip: ClipMaker, truth: FullDecode, tmp_path: Path) -> None:
+    path = tmp_path / "tagged.mkv"
+    run_ffmpeg("-i", clip("h264.mkv"), "-c", "copy", "-metadata", LATIN_1, "-metadata:s:v", LATIN_1, path)
+    info = probe(path)
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mkv"))
+    assert warnings == []
