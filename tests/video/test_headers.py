@@ -1,10 +1,11 @@
-"""Headers that are odd, wrong or hostile: the packets decide, and nothing in a header is an internal error."""
+"""Headers that are odd, wrong or hostile: the packets decide, and nothing in them is an internal error."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tempo_cli.errors import VideoError
 from tempo_cli.video.probe import probe
 
 from .clips import ClipMaker, FullDecode, decode_plan, every_frame, run_ffmpeg
@@ -41,4 +42,48 @@ def test_a_tag_that_is_not_utf_8_changes_no_frame(clip: ClipMaker, truth: FullDe
     info = probe(path)
     frames, warnings = decode_plan(info, every_frame(info))
     np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mkv"))
+    assert warnings == []
+
+
+# --- codecs ---
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "tag", "unknown"),
+    [
+        ("h264.mp4", "mp4", b"avc1", b"zzzz"),
+        ("h264.mp4", "mov", b"avc1", b"BRAW"),
+        ("fragmented.mp4", "mp4", b"avc1", b"zzzz"),
+        ("h264.mkv", "mkv", b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/ZZZ"),
+        ("vp9.webm", "webm", b"V_VP9", b"V_XYZ"),
+        ("mpeg4.avi", "avi", b"FMP4", b"zzzz"),
+        ("wmv2.wmv", "wmv", b"WMV2", b"ZZZZ"),
+        ("vp9.ivf", "ivf", b"VP90", b"ZZZZ"),
+    ],
+)
+def test_a_codec_that_libav_does_not_know(
+    name: str, suffix: str, tag: bytes, unknown: bytes, clip: ClipMaker, tmp_path: Path
+) -> None:
+    whole = clip(name).read_bytes()
+    assert tag in whole
+    path = tmp_path / f"unknown.{suffix}"
+    path.write_bytes(whole.replace(tag, unknown))
+    with pytest.raises(VideoError) as caught:
+        probe(path)
+    assert caught.value.message == f"'{path}' has video in a codec that ffmpeg does not know"
+    assert caught.value.hint
+
+
+def test_a_stream_in_a_known_codec_is_taken_before_one_in_an_unknown(
+    clip: ClipMaker, truth: FullDecode, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.mp4"
+    run_ffmpeg("-i", clip("av1.mp4"), "-i", clip("h264.mp4"), "-map", "0", "-map", "1", "-c", "copy", both)
+    whole = both.read_bytes()
+    path = tmp_path / "first_unknown.mp4"
+    path.write_bytes(whole.replace(b"av01", b"zzzz"))
+    info = probe(path)
+    assert (info.stream, info.codec) == (1, "h264")
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4"))
     assert warnings == []

@@ -36,7 +36,7 @@ def probe(path: str | Path) -> VideoInfo:
     Raises:
         TypeError: `path` is neither a str nor a Path.
         UsageError: it is a URL.
-        VideoError: no such file, not a video, no video stream, or no frames in it.
+        VideoError: no such file, not a video, no video stream in a known codec, or no frames in it.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
@@ -140,15 +140,19 @@ def _name(path: Path) -> str:
 
 
 def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The stream that a player would show; a cover picture is none."""
+    """The stream that a player would show; a cover picture is none, nor one in an unknown codec."""
     moving = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    best = container.streams.best("video")
-    for stream in moving:
-        if best is not None and stream.index == best.index:
-            return stream
     if not moving:
         raise VideoError(f"{_name(path)} has no video stream", "tempo sees, it does not hear: give a video.")
-    return moving[0]
+    # libav has no context for a codec that it does not know
+    known = [stream for stream in moving if stream.codec_context is not None]
+    if not known:
+        raise VideoError(
+            f"{_name(path)} has video in a codec that ffmpeg does not know",
+            "Convert it to H.264 with the program or camera software that made it.",
+        )
+    best = container.streams.best("video")
+    return next((s for s in known if best is not None and s.index == best.index), known[0])
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
