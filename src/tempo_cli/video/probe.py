@@ -18,6 +18,7 @@ from ..errors import UsageError, VideoError
 from ..types import FloatArray, IntArray, VideoInfo
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
+from .shown import shown_frames
 
 _JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose timestamps may start anew in mid-stream
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
@@ -29,9 +30,9 @@ def probe(path: str | Path) -> VideoInfo:
     """Read the stream's facts and its packet index.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
-    Packets that an edit list hides, or that stand before the first key frame, are no frames. Where the file
-    ends before the duration that it announces, the announced frames stay in the count: what is missing
-    shows when it is decoded.
+    Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
+    frames. Where the file ends before the duration that it announces, the announced frames stay in the
+    count: what is missing shows when it is decoded.
 
     Raises:
         TypeError: `path` is neither a str nor a Path.
@@ -157,6 +158,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
+    name = codec.codec.canonical_name
     pts: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
@@ -166,19 +168,20 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
+            count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
             if packet.is_keyframe and packet.pts is not None:
                 if not started:
                     early = len(pts)
                     lost = early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata)
                     opening = packet.pts if lost else None
-                if not packet.is_discard and is_random_access(reader, codec.name, packet, codec.extradata):
+                if count and is_random_access(reader, codec.name, packet, codec.extradata):
                     keys.append(packet.pts)
             started = started or packet.is_keyframe
-            if packet.is_discard:
-                hidden += 1
-            else:
-                pts.append(packet.pts)
+            if count:
+                pts += [packet.pts] * count
                 last = packet.duration or last
+            else:
+                hidden += 1
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
     shown = [s for s in pts[early:] if opening is None or s is None or s >= opening]
     # AVI tells decoding times; with B-frames they are not the presentation times
