@@ -20,6 +20,9 @@ from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
 from .shown import shown_frames
 
+# codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
+_REORDERED = {"h264", "hevc", "vvc"}
+_GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose timestamps may start anew in mid-stream
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
@@ -159,33 +162,39 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
+    if name in _REORDERED:
+        container.flags &= ~_GENERATE_PTS
     pts: list[int | None] = []
+    dts: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
     opening: int | None = None
-    started = False
+    started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
-            if packet.is_keyframe and packet.pts is not None:
-                if not started:
-                    early = len(pts)
-                    lost = early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata)
-                    opening = packet.pts if lost else None
-                if count and is_random_access(reader, codec.name, packet, codec.extradata):
-                    keys.append(packet.pts)
-            started = started or packet.is_keyframe
+            if packet.is_keyframe and not started:
+                started, early = True, len(pts)
+                if early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata):
+                    opening = packet.pts
+            entry = packet.pts if packet.is_keyframe and count else None
+            if entry is not None and is_random_access(reader, codec.name, packet, codec.extradata):
+                keys.append(entry)
             if count:
                 pts += [packet.pts] * count
+                dts += [packet.dts] * count
+                undated = undated or (packet.pts is None and packet.dts is not None)
                 last = packet.duration or last
             else:
                 hidden += 1
+    # AVI tells decoding times; with B-frames they are not the presentation times
+    exact = not undated and (reader != "avi" or not codec.has_b_frames)
+    if undated:
+        pts, opening = dts, None
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
     shown = [s for s in pts[early:] if opening is None or s is None or s >= opening]
-    # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = reader != "avi" or not codec.has_b_frames
     if exact and any(one is not None for one in shown):
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
         shown = [one for one in shown if one is not None]
@@ -220,7 +229,7 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
         times = np.arange(count) / float(rate)
     step = float(index.last * tick) or 1 / float(rate)
     start = float(known[0] * tick) if known else 0.0
-    announced = _announced_seconds(stream, container, start)
+    announced = _announced_seconds(stream, container, start, index.hidden)
     end = float(times[-1]) + step
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
         return _Timeline(rate, times, pts, end)
@@ -229,15 +238,17 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
     return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
 
 
-def _announced_seconds(stream: av.VideoStream, container: str, start: float) -> float | None:
+def _announced_seconds(stream: av.VideoStream, container: str, start: float, hidden: int) -> float | None:
     """How long the stream should be, from its first frame on, where the file itself says so.
 
     Args:
+        hidden: packets in the header's count that are no frames.
         start: timestamp of the first frame, seconds.
     """
     if container == "avi":
         # libav shortens the duration of a file that was cut off; the header's count it leaves
-        return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
+        count = stream.frames - hidden
+        return float(count / stream.average_rate) if count > 0 and stream.average_rate else None
     if container in _JUMPY:
         return None  # the duration is a guess from the last timestamps
     if stream.duration is not None and stream.time_base is not None:
