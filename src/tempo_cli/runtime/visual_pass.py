@@ -138,7 +138,8 @@ class VisualPass:
             frames = source.segment.frames.nbytes if source.segment is not None else visual
             sizes = SegmentSizes(int(np.prod(prefix_shape(prefix))) * element, visual, frames)
             self._tiers = plan_tiers(self._segments.video.total, sizes, shelf.limits)
-            shelf.reserve(self._tiers, sizes.prefix, sizes.features)
+            new = [tier for index, tier in enumerate(self._tiers) if index not in shelf]
+            shelf.reserve(new, sizes.prefix, sizes.features)
         return self._tiers[source.index]
 
     def _reused(self) -> Reused:
