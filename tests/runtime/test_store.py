@@ -225,3 +225,23 @@ def test_a_limit_that_falls_a_little_costs_a_little():
         assert shelf.keep_prefix(index, prefix(0), 0, "host")
     found.set_limits(KeepLimits(0, 4 * ONE - 1))
     assert [index in shelf for index in range(4)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
+def test_a_copy_that_fails_leaves_nothing_reserved(error, monkeypatch):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tempo_cli.runtime.store.segment_prefix", fail)
+    found = store(0, 10 * ONE)
+    with pytest.raises(type(error)):
+        found.shelf().keep_prefix(0, prefix(0), 0, "host")
+    assert found.host_bytes == 0
+
+
+def test_an_upgrade_without_room_keeps_what_there_is():
+    found = store(0, VISUAL + 100)
+    shelf = found.shelf()
+    assert shelf.keep_features(0, features(0), 0)
+    assert not shelf.keep_prefix(0, prefix(0), 0, "host")
+    assert shelf.get(0).tier == "features"

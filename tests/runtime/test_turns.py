@@ -80,3 +80,19 @@ def test_a_thread_that_has_the_turn_can_t_wait_for_it():
         pass
     with turns.taken():
         pass
+
+
+def test_an_interrupt_while_waiting_or_taking_leaves_no_ticket(monkeypatch):
+    turns, interrupted = Turns(), []
+
+    def interrupt(ticket: object) -> bool:
+        interrupted.append(ticket)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(turns, "_is_next", interrupt)
+    with pytest.raises(KeyboardInterrupt), turns.taken():
+        pass
+    monkeypatch.undo()
+    assert (len(interrupted), waiting(turns), turns.mine) == (1, 0, False)
+    with turns.taken():
+        assert turns.mine

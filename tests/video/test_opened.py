@@ -11,6 +11,7 @@ from tempo_cli.scope import CancelScope
 from tempo_cli.types import Segment
 from tempo_cli.video import opened
 from tempo_cli.video.opened import Video, open_video
+from tempo_cli.video.prefetch import Prefetch
 from tempo_cli.video.probe import probe
 
 from ..conftest import GOLDEN
@@ -158,3 +159,56 @@ def test_decoded_seconds_grow_only_while_decoding():
         seconds = video.decode_seconds
         assert seconds > 0
         assert video.decode_seconds == seconds
+
+
+def test_an_interrupt_right_after_a_segment_was_taken_loses_nothing(whole, monkeypatch):
+    take = Prefetch.take
+
+    def interrupted(self, scope=None):
+        found = take(self, scope)
+        if found is not None and found.plan.index == 4:
+            monkeypatch.setattr(Prefetch, "take", take)
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(Prefetch, "take", interrupted)
+    with open_video(VIDEO, SAMPLING) as video:
+        segments = video.read(EVERY)
+        first = [next(segments).plan.index for _ in range(4)]
+        with pytest.raises(KeyboardInterrupt):
+            next(segments)
+        rest = read(video, range(4, 15))
+        assert first + list(rest) == list(EVERY)
+        assert same(rest[4], whole[4])
+        assert video.absent == set()
+
+
+def test_an_error_of_the_decoder_is_not_kept_for_the_next_reading(monkeypatch):
+    start, failing = opened.FrameDecoder._start, [VideoError("too many open files", "Close some.")]
+
+    def limited(self, *arguments):
+        if failing:
+            raise failing.pop()
+        return start(self, *arguments)
+
+    monkeypatch.setattr(opened.FrameDecoder, "_start", limited)
+    with open_video(VIDEO, SAMPLING) as video:
+        with pytest.raises(VideoError, match="too many open files"):
+            read(video)
+        assert list(read(video)) == list(EVERY)
+
+
+def test_a_forked_child_leaves_its_parents_decoder_alone():
+    code = (
+        "import os, time; from tempo_cli import SamplingOptions, open_video\n"
+        f"video = open_video({str(VIDEO)!r}, SamplingOptions(fps=25, window=4))\n"
+        "time.sleep(0.5)\n"
+        "if os.fork() == 0:\n"
+        "    try: next(video.read(range(video.total)))\n"
+        "    except Exception as error: print(error, flush=True)\n"
+        "    video.close(); os._exit(0)\n"
+        "os.wait()\n"
+        "print(len(list(video.read(range(video.total)))), video.total, video.warnings); video.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["a forked process can't read its parent's video", "63 63 []"]

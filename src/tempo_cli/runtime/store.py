@@ -9,6 +9,8 @@
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -105,6 +107,16 @@ class PrefixStore:
             assert isinstance(kept.value, (SegmentPrefix, SegmentFeatures))
             self._arena.give_back(kept.value.values)
 
+    @contextmanager
+    def _given_back_on_error(self, tier: Tier, memory: torch.Tensor) -> Iterator[None]:
+        """Return what was taken from the arena if filling it fails or is interrupted."""
+        try:
+            yield
+        except BaseException:
+            if tier != "device":
+                self._arena.give_back(memory)
+            raise
+
     def _put(self, key: tuple[int, int], kept: Kept) -> None:
         self._kept[key] = kept
         self._count(kept.tier, kept.size)
@@ -167,22 +179,24 @@ class Shelf:
     def keep_prefix(self, index: int, prefix: Prefix, row: int, tier: Tier) -> bool:
         """Keep keys and values on the device or on the host; False where there is no room."""
         shape, dtype = prefix_shape(prefix), prefix.layers[0][0].dtype
-        self.drop(index)
-        memory = self._store._take(tier, self._clip, shape, dtype)
+        memory = self._replace(index, tier, shape, dtype)
         if memory is None:
             return False
-        value = segment_prefix(prefix, row, memory)
+        with self._store._given_back_on_error(tier, memory):
+            value = segment_prefix(prefix, row, memory)
+        self.drop(index)
         self._store._put((self._clip, index), Kept(tier, value, rounded(memory.nbytes)))
         return True
 
     def keep_features(self, index: int, features: Features, row: int) -> bool:
         """Keep the vision tower's features on the host; False where there is no room."""
         found = segment_features(features, row)
-        self.drop(index)
-        memory = self._store._take("features", self._clip, tuple(found.values.shape), found.values.dtype)
+        memory = self._replace(index, "features", tuple(found.values.shape), found.values.dtype)
         if memory is None:
             return False
-        memory.copy_(found.values, non_blocking=True)
+        with self._store._given_back_on_error("features", memory):
+            memory.copy_(found.values, non_blocking=True)
+        self.drop(index)
         value = SegmentFeatures(memory, found.ids, found.visual, found.grid)
         self._store._put((self._clip, index), Kept("features", value, rounded(memory.nbytes)))
         return True
@@ -196,6 +210,15 @@ class Shelf:
                 return False
         store._put((self._clip, index), Kept("frames", segment, size))
         return True
+
+    def _replace(
+        self, index: int, tier: Tier, shape: tuple[int, ...], dtype: torch.dtype
+    ) -> torch.Tensor | None:
+        """Memory for a segment that may be kept already: in its own place, or beside a worse tier."""
+        kept = self._store._kept.get((self._clip, index))
+        if kept is not None and kept.tier == tier:
+            self.drop(index)
+        return self._store._take(tier, self._clip, shape, dtype)
 
     def drop(self, index: int) -> None:
         """Keep a segment no longer."""

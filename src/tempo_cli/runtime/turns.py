@@ -16,6 +16,7 @@ class Turns:
         self._changed = threading.Condition()
         self._waiting: deque[object] = deque()
         self._owner: int | None = None
+        self._ticket: object = None  # of the owner
 
     @property
     def mine(self) -> bool:
@@ -33,21 +34,24 @@ class Turns:
         if self.mine:
             raise UsageError("the model is busy in this thread", "Ask after the callback has returned.")
         scope, ticket = scope or CancelScope(), object()
-        with scope.on_cancel(self._wake), self._changed:
-            self._waiting.append(ticket)
+        with scope.on_cancel(self._wake):
             try:
-                self._changed.wait_for(lambda: scope.cancelled or self._is_next(ticket))
-                scope.check()
-                self._owner = threading.get_ident()
-            finally:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._owner = None
-                self._changed.notify_all()
+                with self._changed:
+                    self._waiting.append(ticket)
+                    self._changed.wait_for(lambda: scope.cancelled or self._is_next(ticket))
+                    scope.check()
+                    self._owner, self._ticket = threading.get_ident(), ticket
+                    self._waiting.remove(ticket)
+                yield
+            finally:  # whatever an interrupt left half done
+                with self._changed:
+                    if ticket in self._waiting:
+                        self._waiting.remove(ticket)
+                    if self._ticket is ticket:
+                        self._owner = self._ticket = None
+                    elif self._ticket is None:
+                        self._owner = None
+                    self._changed.notify_all()
 
     def _is_next(self, ticket: object) -> bool:
         return self._owner is None and self._waiting[0] is ticket

@@ -68,7 +68,7 @@ class VisualPass:
             VideoError, ModelError, OutOfMemoryError: see those.
         """
         while left := sorted(set(self._segments.indices).difference(self._indices)):
-            compressor = self._networks.compressor()
+            compressor = self._fallbacks.compressing(self._networks.compressor)
             sources = self._segments.sources(left, compressor, self._journal, self._scope)
             for batch in batches(sources, self._fallbacks.micro_batch):
                 self._scope.check()

@@ -54,7 +54,7 @@ class FrameDecoder:
         self._parts = list(_parts(wanted_ranges(held))) if len(held) else []
         self._patience = stall + int(np.diff(self._indices, prepend=0).max(initial=0)) / _SLOWEST
         self._binary = binary
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._killed = False
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
@@ -72,17 +72,17 @@ class FrameDecoder:
             VideoError: nothing could be decoded, or ffmpeg hung.
         """
         indices, at = self._indices, 0
-        missing: list[int] = []
         for index, pixels in self._decoded():
             while at < len(indices) and indices[at] <= index:
                 if indices[at] == index:
                     yield Frame(self._positions[at], pixels)
                 else:
-                    missing.append(self._positions[at])
+                    self._missing.add(self._positions[at])
                 at += 1
-        missing += self._positions[at:]
-        if missing and not self._killed:
-            self._missing.update(missing)
+        if self._killed:
+            return
+        self._missing.update(self._positions[at:])
+        if self._missing:
             self._report(sorted(self._missing))
 
     def kill(self) -> None:

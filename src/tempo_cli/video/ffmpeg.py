@@ -95,6 +95,7 @@ class FFmpegProcess:
         except OSError as error:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
+        self._owner = os.getpid()
         self._complaints: list[str] = []
         self._pts: queue.Queue[int | None] = queue.Queue()
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
@@ -129,7 +130,9 @@ class FFmpegProcess:
             return None
 
     def kill(self) -> None:
-        """End it at once, and what it started."""
+        """End it at once, and what it started. A forked process leaves its parent's alone."""
+        if os.getpid() != self._owner:
+            return
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -151,6 +154,8 @@ class FFmpegProcess:
 
     def close(self) -> None:
         """End and reap it, and let go of its pipes."""
+        if os.getpid() != self._owner:
+            return
         self.kill()
         self._process.wait()
         self._drain.join(timeout=5)

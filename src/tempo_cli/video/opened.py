@@ -1,5 +1,6 @@
 """An opened video: probed, planned, and decoding already. It knows no model and no torch."""
 
+import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
-from ..errors import UsageError, VideoError
+from ..errors import CancelledError, UsageError, VideoError
 from ..plan.sampling import frames_between, plan_frames
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
@@ -55,7 +56,8 @@ class Video:
         self.decode_seconds = 0.0
         self._binary = binary
         self._missing: set[int] = set()  # positions in the plan
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a clip may be collected in the thread that holds it
+        self._pid = os.getpid()
         self._closed = False
         self._stream: Prefetch[Segment] | None = None
         self._coming: list[int] = []  # segments that the running stream has still to give
@@ -81,18 +83,27 @@ class Video:
             VideoError: the file has changed, nothing could be decoded, or ffmpeg hung.
             CancelledError: `scope` was cancelled; the next call goes on from there.
         """
+        if os.getpid() != self._pid:
+            raise UsageError("a forked process can't read its parent's video", "Start processes by spawn.")
         if self._coming != list(indices):
             self._start(indices)
-        while self._stream is not None and (segment := self._stream.take(scope)) is not None:
-            passed = [index for index in self._coming if index < segment.plan.index]
+        while True:
+            coming, self._coming = self._coming, []  # an error or an interrupt means a new decoder next time
+            try:
+                segment = self._stream.take(scope) if self._stream is not None else None
+            except CancelledError:
+                self._coming = coming
+                raise
+            if segment is None:
+                break
+            passed = [index for index in coming if index < segment.plan.index]
             self.absent.update(passed)
-            self._coming = self._coming[len(passed) + 1 :]
+            self._coming = coming[len(passed) + 1 :]
             yield segment
         if scope is not None:
             scope.check()
         self._check_open()
-        self.absent.update(self._coming)
-        self._coming = []
+        self.absent.update(coming)
 
     def close(self) -> None:
         """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
