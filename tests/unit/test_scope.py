@@ -1,5 +1,7 @@
 """Cancel scopes."""
 
+import threading
+
 import pytest
 
 from tempo_cli.errors import CancelledError
@@ -54,3 +56,35 @@ def test_a_linked_scope_leaves_its_parents_alone():
         scope.cancel()
     assert not parent.cancelled
     assert parent._callbacks == []
+
+
+def test_every_callback_is_called_and_finds_the_scope_cancelled():
+    scope, found = CancelScope(), []
+    with (
+        scope.on_cancel(lambda: found.append(("one", scope.cancelled))),
+        scope.on_cancel(lambda: found.append(("two", scope.cancelled))),
+    ):
+        scope.cancel()
+    assert found == [("one", True), ("two", True)]
+
+
+def test_a_callback_is_forgotten_after_an_error_in_its_block():
+    scope, calls = CancelScope(), []
+    with pytest.raises(ZeroDivisionError), scope.on_cancel(lambda: calls.append("called")):
+        raise ZeroDivisionError
+    scope.cancel()
+    assert calls == []
+
+
+def test_a_signal_s_handler_may_cancel_while_its_thread_holds_the_lock():
+    scope = CancelScope()
+
+    def interrupted() -> None:
+        with scope._lock:
+            scope.cancel()
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert scope.cancelled
