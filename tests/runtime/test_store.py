@@ -1,5 +1,6 @@
 """Arena and store: exact bytes, who makes room for whom, and nothing left."""
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,16 +74,48 @@ def test_the_arena_never_reserves_more_than_its_limit():
     assert arena.take((300,), torch.uint8) is not None
 
 
-def test_memory_that_the_system_does_not_pin_ends_the_arena_s_growth(monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: out of memory"), MemoryError()])
+def test_memory_that_the_system_does_not_pin_ends_the_arena_s_growth(error, monkeypatch):
     arena = HostArena(pinned=True)
     arena.limit = 10**6
 
     def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError("CUDA error: out of memory")
+        raise error
 
     monkeypatch.setattr(torch, "empty", refuse)
     assert arena.take((100,), torch.uint8) is None
     assert arena.limit == 0
+
+
+@pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True)])
+def test_memory_is_pinned_where_a_cuda_device_copies_from_it(device, pinned, monkeypatch):
+    arena, asked, empty = PrefixStore(torch.device(device))._arena, [], torch.empty
+
+    def noted(size: int, *, dtype: torch.dtype, pin_memory: bool = False) -> torch.Tensor:
+        asked.append(pin_memory)
+        return empty(size, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", noted)
+    arena.limit = 256
+    assert arena.reserve(256)
+    assert asked == [pinned]
+
+
+def test_a_returned_block_is_held_by_nothing():
+    arena = HostArena(pinned=False)
+    arena.limit = 256
+    piece = arena.take((10,), torch.uint8)
+    block = weakref.ref(arena._blocks[0])
+    arena.give_back(piece)
+    assert block() is None
+
+
+@pytest.mark.parametrize(("size", "taken"), [(0, 256), (1, 256), (256, 256), (257, 512)])
+def test_a_piece_takes_whole_units(size, taken):
+    arena = HostArena(pinned=False)
+    arena.limit = 512
+    assert arena.take((size,), torch.uint8) is not None
+    assert (rounded(size), arena.reserved) == (taken, taken)
 
 
 @given(st.lists(st.tuples(st.integers(1, 2000), st.booleans(), st.integers(0, 100)), max_size=60))
@@ -245,3 +278,63 @@ def test_an_upgrade_without_room_keeps_what_there_is():
     assert shelf.keep_features(0, features(0), 0)
     assert not shelf.keep_prefix(0, prefix(0), 0, "host")
     assert shelf.get(0).tier == "features"
+
+
+def test_more_than_the_limit_is_reserved_up_to_it():
+    found = store(0, 3 * ONE)
+    found.shelf().reserve(["host"] * 4, ONE, VISUAL)
+    assert found.host_bytes == 3 * ONE
+
+
+def test_frames_and_prefixes_share_the_host_s_limit():
+    found = store(0, ONE + 95)
+    shelf = found.shelf()
+    assert shelf.keep_frames(0, segment(0))  # 96 bytes
+    assert not shelf.keep_prefix(1, prefix(0), 0, "host")
+    assert found.host_bytes <= ONE + 95
+
+
+def test_another_error_of_the_device_is_none_of_memory(monkeypatch):
+    shelf = store(10 * ONE).shelf()
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("tempo_cli.runtime.store.torch.empty", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        shelf.keep_prefix(0, prefix(0), 0, "device")
+
+
+def test_a_small_prefix_counts_as_a_whole_piece_on_the_device():
+    found = store(2 * 256)
+    shelf = found.shelf()
+    small = Prefix(((torch.zeros(1, 1, 1, 4), torch.zeros(1, 1, 1, 4)),), next_position=1)  # 32 bytes
+    assert [shelf.keep_prefix(index, small, 0, "device") for index in range(3)] == [True, True, False]
+    assert found.device_bytes == 512
+
+
+def test_keeping_again_takes_the_place_of_the_old():
+    found = store(0, 2 * VISUAL)
+    shelf = found.shelf()
+    for seed in (1, 2):
+        assert shelf.keep_features(0, features(seed), 1)
+        assert found.host_bytes == VISUAL
+    assert torch.equal(shelf.get(0).value.values[0], features(2).merged[5:])
+    shelf.close()
+    assert found.host_bytes == 0
+
+
+def test_closing_one_clip_leaves_the_others(monkeypatch):
+    trims = []
+    monkeypatch.setattr("tempo_cli.runtime.store.trim_heap", lambda: trims.append(1))
+    found = store(4 * ONE, 4 * ONE)
+    one, two, empty = found.shelf(), found.shelf(), found.shelf()
+    one.keep_prefix(0, prefix(0), 0, "device")
+    two.keep_prefix(0, prefix(0), 0, "host")
+    two.keep_prefix(1, prefix(0), 0, "host")
+    empty.close()
+    assert trims == []
+    one.close()
+    assert (0 in one, 0 in two, 1 in two) == (False, True, True)
+    assert (found.device_bytes, found.host_bytes) == (0, 2 * ONE)
+    assert trims == [1]
