@@ -38,6 +38,7 @@ def networks_on(device: str) -> Networks:
         ("cpu", 20 * GB, KeepOptions(), KeepLimits(0, 16 * GB)),  # a quarter of the host
         ("cpu", None, KeepOptions(), KeepLimits(0, 0)),
         ("cuda", 5 * GB, KeepOptions(), KeepLimits(5 * GB, 16 * GB)),
+        ("cuda", 5 * GB, KeepOptions(device_bytes=0), KeepLimits(0, 16 * GB)),
         ("cuda", None, KeepOptions("features"), KeepLimits(0, 16 * GB, "features")),
         ("cuda", 5 * GB, KeepOptions("host", 1, 2), KeepLimits(1, 2, "host")),
         ("cpu", 5 * GB, KeepOptions(device_bytes=GB, host_bytes=0), KeepLimits(GB, 0)),
