@@ -142,10 +142,10 @@ def test_the_source_runs_while_the_reader_works():
 
 
 def test_waiting_for_an_item_can_be_cancelled_and_taken_up_again():
-    released, scope = threading.Event(), CancelScope()
+    released, scope, in_time = threading.Event(), CancelScope(), []
 
     def source() -> Generator[int]:
-        released.wait(SECONDS)
+        in_time.append(released.wait(SECONDS))
         yield 1
 
     ahead = Prefetch(source(), 1, released.set)
@@ -156,6 +156,42 @@ def test_waiting_for_an_item_can_be_cancelled_and_taken_up_again():
         ahead.take(scope)  # a scope stays cancelled
     released.set()
     assert [ahead.take(), ahead.take()] == [1, None]
+    assert in_time == [True]
+    ahead.close()
+
+
+def test_a_cancelled_reader_gets_nothing_that_is_there_and_loses_nothing():
+    scope = CancelScope()
+    ahead = Prefetch(items(1, 2), 2, nothing)
+    ahead._thread.join(SECONDS)  # both wait
+    scope.cancel()
+    with pytest.raises(CancelledError):
+        ahead.take(scope)
+    assert [ahead.take(), ahead.take(), ahead.take()] == [1, 2, None]
+    ahead.close()
+
+
+def test_what_waits_is_dropped_by_closing():
+    ahead = Prefetch(items(1, 2), 2, nothing)
+    ahead._thread.join(SECONDS)
+    ahead.close()
+    assert ahead.take() is None
+
+
+def test_the_source_itself_may_close():
+    closed, made = [], threading.Event()
+
+    def source() -> Generator[int]:
+        made.wait(SECONDS)
+        ahead.close()
+        closed.append(True)
+        yield 1
+
+    ahead = Prefetch(source(), 1, nothing)
+    made.set()
+    ahead._thread.join(SECONDS)
+    assert closed == [True]
+    assert ahead.take() is None
     ahead.close()
 
 
