@@ -1,15 +1,23 @@
 """An opened video: decoding begins at once, and any segments can be read again."""
 
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
 from tempo_cli.errors import CancelledError, UsageError, VideoError
 from tempo_cli.scope import CancelScope
-from tempo_cli.types import Segment
+from tempo_cli.types import FramePlan, Segment
 from tempo_cli.video import opened
+from tempo_cli.video.decode import FrameDecoder
+from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.opened import Video, open_video
 from tempo_cli.video.prefetch import Prefetch
 from tempo_cli.video.probe import probe
@@ -19,6 +27,32 @@ from ..conftest import GOLDEN
 VIDEO = GOLDEN / "videos/fractal.mp4"
 SAMPLING = SamplingOptions(fps=6, window=4)  # 60 frames, 15 segments
 EVERY = range(15)
+SECONDS = 10.0  # that a test may hang before it fails
+
+
+def prefetch_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert prefetch_threads() == []
+
+
+def planned() -> FramePlan:
+    with open_video(VIDEO, SAMPLING) as video:
+        return video.plan
+
+
+def lose(monkeypatch: pytest.MonkeyPatch, positions) -> None:
+    """No decoder gives the frames at `positions` of the plan."""
+    lost = planned().indices[list(positions)].tolist()
+    decoded = FrameDecoder._decoded
+    monkeypatch.setattr(
+        FrameDecoder, "_decoded", lambda self: (one for one in decoded(self) if one[0] not in lost)
+    )
+    monkeypatch.setattr(opened, "_AHEAD", 1)  # so that the first decoder does not come to its end
 
 
 def read(video: Video, indices=EVERY) -> dict[int, Segment]:
@@ -121,8 +155,6 @@ def test_segments_that_can_not_be_decoded_are_absent(tmp_path):
     with pytest.raises(VideoError):
         open_video(path, SAMPLING)
     moved = tmp_path / "cut.mkv"
-    from tempo_cli.video.ffmpeg import find_ffmpeg
-
     subprocess.run([find_ffmpeg(), "-v", "error", "-i", VIDEO, "-c", "copy", moved], check=True)
     moved.write_bytes(moved.read_bytes()[: moved.stat().st_size * 2 // 3])
     with open_video(moved, SAMPLING) as video:
@@ -212,3 +244,166 @@ def test_a_forked_child_leaves_its_parents_decoder_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["a forked process can't read its parent's video", "63 63 []"]
+
+
+def test_segments_in_the_middle_that_can_not_be_decoded_are_left_out(whole, monkeypatch):
+    lose(monkeypatch, [*range(12, 20), 21])  # segments 3 and 4, and a frame of 5
+    with open_video(VIDEO, SAMPLING) as video:
+        found = read(video)
+        assert list(found) == [0, 1, 2, *range(5, 15)]
+        assert found[5].plan.positions == (20, 22, 23)
+        assert (found[5].frames[[0, 1, 2]] == whole[5].frames[[0, 2, 3]]).all()
+        assert video.absent == {3, 4}
+        times = [video.info.times[video.plan.indices[place]] for place in (12, 21)]
+        damaged = f"the video is damaged ({times[0]:.1f} s to {times[1]:.1f} s)"
+        assert video.warnings == [f"{damaged}: 9 of 60 sampled frames are left out"]
+        assert list(read(video, [2, 3, 5])) == [2, 5]
+        assert (video.absent, len(video.warnings)) == ({3, 4}, 1)
+
+
+def test_one_segment_that_can_not_be_decoded_is_no_video_without_frames(whole, monkeypatch):
+    lose(monkeypatch, range(12, 16))
+    with open_video(VIDEO, SAMPLING) as video:
+        assert read(video, [3]) == {}
+        assert video.absent == {3}
+        assert all(same(one, whole[index]) for index, one in read(video, [2, 4]).items())
+
+
+def test_a_video_without_any_frame_is_an_error_also_where_it_was_read_in_parts(monkeypatch):
+    lose(monkeypatch, range(60))
+    with open_video(VIDEO, SAMPLING) as video:
+        assert read(video, [0]) == {}
+        assert read(video, [1]) == {}
+        with pytest.raises(VideoError, match=r"no frame of '.*' could be decoded"):
+            read(video, range(2, 15))
+
+
+def test_what_earlier_decoders_missed_is_told_with_what_this_one_misses(monkeypatch):
+    lose(monkeypatch, [8, 40])
+    info, plan, missing, told = probe(VIDEO), planned(), set(), []
+    for positions, left in (([40, 41], 41), ([7, 8], 7)):
+        with FrameDecoder(
+            info, plan, find_ffmpeg(), told.append, positions=positions, missing=missing
+        ) as one:
+            assert [frame.position for frame in one.frames()] == [left]
+    assert missing == {8, 40}
+    early, late = (f"{info.times[plan.indices[place]]:.1f} s" for place in (8, 40))
+    assert told == [
+        f"the video is damaged ({late} to {late}): 1 of 60 sampled frames are left out",
+        f"the video is damaged ({early} to {late}): 2 of 60 sampled frames are left out",
+    ]
+
+
+def test_frames_behind_the_end_of_a_cut_off_file_are_missing(started):
+    info, plan, told = probe(VIDEO), planned(), []
+    cut = replace(info, pts=info.pts[:100])  # 250 frames are announced
+    before = len(started)
+    with FrameDecoder(cut, plan, find_ffmpeg(), told.append, positions=[58, 59]) as one:
+        assert list(one.frames()) == []
+    assert len(started) == before
+    assert len(told) == 1
+    assert "2 of 60 sampled frames are left out" in told[0]
+    with pytest.raises(VideoError) as caught:
+        open_video(cut, SamplingOptions(start=5))
+    assert caught.value.message == f"'{VIDEO}' ends before the part that was asked for"
+
+
+def test_a_decoder_waits_longer_where_many_frames_lie_between_two():
+    info, plan = probe(VIDEO), planned()
+
+    def patience(*positions: int) -> float:
+        return FrameDecoder(info, plan, "ffmpeg", pytest.fail, stall=1.0, positions=positions)._patience
+
+    first, second = int(plan.indices[10]), int(plan.indices[40])
+    assert patience(10) == 1 + first / 2
+    assert patience(10, 40) == 1 + (second - first) / 2
+    assert patience() == 1
+
+
+def test_no_segment_at_all_can_be_read():
+    with open_video(VIDEO, SAMPLING) as video:
+        assert read(video, []) == {}
+        assert list(read(video, [1])) == [1]
+        assert video.absent == set()
+
+
+def test_only_one_thread_decodes_and_none_after_closing():
+    with open_video(VIDEO, SamplingOptions(fps=6, window=1)) as video:  # more segments than may wait
+        for index in (0, 20):
+            segments = video.read([index, *range(30, 60)])
+            next(segments)
+            assert len(prefetch_threads()) == 1
+    assert prefetch_threads() == []
+
+
+def test_closing_while_a_decoder_is_made_starts_none(monkeypatch, started):
+    with open_video(VIDEO, SAMPLING) as video:
+        read(video)
+        before, decoder = len(started), opened.FrameDecoder
+
+        def closing(*arguments, **options):
+            video.close()
+            return decoder(*arguments, **options)
+
+        monkeypatch.setattr(opened, "FrameDecoder", closing)
+        with pytest.raises(UsageError, match="is closed"):
+            read(video, [2])
+        assert prefetch_threads() == []
+        assert len(started) == before
+
+
+def test_closing_interrupts_a_decoder_that_waits(monkeypatch):
+    waits, killed, in_time = threading.Event(), threading.Event(), []
+
+    class Waiting(FrameDecoder):
+        def frames(self):
+            waits.set()
+            in_time.append(killed.wait(SECONDS))
+            yield from ()
+
+        def kill(self):
+            killed.set()
+
+    monkeypatch.setattr(opened, "FrameDecoder", Waiting)
+    with open_video(VIDEO, SAMPLING):
+        assert waits.wait(SECONDS)
+    assert in_time == [True]
+
+
+def test_decoded_seconds_are_those_of_all_decoders(monkeypatch):
+    monkeypatch.setattr(opened, "time", SimpleNamespace(perf_counter=count().__next__))  # 1 s for each look
+    with open_video(VIDEO, SAMPLING) as video:
+        read(video)
+        assert video.decode_seconds == 16  # 15 segments, and the end
+        read(video, [2, 9])
+        assert video.decode_seconds == 19
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"), [(None, 9.96, (0.0, 9.96)), (9.96, None, (9.96, 10.0)), (3, 4, (3.0, 4.0))]
+)
+def test_the_part_that_is_looked_at_is_known(start, end, shown):
+    with open_video(VIDEO, SamplingOptions(start=start, end=end)) as video:
+        times = video.info.times[video.plan.indices]
+        assert (video.plan.origin, video.end) == pytest.approx(shown)
+        assert shown[0] <= times[0] <= times[-1] < shown[1]
+
+
+def test_a_rotated_video_has_its_size_as_shown(clip):
+    with open_video(clip("rotated_90.mp4")) as video:
+        assert (video.info.width, video.info.height) == (160, 90)
+        list(video.read(range(video.total)))
+        assert (video.info.width, video.info.height) == (90, 160)
+
+
+@pytest.mark.parametrize("what", ["size", "time"])
+def test_a_file_with_another_size_or_another_time_has_changed(what, tmp_path):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(VIDEO.read_bytes())
+    with open_video(path, SAMPLING) as video:
+        read(video)
+        if what == "size":
+            path.write_bytes(VIDEO.read_bytes() + b"\0")
+        os.utime(path, (video.info.mtime, video.info.mtime + (what == "time")))
+        with pytest.raises(VideoError, match="has changed since it was opened"):
+            read(video, [0])
