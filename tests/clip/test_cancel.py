@@ -154,3 +154,23 @@ def test_what_is_kept_before_an_interruption_is_not_reserved_again(tempo):
         reserved = store.host_bytes
         clip.ask(FIRST, generation=LENGTH)
         assert store.host_bytes == reserved
+
+
+def test_a_clip_that_is_closed_elsewhere_releases_after_the_running_question(tempo):
+    closing, early = [], []
+    clip, turns = tempo.open(VIDEO, sampling=SAMPLING), tempo.turns
+
+    def block(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8) and not closing:
+            closing.append(threading.Thread(target=clip.close, daemon=True))
+            closing[0].start()
+            end = time.monotonic() + 10
+            while not turns._waiting and time.monotonic() < end:
+                time.sleep(0.001)
+            early.append((len(turns._waiting), tempo.networks.store.host_bytes > 0, clip.video.is_open))
+
+    with pytest.raises(CancelledError):
+        clip.ask(FIRST, generation=LENGTH, on_event=block)
+    closing[0].join(SECONDS)
+    assert early == [(1, True, False)]  # the video ends at once, the memory when nothing reads it
+    assert tempo.networks.store.host_bytes == 0

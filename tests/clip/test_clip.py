@@ -4,17 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from tempo_cli import KeepOptions, SamplingOptions, Tempo, TempoError
-from tempo_cli.errors import UsageError, VideoError
+from tempo_cli import BudgetOptions, KeepOptions, SamplingOptions, Tempo, TempoError
+from tempo_cli.errors import CancelledError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
+from tempo_cli.runtime.fallbacks import IN_TURN
 from tempo_cli.schema import Reused
 from tempo_cli.scope import CancelScope
+from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.opened import open_video
 
 from .conftest import CPU, LENGTH, MODEL, PLENTY, QUESTIONS, SAMPLING, VIDEO, same, tempo_with
 
 FIRST, SECOND, THIRD = QUESTIONS
+ONE_SEGMENT = replace(SAMPLING, max_frames=4)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, *methods: str) -> dict[str, int]:
@@ -81,6 +84,7 @@ def test_tiers_mix_where_the_limits_are_short(fresh, monkeypatch):
     with tempo.open(VIDEO, sampling=SAMPLING) as clip:
         clip.ask(FIRST, generation=LENGTH)
     one = sizes["one"]
+    assert one.frames == 4 * 256 * 512 * 3
     # four prefixes on the device; on the host three prefixes, and features of the other eight
     tempo = tempo_with(
         device_bytes=4 * one.prefix + 5000, host_bytes=3 * one.prefix + 8 * one.features + 9000
@@ -295,7 +299,7 @@ def test_what_a_forgotten_clip_kept_goes_with_the_next_question():
     clip.ask(FIRST, generation=LENGTH)
     kept = store.host_bytes
     del clip
-    with tempo.open(VIDEO, sampling=replace(SAMPLING, max_frames=4)) as clip:  # one segment
+    with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:  # one segment
         clip.ask(FIRST, generation=LENGTH)
         assert 0 < store.host_bytes < kept / 10
 
@@ -334,3 +338,216 @@ def test_reprs_are_readable():
     with tempo.open(VIDEO, sampling=SAMPLING) as clip:
         assert repr(clip) == f"Clip('{VIDEO}', 10.0 s, 15 segments)"
     assert repr(tempo) == f"Tempo('{MODEL}' on cpu, float32)"
+
+
+def lose(monkeypatch: pytest.MonkeyPatch, positions: range) -> None:
+    """No decoder gives the frames at `positions` of the plan."""
+    with open_video(VIDEO, SAMPLING) as video:
+        lost = video.plan.indices[list(positions)].tolist()
+    decoded = FrameDecoder._decoded
+    monkeypatch.setattr(
+        FrameDecoder, "_decoded", lambda self: (one for one in decoded(self) if one[0] not in lost)
+    )
+
+
+def test_segments_in_the_middle_that_can_not_be_decoded_are_left_out(fresh, no_decoding, monkeypatch):
+    lose(monkeypatch, range(12, 20))  # segments 3 and 4
+    with tempo_with(host_bytes=PLENTY).open(VIDEO, sampling=SAMPLING) as clip:
+        no_decoding()  # but by the decoder that is running
+        first, second = clip.ask(FIRST, generation=LENGTH), clip.ask(SECOND, generation=LENGTH)
+    whole = [part.relevance for part in fresh[FIRST].segments if part.index not in (3, 4)]
+    for run in (first, second):
+        assert [part.index for part in run.segments] == [0, 1, 2, *range(5, 15)]
+        assert run.sampling.frames == 52
+    assert [part.relevance for part in first.segments] == pytest.approx(whole, abs=1e-5)
+    assert second.reused == Reused(prefix="host")
+
+
+def test_a_segment_that_lost_its_place_in_the_middle_of_a_pass_is_read_again_in_its_place(fresh):
+    with tempo_with(host_bytes=PLENTY).open(VIDEO, sampling=SAMPLING) as clip:
+        clip.ask(FIRST, generation=LENGTH)
+
+        def drop(event):
+            if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 4):
+                clip._segments.shelf.drop(9)
+
+        second = clip.ask(SECOND, generation=LENGTH, on_event=drop)
+        same(second, fresh[SECOND])
+        assert second.reused == Reused()
+        assert clip.ask(THIRD, generation=LENGTH).reused == Reused(prefix="host")
+
+
+def cancelling_at_the_first_segment() -> dict[str, object]:
+    """Arguments that cancel a question as soon as one segment is decoded."""
+    scope = CancelScope()
+
+    def stop(event):
+        if isinstance(event, Progress) and event.stage == "decode":
+            scope.cancel()
+
+    return {"cancel": scope, "on_event": stop}
+
+
+def test_a_segment_that_was_decoded_for_a_cancelled_question_is_not_decoded_again(no_decoding):
+    with tempo_with(tier="none").open(VIDEO, sampling=ONE_SEGMENT) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, **cancelling_at_the_first_segment())
+        no_decoding()
+        assert clip.ask(FIRST, generation=LENGTH).reused == Reused(frames="memory")
+
+
+def test_closing_lets_go_of_what_was_decoded_for_a_cancelled_question():
+    with tempo_with().open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, **cancelling_at_the_first_segment())
+        assert clip._segments._waiting != {}
+    assert clip._segments._waiting == {}
+
+
+def test_events_of_a_first_question_count_every_segment():
+    events, tempo = [], tempo_with(host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        clip.ask(FIRST, generation=LENGTH, on_event=events.append)
+        assert len(tempo.networks.store._arena._blocks) == 1  # reserved at once
+    stages = [event for event in events if isinstance(event, Progress)]
+    assert [event for event in stages if event.stage == "decode"] == [
+        Progress("decode", done, 15) for done in range(1, 16)
+    ]
+    assert [event.done for event in stages if event.stage == "compress"] == [4, 8, 12, 15]
+    assert [event for event in stages if event.stage == "load"] == []
+
+
+def test_loading_for_a_question_is_told_to_its_listener():
+    events, tempo = [], tempo_with()
+    tempo.networks.offload()
+    with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
+        clip.ask(FIRST, generation=LENGTH, on_event=events.append)
+    loads = [event.done for event in events if isinstance(event, Progress) and event.stage == "load"]
+    assert loads == [0, 1]  # the decoder, once the compressor is gone
+
+
+def test_seconds_belong_to_their_stage():
+    tempo = tempo_with(host_bytes=PLENTY)
+    tempo.networks.seconds = 1000.0
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        seen = clip.inspect(FIRST).timing
+        assert seen.compress > 0
+        assert seen.answer == 0
+        runs = [run.timing for run in clip.ask_many([FIRST, SECOND], generation=LENGTH)]
+    assert all(timing.answer > 0 for timing in runs)
+    assert all(1000 <= timing.load < timing.total for timing in [seen, *runs])
+
+
+def test_questions_asked_together_share_their_seconds_and_number_their_pieces():
+    events = []
+    with tempo_with(tier="none").open(VIDEO, sampling=SAMPLING) as clip:
+        first, second = clip.ask_many([FIRST, SECOND], generation=LENGTH, on_event=events.append)
+        assert first.timing.decode == second.timing.decode == clip.video.decode_seconds > 0
+    pieces = {0: "", 1: ""}
+    for event in events:
+        if isinstance(event, AnswerText):
+            pieces[event.question] += event.text
+    assert pieces == {0: first.answer.text, 1: second.answer.text}
+
+
+def test_a_segment_ends_where_the_next_begins():
+    with tempo_with().open(VIDEO, sampling=replace(SAMPLING, max_frames=9)) as clip:
+        parts = clip.inspect(FIRST).segments
+    assert [part.frames for part in parts] == [4, 4, 1]
+    assert [part.end for part in parts] == [*[part.start for part in parts[1:]], 10.0]
+
+
+def test_warnings_of_the_pass_come_before_the_question_s_own():
+    tempo = tempo_with()
+    tempo.networks.offload()
+    with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
+        run = clip.ask(FIRST, budget=BudgetOptions(context=120), generation=LENGTH)
+    first, second, *_ = run.warnings
+    assert first == IN_TURN
+    assert second.startswith("budget lowered from 8,192 to ")
+
+
+def test_cancelling_is_noticed_between_kept_segments():
+    events, scope = [], CancelScope()
+
+    def stop(event):
+        if isinstance(event, Progress):
+            events.append((event.stage, event.done))
+            scope.cancel()
+
+    with tempo_with(host_bytes=PLENTY).open(VIDEO, sampling=SAMPLING) as clip:
+        clip.ask(FIRST, generation=LENGTH)
+        with pytest.raises(CancelledError):
+            clip.ask(SECOND, cancel=scope, on_event=stop)
+    assert events == [("compress", 4)]
+
+
+def test_between_two_answers_others_have_their_turn_and_cancelling_is_noticed(fresh):
+    scope = CancelScope()
+    with tempo_with(host_bytes=PLENTY).open(VIDEO, sampling=SAMPLING) as clip:
+        runs = clip.ask_many([FIRST, SECOND, THIRD], generation=LENGTH, cancel=scope)
+        same(next(runs), fresh[FIRST])
+        same(clip.ask(THIRD, generation=LENGTH), fresh[THIRD])
+        same(next(runs), fresh[SECOND])
+        scope.cancel()
+        with pytest.raises(CancelledError):
+            next(runs)
+
+
+def test_a_large_model_on_a_cpu_is_told_before_the_first_question_only(monkeypatch):
+    monkeypatch.setattr("tempo_cli.clip._SLOW_PARAMETERS", 1)
+    tempo = tempo_with(host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
+        (warning,) = clip.inspect(FIRST).warnings
+        assert "billion weights on a CPU" in warning
+        assert clip.inspect(SECOND).warnings == ()
+    tempo.info = replace(tempo.info, device="cuda:0")
+    with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
+        assert clip.inspect(FIRST).warnings == ()
+
+
+def test_lower_limits_hold_from_the_next_question_on(fresh):
+    tempo = tempo_with(host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        clip.ask(FIRST, generation=LENGTH)
+        tempo.keep = KeepOptions(device_bytes=0, host_bytes=0)
+        second = clip.ask(SECOND, generation=LENGTH)
+        assert tempo.networks.store.host_bytes == 0
+    same(second, fresh[SECOND])
+    assert second.reused == Reused()
+
+
+def test_without_a_decoder_asking_is_refused_at_once():
+    with Tempo.load(MODEL, options=CPU, decoder=False) as tempo, tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(UsageError, match="loaded without its decoder"):
+            clip.ask_many([FIRST])
+        with pytest.raises(UsageError, match="loaded without its decoder"):
+            next(tempo.ask_many("missing.mp4", [FIRST]))
+
+
+@pytest.mark.parametrize("method", ["ask", "inspect"])
+def test_a_blank_question_is_refused_before_the_video_is_opened(method):
+    with pytest.raises(UsageError, match="question"):
+        getattr(tempo_with(), method)("missing.mp4", " ")
+
+
+def test_a_video_s_own_sampling_may_be_given_again():
+    tempo = tempo_with()
+    with tempo.open(open_video(VIDEO, SAMPLING, tempo.shape), sampling=SAMPLING) as clip:
+        assert clip.video.total == 15
+
+
+def test_closing_the_model_in_a_callback_ends_the_question():
+    tempo, closed = tempo_with(host_bytes=PLENTY), []
+
+    def close(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 4):
+            tempo.close()
+            closed.append(tempo.closing.cancelled)
+
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, on_event=close)
+        assert closed == [True]
+    tempo.close()
+    assert tempo.networks._compressor is None
