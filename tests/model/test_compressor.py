@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_cli.model.compressor import Compressor, Prefix, SegmentInput, batches, mrope_positions
+from tempo_cli.model.compressor import (
+    Compressor,
+    Prefix,
+    SegmentFeatures,
+    SegmentInput,
+    SegmentPrefix,
+    batches,
+    mrope_positions,
+)
 from tempo_cli.model.pixels import patchify
 from tempo_cli.plan import prompts
 from tempo_cli.plan.segments import plan_segment
@@ -195,3 +203,18 @@ def test_prompts_of_one_length_with_frames_at_other_places_are_batched_apart(tin
         1,
         1,
     ]
+
+
+def test_kept_prefixes_share_a_batch_where_length_and_position_are_equal():
+    one = SegmentPrefix(torch.zeros(2, 2, 1, 8, 4), next_position=8)
+    assert one.layout == SegmentPrefix(torch.ones(2, 2, 1, 8, 4), next_position=8).layout
+    assert one.layout != SegmentPrefix(torch.zeros(2, 2, 1, 8, 4), next_position=7).layout
+    assert one.layout != SegmentPrefix(torch.zeros(2, 2, 1, 9, 4), next_position=8).layout
+
+
+def test_kept_features_share_a_batch_where_grid_and_places_are_equal():
+    values, visual = torch.zeros(3, 2, 4), np.array([False, True, True, False])
+    one = SegmentFeatures(values, np.arange(4), visual, (1, 2, 4))
+    assert one.layout == SegmentFeatures(values + 1, np.arange(4) + 1, visual.copy(), (1, 2, 4)).layout
+    assert one.layout != SegmentFeatures(values, np.arange(4), visual, (1, 4, 2)).layout
+    assert one.layout != SegmentFeatures(values, np.arange(4), np.roll(visual, 1), (1, 2, 4)).layout

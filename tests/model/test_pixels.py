@@ -93,6 +93,8 @@ def noise(*shape: int) -> np.ndarray:
 def test_a_frame_of_the_right_size_is_not_touched():
     frame = noise(256, 512, 3)
     assert (resize(frame) == frame).all()
+    frames = frame[None]
+    assert fit(frames, FrameShape()) is frames
 
 
 @pytest.mark.parametrize("size", [(144, 176), (90, 160), (720, 1280), (16, 16)])
@@ -110,6 +112,7 @@ def test_a_hard_edge_stays_within_eight_bits():
     resized = resize(frame).astype(int)
     assert resized[:, :200].max() == 0
     assert resized[:, 248:].min() == 255
+    assert (np.diff(resized, axis=1) >= 0).all()
 
 
 def slow_patches(frames: np.ndarray, patch: int, merge: int, temporal: int) -> np.ndarray:
