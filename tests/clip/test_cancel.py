@@ -156,13 +156,15 @@ def test_what_is_kept_before_an_interruption_is_not_reserved_again(tempo):
         assert store.host_bytes == reserved
 
 
-def test_a_clip_that_is_closed_elsewhere_releases_after_the_running_question(tempo):
-    closing, early = [], []
+@pytest.mark.parametrize("what", ["clip", "model"])
+def test_what_is_closed_elsewhere_releases_after_the_running_question(what):
+    closing, early, tempo = [], [], tempo_with(host_bytes=PLENTY)
     clip, turns = tempo.open(VIDEO, sampling=SAMPLING), tempo.turns
+    close = clip.close if what == "clip" else tempo.close
 
     def block(event):
         if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8) and not closing:
-            closing.append(threading.Thread(target=clip.close, daemon=True))
+            closing.append(threading.Thread(target=close, daemon=True))
             closing[0].start()
             end = time.monotonic() + 10
             while not turns._waiting and time.monotonic() < end:
@@ -172,5 +174,8 @@ def test_a_clip_that_is_closed_elsewhere_releases_after_the_running_question(tem
     with pytest.raises(CancelledError):
         clip.ask(FIRST, generation=LENGTH, on_event=block)
     closing[0].join(SECONDS)
-    assert early == [(1, True, False)]  # the video ends at once, the memory when nothing reads it
+    assert early == [
+        (1, True, what == "model")
+    ]  # the clip's video ends at once, memory when nothing reads it
     assert tempo.networks.store.host_bytes == 0
+    clip.close()

@@ -1,11 +1,13 @@
 """A second question on an opened clip: the same as on a fresh one, from what was kept."""
 
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from tempo_cli import BudgetOptions, KeepOptions, SamplingOptions, Tempo, TempoError
-from tempo_cli.errors import CancelledError, UsageError, VideoError
+from tempo_cli.errors import CancelledError, SetupError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.runtime.fallbacks import IN_TURN
@@ -551,3 +553,31 @@ def test_closing_the_model_in_a_callback_ends_the_question():
         assert closed == [True]
     tempo.close()
     assert tempo.networks._compressor is None
+
+
+def test_seconds_of_opening_a_checkpoint_count_as_loading(monkeypatch):
+    clock = SimpleNamespace(perf_counter=count(step=1000).__next__)
+    monkeypatch.setattr("tempo_cli.tempo.time", clock)
+    assert 1000 <= tempo_with().networks.seconds < 2000
+
+
+def test_a_given_ffmpeg_is_the_one_that_decodes(tmp_path):
+    with pytest.raises(SetupError):
+        tempo_with().ask(VIDEO, FIRST, ffmpeg=str(tmp_path / "ffmpeg"))
+
+
+def test_the_work_of_several_questions_counts_each():
+    work = tempo_with().work((272, 640), 60, SAMPLING, BudgetOptions(), [10, 30, 20])
+    assert (work.questions, work.segments) == (3, 15)
+    alone = tempo_with().work((272, 640), 60, SAMPLING, BudgetOptions(), [30])
+    assert replace(work, questions=1) == alone  # the longest text counts
+
+
+def test_a_question_that_fails_closes_its_video():
+    scope, tempo = CancelScope(), tempo_with()
+    scope.cancel()
+    video = open_video(VIDEO, SAMPLING, tempo.shape)
+    with pytest.raises(CancelledError) as caught:
+        tempo.ask(video, FIRST, cancel=scope)
+    assert caught.value.code == "interrupted"  # as long as its frames are held
+    assert not video.is_open
