@@ -1,6 +1,7 @@
 """`tempo ask` as a program sees it: stdout, stderr, exit code."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import numpy as np
 import pytest
 
 from tempo_cli import __version__
+from tempo_cli.cli import ask
+from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
+from tempo_cli.errors import ModelError
+from tempo_cli.video import opened
+from tempo_cli.video.ffmpeg import find_ffmpeg
+from tempo_cli.video.probe import probe
 
 from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
@@ -202,3 +209,32 @@ def test_questions_asked_together_share_the_seed_that_was_drawn(tempo: Tempo) ->
 def test_verbose_names_model_video_and_budget(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--verbose")
     assert f"{MODEL} on cpu in float32 · h264 640x272, 25 frames/s, 10 s · 20 frames at 2/s" in done.err
+
+
+def test_a_model_that_fails_to_load_leaves_no_decoder(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ModelError("the model is broken", "Download it again.")
+
+    monkeypatch.setattr("tempo_cli.tempo.Tempo.load", broken)
+    done = tempo("ask", FRACTAL, "what", *SHORT, "--fps", 25, "--window", 1)  # more than may wait
+    assert "the model is broken" in done.err
+    assert [thread for thread in threading.enumerate() if thread.name == "prefetch"] == []
+
+
+def test_the_ffmpeg_that_was_named_decodes(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary, used = find_ffmpeg(), []
+    video = opened.Video
+    monkeypatch.setattr(opened, "Video", lambda *all: used.append(all[-1]) or video(*all))
+    monkeypatch.setattr("tempo_cli.video.ffmpeg.find_ffmpeg", lambda name: name or "another")
+    monkeypatch.setattr(opened, "find_ffmpeg", lambda name: name or "another")
+    tempo("ask", FRACTAL, "what", *SHORT, "--max-new-tokens", 1, "--ffmpeg", binary)
+    assert used == [binary]
+
+
+def test_the_shape_is_that_of_the_revision_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+    shape = FrameShape(PixelLimits(grid=32))
+    monkeypatch.setattr("tempo_cli.hub.locations.read_shape", lambda *named: asked.append(named) or shape)
+    with ask.opened(probe(FRACTAL), SamplingOptions(max_frames=4), "some/model", "v1.0", None) as video:
+        assert video.shape == shape
+    assert asked == [("some/model", "v1.0")]

@@ -147,6 +147,11 @@ def test_a_downloaded_model_answers_like_the_folder(cache, folder, golden):
     hub = Tempo.load("some/model", options=options, decoder=False)
     local = Tempo.load(golden / "checkpoints/a/Tempo-tiny", options=options, decoder=False)
     assert (hub.info.id, hub.info.revision, local.info.revision) == ("some/model", COMMIT, None)
+    with pytest.raises(NotDownloadedError, match="some/model is not downloaded"):
+        Tempo.load("some/model", revision="other", options=options, decoder=False)
+    assert read_shape("some/model", COMMIT) == hub.shape
+    with pytest.raises(NotDownloadedError, match="some/model is not downloaded"):
+        read_shape("some/model", "other")
     ours, theirs = (tempo.inspect(video, "what?", sampling=few) for tempo in (hub, local))
     assert ours.segments == theirs.segments
 
@@ -306,3 +311,10 @@ def test_a_folder_without_a_configuration_has_no_shape(tmp_path):
     with pytest.raises(ModelError) as caught:
         read_shape(str(tmp_path))
     assert caught.value.message == f"{tmp_path} has no config.json"
+
+
+def test_a_configuration_that_is_no_file_is_an_error_of_the_model(tmp_path):
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(ModelError, match="can't be read") as caught:
+        read_shape(str(tmp_path))
+    assert caught.value.message.startswith(f"the configuration of {tmp_path} can't be read: ")
