@@ -125,6 +125,17 @@ def test_nothing_is_kept_where_no_further_question_can_come():
     assert set(taken) == {(0, 0)}
 
 
+def test_inspecting_a_video_keeps_nothing():
+    tempo, taken = tempo_with(device_bytes=PLENTY, host_bytes=PLENTY), []
+
+    def watch(event):
+        if isinstance(event, Progress) and event.stage == "compress":
+            taken.append((tempo.networks.store.device_bytes, tempo.networks.store.host_bytes))
+
+    tempo.inspect(VIDEO, FIRST, sampling=SAMPLING, on_event=watch)
+    assert taken == [(0, 0)] * 4
+
+
 def test_closing_a_clip_gives_back_what_it_kept():
     tempo = tempo_with(device_bytes=PLENTY // 4, host_bytes=PLENTY)
     clip = tempo.open(VIDEO, sampling=SAMPLING)

@@ -195,6 +195,9 @@ def test_when_the_decoder_alone_runs_out_a_lower_budget_is_advised(tempo, monkey
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo, budget=BudgetOptions(budget=4096))
     assert caught.value.hint == "Give `budget=2048`."
+    with pytest.raises(OutOfMemoryError) as caught:
+        answer(tempo, budget=BudgetOptions(budget=4096, ata=False))
+    assert caught.value.hint == "Give `quantize='int4'`."
 
 
 def test_without_a_decoder_there_is_nothing_to_part(monkeypatch):
