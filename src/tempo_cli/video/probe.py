@@ -26,6 +26,8 @@ _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
 _MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
+# timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
+_UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -225,6 +227,12 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
         ticks = np.array(known, np.int64)
         times = (ticks - ticks[0]) * tick.numerator / tick.denominator
+        measured = _measured_rate(ticks, tick)
+        # the last frame may stay for long: with its duration or without
+        averages = (measured, count / Fraction(span)) if measured else ()
+        if measured and not (fitting and any(_agrees(rate, average, count) for average in averages)):
+            rate = next((one for one in reported if _agrees(one, measured, count)), measured)
+            last = 0.0  # a header that is wrong about the rate is so about a frame's duration
         if index.exact and (np.diff(ticks) > 0).all():
             pts = ticks
     else:
@@ -242,3 +250,20 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
         return _Timeline(rate, times, pts, end)  # what is announced is not so
     beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
     return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
+
+
+def _measured_rate(ticks: IntArray, tick: Fraction) -> Fraction | None:
+    """Frames per second by the timestamps, where they are even; else the average that libav reports stays."""
+    steps = np.diff(ticks)
+    if not steps.any():
+        return None
+    usual = float(np.median(steps))
+    even = np.abs(steps - usual) <= max(1.0, _UNEVEN * usual)  # ticks may be as coarse as milliseconds
+    if even.mean() < _MOSTLY:
+        return None
+    return len(steps) / (int(ticks[-1] - ticks[0]) * tick)
+
+
+def _agrees(rate: Fraction, measured: Fraction, count: int) -> bool:
+    """Whether a rate gives `count` frames the time that they take, up to one and a half frames."""
+    return abs(count * (rate / measured - 1)) <= max(1.5, _TOLERANCE * count)
