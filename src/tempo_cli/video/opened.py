@@ -179,7 +179,7 @@ class Video:
         self.color_transfer = look.colors.transfer
         if self.sampling.picture == "raw":
             self._say_what_differs(look)
-        elif look.colors.dolby:
+        elif look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None):
             self._say("colors", f"Dolby Vision's own colors can't be converted: {OTHER_COLORS}")
         return self.shown
 
@@ -191,7 +191,8 @@ class Video:
         differing = [f"another shape (pixels are {ratio_text(look.aspect)})"] * (
             shown_size(size, look.aspect) != size
         )
-        if look.colors.transfer in HDR or look.colors.dolby:
+        dolby = look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None)
+        if look.colors.transfer in HDR or dolby:
             differing.append(f"other colors (HDR: {look.colors.transfer or 'Dolby Vision'})")
         if differing:
             seen = " and ".join(differing)
