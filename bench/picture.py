@@ -212,7 +212,7 @@ def main() -> int:
     if options.curves:
         heads = ["filters", "mean error", "worst", "saturation from", "to", "white", "levels above"]
         curves = measured_curves()
-        report("picture-curves", heads, curves, options, neighbours, rows=curves)
+        report("picture-curves", heads, curves, options, neighbours, curves=curves)
         return 0
     shapes = measured_shapes()
     report("picture-shapes", ["video", "stored", "shown", "seen", "off, px"], shapes, options, neighbours)

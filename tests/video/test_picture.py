@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picture import apart, hdr_filters, off_by
+from PIL import Image
 
 from tempo_cli.config import FrameShape, SamplingOptions
 from tempo_cli.plan.picture import HDR, shown_size, to_sdr
@@ -107,6 +108,10 @@ def test_a_squeezed_video_has_the_shape_that_a_player_shows(
     size, ratio, name, encoder, shown, stored_ratio, tmp_path
 ):
     path = squeezed(tmp_path, size, ratio, name, *encoder)
+    with open_video(path) as video:
+        assert video.shown[1] / video.shown[0] == pytest.approx(
+            shown[0] / shown[1], rel=0.002
+        )  # known by now
     frames, video = seen(path)
     assert off_by(frames.shape[2:0:-1], shown) <= 64
     assert video.shown[1] / video.shown[0] == pytest.approx(shown[0] / shown[1], rel=0.002)
@@ -147,8 +152,9 @@ def test_a_small_picture_is_resized_once_and_never_grows_beyond_the_last_size():
     """A picture that is shown within the longest edge takes its shape in the step that changes its size."""
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     assert shrink(noise, FrameShape(), (256, 512)).shape == (256, 512, 3)
-    assert shrink(noise, FrameShape(), (256, 256)) is not None
     assert (shrink(noise, FrameShape(), (256, 256)) == noise).all()
+    once = np.asarray(Image.fromarray(noise).resize((384, 320), Image.Resampling.BICUBIC))
+    assert (shrink(noise, FrameShape(), (300, 400)) == once).all()
     huge = shown_size((16, 4096), Fraction(4))
     assert shrink(np.zeros((16, 4096, 3), np.uint8), FrameShape(), huge).shape == (64, 512, 3)
 
@@ -359,6 +365,14 @@ def test_only_hdr_is_converted():
     assert "matrixin=bt2020nc" in to_sdr(Colors("smpte2084", frozenset({"matrix"})))
 
 
+def test_the_filters_are_these():
+    """Those that were measured (docs/decisions/picture.md)."""
+    assert to_sdr(Colors("arib-std-b67")) == (
+        "zscale=w='iw*min(1,2048/max(iw,ih))':h='ih*min(1,2048/max(iw,ih))':t=linear:p=bt709:npl=203,"
+        "format=gbrpf32le,tonemap=mobius:param=0.95:peak=4.926:desat=0,zscale=t=bt709:m=gbr:r=pc,format=gbrp"
+    )
+
+
 def test_whether_an_ffmpeg_has_a_filter(script: Script):
     assert has_filters(FFMPEG, "zscale", "tonemap")
     assert not has_filters(FFMPEG, "zscale", "nonsense")
@@ -397,8 +411,13 @@ def test_whether_an_ffmpeg_has_a_filter(script: Script):
 )
 def test_a_frame_says_how_it_is_shown(lines, expected, script: Script):
     body = "\n".join(f"echo '[Parsed_showinfo_1 @ 0x5f] [info] {line}' >&2" for line in lines)
+    plain = [
+        "n:   1 pts:      1 pts_time:0 fmt:yuv420p cl:left sar:1/1 s:2x4 i:P iskey:1 ",
+        "color_range:unknown color_space:unknown color_primaries:unknown color_trc:unknown",
+    ]
+    body += "\n" + "\n".join(f"echo '[Parsed_showinfo_1 @ 0x5f] [info] {line}' >&2" for line in plain)
     process = FFmpegProcess([script("ffmpeg", body)])
-    stamp = process.read_stamp(20)
-    assert stamp is not None
-    assert (stamp.look, process.read_stamp(20)) == (expected, None)
+    looks = [stamp and stamp.look for stamp in (process.read_stamp(20) for _ in range(3))]
+    nothing = Colors(None, frozenset({"matrix", "primaries", "range"}))
+    assert looks == [expected, Look(4, 2, Fraction(1), nothing), None]
     process.close()
