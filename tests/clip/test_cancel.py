@@ -139,3 +139,18 @@ def test_an_abandoned_generator_of_the_model_closes_its_video(tempo, fresh):
     runs.close()
     with tempo.open(VIDEO, sampling=SAMPLING) as clip:
         same(clip.ask(SECOND, generation=LENGTH), fresh[SECOND])
+
+
+def test_what_is_kept_before_an_interruption_is_not_reserved_again(tempo):
+    scope, store = CancelScope(), tempo.networks.store
+
+    def stop(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8):
+            scope.cancel()
+
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, cancel=scope, on_event=stop)
+        reserved = store.host_bytes
+        clip.ask(FIRST, generation=LENGTH)
+        assert store.host_bytes == reserved

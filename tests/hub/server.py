@@ -232,9 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
             hub.released.wait(30)
         while sent < min(limit, len(content)):
             part = content[sent : min(sent + piece, limit)]
-            hub.served[name] += len(part)  # before it leaves: the client may look at once
             self.wfile.write(part)
             sent += len(part)
+            hub.served[name] += len(part)
             if fault and fault.slow:
                 hub.slow_down.set()
                 hub.released.wait(30)

@@ -215,3 +215,13 @@ def test_planned_memory_is_reserved_in_one_block():
     assert len(found._arena._blocks) == 1
     shelf.close()
     assert found.host_bytes == 0
+
+
+def test_a_limit_that_falls_a_little_costs_a_little():
+    found = store(0, 4 * ONE)
+    shelf = found.shelf()
+    shelf.reserve(["host"] * 4, ONE, VISUAL)
+    for index in range(4):
+        assert shelf.keep_prefix(index, prefix(0), 0, "host")
+    found.set_limits(KeepLimits(0, 4 * ONE - 1))
+    assert [index in shelf for index in range(4)] == [False, True, True, True]

@@ -1,5 +1,6 @@
 """What the probe says of a file agrees with what ffmpeg and a full decode find in it."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from .clips import (
     run_ffmpeg,
 )
 
-# raw streams carry no timestamps, AVI only the order of decoding
-WITHOUT_TIMES = {"h264.h264", "hevc.hevc", "mpeg4_b_frames.avi"}
+# raw streams carry no timestamps, AVI and ASF only the order of decoding
+WITHOUT_TIMES = {"h264.h264", "hevc.hevc", "mpeg4_b_frames.avi", "h264.avi", "h264.asf"}
 
 
 def decoded_times(path: Path, stream: int) -> list[float]:
@@ -65,6 +66,42 @@ def test_without_timestamps_frames_are_counted(name: str, clip: ClipMaker) -> No
     info = probe(clip(name))
     np.testing.assert_allclose(info.times, np.arange(50) / 25, rtol=0, atol=1e-9)
     assert info.duration == pytest.approx(2.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h264.avi",
+        "h264.asf",
+        "h264_no_b_frames.avi",
+        "h264_no_b_frames.asf",
+        "h264_no_b_frames.wmv",
+    ],
+)
+def test_frames_that_can_only_be_counted_are_at_their_times(name: str, clip: ClipMaker) -> None:
+    """PyAV would take the next packet's decoding time for a missing presentation time: one frame late."""
+    info = probe(clip(name))
+    assert info.pts is None
+    np.testing.assert_allclose(info.times, np.arange(50) / 25, rtol=0, atol=1e-9)
+    assert info.duration == pytest.approx(2.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("suffix", ["avi", "asf", "h264"])
+def test_what_comes_before_the_first_keyframe_is_not_counted(
+    suffix: str, clip: ClipMaker, tmp_path: Path
+) -> None:
+    """Frames that only refer to a picture that is missing: a decoder drops them."""
+    *_, first, rest = re.split(b"(?=\0\0\1\x65)", clip("h264.h264").read_bytes(), maxsplit=1)
+    cut = tmp_path / "cut.h264"
+    cut.write_bytes(first + rest[rest.index(b"\0\0\1", 3) :])  # without the first IDR picture
+    path = tmp_path / f"cut_off_start.{suffix}"
+    run_ffmpeg("-r", "25", "-i", cut, "-c", "copy", path)
+    shown = decode_all(path, RECIPES["h264.h264"], check=False)
+    info = probe(path)
+    assert info.frames == len(shown) == 30
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], shown)
+    assert warnings == []
 
 
 @pytest.mark.parametrize(

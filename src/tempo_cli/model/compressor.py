@@ -247,11 +247,8 @@ def segment_prefix(prefix: Prefix, row: int, into: torch.Tensor) -> SegmentPrefi
 
 def stack_prefixes(rows: Sequence[SegmentPrefix], device: torch.device) -> Prefix:
     """Segments of one layout as a batch on `device`."""
-    values = [row.values.to(device, non_blocking=True) for row in rows]
-    layers = tuple(
-        (torch.stack([one[number, 0] for one in values]), torch.stack([one[number, 1] for one in values]))
-        for number in range(len(values[0]))
-    )
+    values = torch.stack([row.values.to(device, non_blocking=True) for row in rows])
+    layers = tuple((values[:, number, 0], values[:, number, 1]) for number in range(values.shape[1]))
     return Prefix(layers, rows[0].next_position)
 
 

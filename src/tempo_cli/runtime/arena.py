@@ -54,6 +54,11 @@ class HostArena:
         """Bytes of all blocks."""
         return sum(len(block.memory) for block in self._blocks)
 
+    @property
+    def taken(self) -> int:
+        """Bytes of all pieces that were taken."""
+        return sum(size for _, _, size in self._taken.values())
+
     def reserve(self, size: int) -> bool:
         """Have `size` bytes free in one piece; False where the limit or the system forbids it."""
         if any(end - start >= size for start, end in self._free()):

@@ -79,7 +79,8 @@ class PrefixStore:
         self.limits = limits
         while self.device_bytes > limits.device and self._drop_oldest(on_device=True):
             pass
-        while self.host_bytes > limits.host and self._drop_oldest(on_device=False):
+        # by what is taken: a block that was reserved for more goes only when it is empty
+        while self._frame_bytes + self._arena.taken > limits.host and self._drop_oldest(on_device=False):
             pass
 
     def release(self, *, host: bool) -> bool:

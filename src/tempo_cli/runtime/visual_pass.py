@@ -55,7 +55,8 @@ class VisualPass:
         self._segments, self._questions = segments, questions
         self._networks, self._fallbacks = networks, fallbacks
         self._journal, self._scope = journal, scope
-        self._found: dict[int, list[MemoryTokens]] = {}
+        self._indices: list[int] = []  # of the segments in `_found`, in the order in which they came
+        self._found: list[list[MemoryTokens]] = [[] for _ in questions]
         self._origins: list[Origin] = []
         self._tiers: list[Tier | None] | None = None
 
@@ -66,7 +67,7 @@ class VisualPass:
             CancelledError: the scope was cancelled; what is complete stays kept.
             VideoError, ModelError, OutOfMemoryError: see those.
         """
-        while left := [index for index in self._segments.indices if index not in self._found]:
+        while left := sorted(set(self._segments.indices).difference(self._indices)):
             compressor = self._networks.compressor()
             sources = self._segments.sources(left, compressor, self._journal, self._scope)
             for batch in batches(sources, self._fallbacks.micro_batch):
@@ -74,18 +75,25 @@ class VisualPass:
                 with self._journal.compressing():
                     found = self._fallbacks.compressing(partial(self._compress, batch))
                 self._take(batch, found)
-        indices = sorted(self._found)
-        memories = [joined([self._found[index][n] for index in indices]) for n in range(len(self._questions))]
-        return Compressed(memories, [self._segments.plans[index] for index in indices], self._reused())
+        memories = [self._in_order(joined(parts)) for parts in self._found]
+        plans = [self._segments.plans[index] for index in sorted(self._indices)]
+        return Compressed(memories, plans, self._reused())
 
     def _take(self, batch: list[Source], found: list[MemoryTokens]) -> None:
-        for row, source in enumerate(batch):
-            here = slice(row, row + 1)
-            parts = [MemoryTokens(one.tokens[here], one.relevance[here]) for one in found]
-            self._found[source.index] = parts
+        for parts, one in zip(self._found, found, strict=True):
+            parts.append(one)
+        for source in batch:
+            self._indices.append(source.index)
             self._origins.append(source.origin)
             self._segments.done(source.index)
-        self._journal.emit(Progress("compress", len(self._found), self._segments.video.total))
+        self._journal.emit(Progress("compress", len(self._indices), self._segments.video.total))
+
+    def _in_order(self, memory: MemoryTokens) -> MemoryTokens:
+        """By segment: those that lost their place in the store came last."""
+        order = np.argsort(self._indices)
+        if (order == np.arange(len(order))).all():
+            return memory
+        return MemoryTokens(memory.tokens[torch.from_numpy(order)], memory.relevance[order])
 
     def _compress(self, batch: list[Source]) -> list[MemoryTokens]:
         """Compress some segments for each question, as many at once as memory allows by now."""
@@ -130,7 +138,8 @@ class VisualPass:
             frames = source.segment.frames.nbytes if source.segment is not None else visual
             sizes = SegmentSizes(int(np.prod(prefix_shape(prefix))) * element, visual, frames)
             self._tiers = plan_tiers(self._segments.video.total, sizes, shelf.limits)
-            shelf.reserve(self._tiers, sizes.prefix, sizes.features)
+            new = [tier for index, tier in enumerate(self._tiers) if index not in shelf]
+            shelf.reserve(new, sizes.prefix, sizes.features)
         return self._tiers[source.index]
 
     def _reused(self) -> Reused:

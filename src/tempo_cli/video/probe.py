@@ -18,7 +18,11 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
+from .shown import shown_frames
 
+# codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
+_REORDERED = {"h264", "hevc", "vvc"}
+_GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose timestamps may start anew in mid-stream
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
@@ -50,14 +54,14 @@ def probe(path: str | Path) -> VideoInfo:
     """Read the stream's facts and its packet index.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
-    Packets that an edit list hides, or that stand before the first key frame, are no frames. Where the file
-    ends before the duration that it announces, the announced frames stay in the count: what is missing
-    shows when it is decoded.
+    Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
+    frames. Where the file ends before the duration that it announces, the announced frames stay in the
+    count: what is missing shows when it is decoded.
 
     Raises:
         TypeError: `path` is neither a str nor a Path.
         UsageError: it is a URL.
-        VideoError: no such file, not a video, no video stream, or no frames in it.
+        VideoError: no such file, not a video, no video stream in a known codec, or no frames in it.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
@@ -147,7 +151,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
-        with av.open(source, "r", options=READER_OPTIONS) as container:
+        # tags may be in any encoding
+        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -162,45 +167,57 @@ def _name(path: Path) -> str:
 
 
 def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The stream that a player would show; a cover picture is none."""
+    """The stream that a player would show; a cover picture is none, nor one in an unknown codec."""
     moving = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    best = container.streams.best("video")
-    for stream in moving:
-        if best is not None and stream.index == best.index:
-            return stream
     if not moving:
         raise VideoError(f"{_name(path)} has no video stream", "tempo sees, it does not hear: give a video.")
-    return moving[0]
+    # libav has no context for a codec that it does not know
+    known = [stream for stream in moving if stream.codec_context is not None]
+    if not known:
+        raise VideoError(
+            f"{_name(path)} has video in a codec that ffmpeg does not know",
+            "Convert it to H.264 with the program or camera software that made it.",
+        )
+    best = container.streams.best("video")
+    return next((s for s in known if best is not None and s.index == best.index), known[0])
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
+    name = codec.codec.canonical_name
+    if name in _REORDERED:
+        container.flags &= ~_GENERATE_PTS
     pts: list[int | None] = []
+    dts: list[int | None] = []
     keys: list[int] = []
     hidden = last = early = 0
     opening: int | None = None
-    started = False
+    started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
-            if packet.is_keyframe and packet.pts is not None:
-                if not started:
-                    early = len(pts)
-                    lost = early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata)
-                    opening = packet.pts if lost else None
-                if not packet.is_discard and is_random_access(reader, codec.name, packet, codec.extradata):
-                    keys.append(packet.pts)
-            started = started or packet.is_keyframe
-            if packet.is_discard:
-                hidden += 1
-            else:
-                pts.append(packet.pts)
+            count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
+            if packet.is_keyframe and not started:
+                started, early = True, len(pts)
+                if early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata):
+                    opening = packet.pts
+            entry = packet.pts if packet.is_keyframe and count else None
+            if entry is not None and is_random_access(reader, codec.name, packet, codec.extradata):
+                keys.append(entry)
+            if count:
+                pts += [packet.pts] * count
+                dts += [packet.dts] * count
+                undated = undated or (packet.pts is None and packet.dts is not None)
                 last = packet.duration or last
+            else:
+                hidden += 1
+    # AVI tells decoding times; with B-frames they are not the presentation times
+    exact = not undated and (reader != "avi" or not codec.has_b_frames)
+    if undated:
+        pts, opening = dts, None
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
     shown = [s for s in pts[early:] if opening is None or s is None or s >= opening]
-    # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = reader != "avi" or not codec.has_b_frames
     if exact and any(one is not None for one in shown):
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
         shown = [one for one in shown if one is not None]
@@ -247,7 +264,7 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
         times = np.arange(count) / float(rate)
     step = float(index.last * tick) or 1 / float(rate)
     start = float(known[0] * tick) if known else 0.0
-    announced = _announced_seconds(stream, container, start)
+    announced = _announced_seconds(stream, container, start, index.hidden)
     end = float(times[-1]) + step
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
         return _Timeline(rate, times, pts, end)
@@ -256,15 +273,17 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
     return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
 
 
-def _announced_seconds(stream: av.VideoStream, container: str, start: float) -> float | None:
+def _announced_seconds(stream: av.VideoStream, container: str, start: float, hidden: int) -> float | None:
     """How long the stream should be, from its first frame on, where the file itself says so.
 
     Args:
+        hidden: packets in the header's count that are no frames.
         start: timestamp of the first frame, seconds.
     """
     if container == "avi":
         # libav shortens the duration of a file that was cut off; the header's count it leaves
-        return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
+        count = stream.frames - hidden
+        return float(count / stream.average_rate) if count > 0 and stream.average_rate else None
     if container in _JUMPY:
         return None  # the duration is a guess from the last timestamps
     if stream.duration is not None and stream.time_base is not None:
