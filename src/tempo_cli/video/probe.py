@@ -15,7 +15,7 @@ import numpy as np
 from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
-from ..types import FloatArray, IntArray, VideoInfo
+from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
@@ -31,6 +31,27 @@ _UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
+_UNTOLD = 2  # libav's code for a matrix, primaries or a transfer that is not told
+_TRANSFERS = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}  # libav's names of its codes (ITU-T H.273)
+_DOLBY_MATRIX = 15  # IPT-C2
+_DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -72,6 +93,8 @@ def probe(path: str | Path) -> VideoInfo:
             size=status.st_size,
             mtime=status.st_mtime,
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            colors=_colors(codec),
         )
 
 
@@ -203,6 +226,18 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
         shown = [one for one in shown if one is not None]
     return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact)
+
+
+def _colors(codec: av.VideoCodecContext) -> Colors:
+    told = {
+        "matrix": codec.colorspace != _UNTOLD,
+        "primaries": codec.color_primaries != _UNTOLD,
+        "range": codec.color_range != 0,
+    }
+    transfer = _TRANSFERS.get(codec.color_trc)
+    # a picture that is meant for other players too tells an ordinary transfer
+    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec.codec_tag in _DOLBY_TAGS)
+    return Colors(transfer, frozenset(name for name, known in told.items() if not known), dolby)
 
 
 def _keyframes(index: _Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
