@@ -106,16 +106,16 @@ def make_clip(seconds: int, size: str = "1280x720", rate: int = 30) -> Path:
     """A generated H.264 clip (moving test picture and noise), made once and kept in the temporary folder."""
     source = _SOURCE.format(size=size, rate=rate, seconds=seconds)
     encode = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-    return _made(f"{size}-{rate}fps-{seconds}s.mp4", ["-f", "lavfi", "-i", source, *encode])
+    return made(f"{size}-{rate}fps-{seconds}s.mp4", ["-f", "lavfi", "-i", source, *encode])
 
 
 def loop_clip(clip: Path, times: int) -> Path:
     """`clip` so many times in a row, by stream copy, kept as well."""
     arguments = ["-stream_loop", str(times - 1), "-i", f"file:{clip}", "-c", "copy"]
-    return _made(f"{clip.stem}-{times}-times.mp4", arguments)
+    return made(f"{clip.stem}-{times}-times.mp4", arguments)
 
 
-def _made(name: str, arguments: Sequence[str]) -> Path:
+def made(name: str, arguments: Sequence[str]) -> Path:
     path = _CLIPS / name
     if not path.exists():
         _CLIPS.mkdir(exist_ok=True)

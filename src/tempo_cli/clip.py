@@ -177,8 +177,7 @@ class Clip:
         loaded = networks.seconds
         questions = [self._question(text, budget) for text in texts]
         lengths = [len(question.before) + len(question.after) for question in questions]
-        size = video.info.height, video.info.width
-        work = tempo.work(size, len(video.plan.indices), video.sampling, budget, lengths)
+        work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)
         plan = networks.plan(work, tempo.options.micro_batch)
         networks.store.set_limits(networks.keep_limits(plan, tempo.keep))
         self._warn_if_slow(journal)

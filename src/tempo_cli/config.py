@@ -48,13 +48,15 @@ def _require(condition: bool, message: str, hint: str) -> None:
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """Which frames are looked at.
+    """Which frames are looked at, and how.
 
     Attributes:
         fps: frames per second of video.
         max_frames: upper bound on the number of frames; longer videos are sampled more thinly.
         window: frames per segment (= stride).
         start, end: seconds of the whole video, `start <= t < end`; None is the video's own.
+        picture: auto: as a player shows it, with square pixels and HDR as SDR; raw: as it is stored
+            (reference).
     """
 
     fps: float = 2.0
@@ -62,11 +64,13 @@ class SamplingOptions:
     window: int = 8
     start: float | None = None
     end: float | None = None
+    picture: str = "auto"
 
     def __post_init__(self) -> None:
         _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
         _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
         _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
+        _require(self.picture in ("auto", "raw"), f"picture is {self.picture}", "Known: auto, raw.")
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)
             _require(ok, f"{name} is {value}", "Give a time in seconds or as HH:MM:SS.")

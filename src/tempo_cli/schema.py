@@ -35,6 +35,9 @@ class VideoSummary:
         width, height: px as shown.
         start, end: the part that was looked at, seconds of the whole video.
         size, mtime: of the file, bytes and seconds since the epoch; None in runs saved by an older tempo.
+        picture: auto or raw; None in runs saved by an older tempo.
+        sample_aspect_ratio: width and height of a pixel as stored, such as `64:45`; None in such runs.
+        color_transfer: in libav's words, such as bt709 or smpte2084; None where it is not told.
     """
 
     path: str
@@ -47,6 +50,9 @@ class VideoSummary:
     end: float
     size: int | None = None
     mtime: float | None = None
+    picture: str | None = None
+    sample_aspect_ratio: str | None = None
+    color_transfer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ class Tempo:
         """What questions about a video take.
 
         Args:
-            size: height and width of its pictures, px.
+            size: height and width of its pictures as shown, px.
             texts: tokens of each question's prompt around the video.
         """
         dimensions = self.checkpoint.dimensions

@@ -22,6 +22,36 @@ BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
 
 
 @dataclass(frozen=True)
+class Colors:
+    """What is told about a picture's colors, in libav's words.
+
+    Attributes:
+        transfer: such as bt709, smpte2084 (PQ) or arib-std-b67 (HLG); None where it is not told.
+        untold: which of `matrix`, `primaries` and `range` are not told.
+        dolby: whether they are Dolby Vision's own, which nothing here converts.
+    """
+
+    transfer: str | None = None
+    untold: frozenset[str] = frozenset()
+    dolby: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a decoded picture is to be shown.
+
+    Attributes:
+        height, width: px as decoded, after rotation.
+        aspect: width of a pixel over its height; 1 where it is not told.
+    """
+
+    height: int
+    width: int
+    aspect: Fraction
+    colors: Colors
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What a file says of its video stream, without decoding it.
 
@@ -36,6 +66,8 @@ class VideoInfo:
         pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
+        sample_aspect_ratio: width of a pixel over its height, before rotation; 1 where it is not told.
+        colors: as the container or the codec tells them; a frame may tell others.
     """
 
     path: Path
@@ -50,6 +82,8 @@ class VideoInfo:
     mtime: float
     pts: IntArray | None = None
     keyframes: tuple[tuple[int, float], ...] = ()
+    sample_aspect_ratio: Fraction = Fraction(1)
+    colors: Colors = Colors()
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):
@@ -90,10 +124,14 @@ class FramePlan:
 
 @dataclass(frozen=True)
 class Frame:
-    """A decoded frame: `pixels` is RGB, uint8, (height, width, 3); `position` counts in the plan."""
+    """A decoded frame: `pixels` is RGB, uint8, (height, width, 3); `position` counts in the plan.
+
+    `look` is how it is to be shown; None: just so.
+    """
 
     position: int
     pixels: Pixels
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:

@@ -28,7 +28,21 @@ from tempo_cli.schema import (
 )
 
 OLDER = Path(__file__).parent.parent / "cli" / "run.json"  # written before the newer fields came
-VIDEO = VideoSummary("a/ü.mp4", 10.0, 25.0, 640, 272, "h264", 0.0, 10.0, size=1234, mtime=1.5)
+VIDEO = VideoSummary(
+    "a/ü.mp4",
+    10.0,
+    25.0,
+    640,
+    272,
+    "h264",
+    0.0,
+    10.0,
+    size=1234,
+    mtime=1.5,
+    picture="auto",
+    sample_aspect_ratio="64:45",
+    color_transfer="smpte2084",
+)
 RUN = AnsweredRun(
     video=VIDEO,
     question="what?",
@@ -54,6 +68,7 @@ PLAIN = {
     "video": {
         "path": "a/ü.mp4", "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
         "start": 0.0, "end": 10.0, "size": 1234, "mtime": 1.5,
+        "picture": "auto", "sample_aspect_ratio": "64:45", "color_transfer": "smpte2084",
     },
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},

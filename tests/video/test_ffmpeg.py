@@ -178,7 +178,8 @@ def test_time_stamps_come_in_the_order_of_the_pictures(script: Script) -> None:
     ]
     body = "\n".join(f"echo '{line}' >&2" for line in lines)
     process = FFmpegProcess([script("ffmpeg", body)])
-    assert [process.read_pts(20) for _ in range(4)] == [-512, 0, 9000, None]
+    stamps = [process.read_stamp(20) for _ in range(4)]
+    assert [stamp and stamp.pts for stamp in stamps] == [-512, 0, 9000, None]
     process.close()
 
 

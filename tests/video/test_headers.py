@@ -87,3 +87,28 @@ def test_a_stream_in_a_known_codec_is_taken_before_one_in_an_unknown(
     frames, warnings = decode_plan(info, every_frame(info))
     np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4"))
     assert warnings == []
+
+
+# --- timestamps ---
+
+
+@pytest.mark.parametrize("stamp", [(1 << 63) - 2, (1 << 63) - 50, 1 << 62, 1 << 40, (1 << 64) - 1])
+@pytest.mark.parametrize("place", [0, 10, 49])
+def test_a_timestamp_that_is_absurd(
+    place: int, stamp: int, clip: ClipMaker, truth: FullDecode, tmp_path: Path
+) -> None:
+    """Frames are counted then."""
+    data = bytearray(clip("vp9.ivf").read_bytes())
+    start = int.from_bytes(data[6:8], "little")
+    for _ in range(place):
+        start += 12 + int.from_bytes(data[start : start + 4], "little")
+    data[start + 4 : start + 12] = stamp.to_bytes(8, "little")
+    path = tmp_path / "absurd.ivf"
+    path.write_bytes(data)
+    info = probe(path)
+    assert info.frames == 50
+    assert info.duration == pytest.approx(2.0, abs=0.05)
+    frames, warnings = decode_plan(info, every_frame(info))
+    if stamp < 1 << 63:  # else it is -1, a frame before the first
+        np.testing.assert_array_equal([frame.pixels for frame in frames], truth("vp9.ivf"))
+    assert len(warnings) == (len(frames) < info.frames)

@@ -41,6 +41,7 @@ def inspect(
     window: o.Window = o.SAMPLING.window,
     start: o.Start = None,
     end: o.End = None,
+    picture: o.Picture = o.SAMPLING.picture,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -63,7 +64,9 @@ def inspect(
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
-        sampling = SamplingOptions(fps=fps, max_frames=max_frames, window=window, start=start, end=end)
+        sampling = SamplingOptions(
+            fps=fps, max_frames=max_frames, window=window, start=start, end=end, picture=picture
+        )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:

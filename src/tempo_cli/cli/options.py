@@ -93,6 +93,14 @@ End = Annotated[
     float | None,
     _option("--end", parser=parse_seconds, metavar="TIME", help="Look up to here (not included)."),
 ]
+Picture = Annotated[
+    str,
+    _option(
+        "--picture",
+        metavar="HOW",
+        help="auto: as a player shows it (square pixels, HDR as SDR). raw: as it is stored.",
+    ),
+]
 Budget = Annotated[
     int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")
 ]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from ..model.device import device_peak_bytes
+from ..plan.picture import ratio_text
 from ..schema import (
     Answer,
     BudgetSummary,
@@ -87,13 +88,16 @@ def _video(video: Video) -> VideoSummary:
         path=str(info.path),
         duration=info.duration,
         fps=float(info.rate),
-        width=info.width,
-        height=info.height,
+        width=video.shown[1],
+        height=video.shown[0],
         codec=info.codec,
         start=video.plan.origin,
         end=video.end,
         size=info.size,
         mtime=info.mtime,
+        picture=video.sampling.picture,
+        sample_aspect_ratio=ratio_text(video.sample_aspect_ratio),
+        color_transfer=video.color_transfer,
     )
 
 

@@ -8,7 +8,8 @@ import ffmpeg
 import numpy as np
 
 from ..errors import VideoError
-from ..types import Frame, FramePlan, IntArray, Pixels, VideoInfo
+from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
+from .conversion import Conversion
 from .ffmpeg import FFmpegProcess
 from .formats import READER_OPTIONS
 
@@ -18,6 +19,7 @@ _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be
 _HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
 
 Range = tuple[int, int]
+Picture = tuple[int, Pixels, Look | None]
 
 
 class FrameDecoder:
@@ -31,6 +33,8 @@ class FrameDecoder:
         stall: seconds without output after which ffmpeg counts as hung.
         positions: which of the planned frames, ascending; None: all of them.
         missing: positions that an earlier decoder could not decode; this one adds its own.
+        picture: auto converts HDR to SDR; raw leaves colors as they are stored.
+        differs: called with why colors are other than a player shows them; None: `warn`.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class FrameDecoder:
         stall: float = STALL_SECONDS,
         positions: Sequence[int] | None = None,
         missing: set[int] | None = None,
+        picture: str = "auto",
+        differs: Callable[[str], None] | None = None,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
         self._pts = info.pts
@@ -54,6 +60,8 @@ class FrameDecoder:
         self._parts = list(_parts(wanted_ranges(held))) if len(held) else []
         self._patience = stall + int(np.diff(self._indices, prepend=0).max(initial=0)) / _SLOWEST
         self._binary = binary
+        self._conversion = Conversion(info.colors, binary, picture == "auto", differs or warn)
+        self._courtesy = 1.0  # seconds that one waits for what can be done without
         self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._killed = False
         self._complaints: list[str] = []
@@ -66,16 +74,17 @@ class FrameDecoder:
         raises while Python starts a process would make it forget the process.
 
         The pixels are those of `ffmpeg -fps_mode passthrough -pix_fmt rgb24`, autorotated, bit for bit
-        (reference). Frames that can't be decoded are left out, with a warning at the end.
+        (reference); HDR is converted to SDR first, unless `picture` is raw. Frames that can't be decoded
+        are left out, with a warning at the end.
 
         Raises:
             VideoError: nothing could be decoded, or ffmpeg hung.
         """
         indices, at = self._indices, 0
-        for index, pixels in self._decoded():
+        for index, pixels, look in self._decoded():
             while at < len(indices) and indices[at] <= index:
                 if indices[at] == index:
-                    yield Frame(self._positions[at], pixels)
+                    yield Frame(self._positions[at], pixels, look)
                 else:
                     self._missing.add(self._positions[at])
                 at += 1
@@ -94,10 +103,11 @@ class FrameDecoder:
 
     def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
         """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
+        filters = self._conversion.begin()
         with self._lock:
             self._end()
             if not self._killed:
-                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek)
+                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek, filters)
                 self._process = FFmpegProcess(arguments)
         self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
 
@@ -111,10 +121,12 @@ class FrameDecoder:
     def _hung(self) -> bool:
         return self._process is not None and self._process.stalled
 
-    def _decoded(self) -> Iterator[tuple[int, Pixels]]:
+    def _decoded(self) -> Iterator[Picture]:
         """Frames with their indices, as ffmpeg writes them."""
         any_came = False
-        for ranges in self._parts:
+        waiting = list(self._parts)
+        while waiting:
+            ranges = waiting.pop(0)
             seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
             self._start(ranges, seek)
             picture = self._next()
@@ -123,7 +135,12 @@ class FrameDecoder:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 self._start(ranges, None)
                 picture = self._next()
+            if picture is None and self._conversion.filters and not (self._hung or self._killed):
+                picture = self._unconverted(ranges)
             while picture is not None:
+                if not self._conversion.suits(picture[2]):
+                    waiting.insert(0, _from(ranges, picture[0]))
+                    break
                 any_came = True
                 yield picture
                 picture = self._next()
@@ -132,15 +149,29 @@ class FrameDecoder:
             self._pts = None
             yield from self._decoded()
 
-    def _next(self) -> tuple[int, Pixels] | None:
+    def _unconverted(self, ranges: Sequence[Range]) -> Picture | None:
+        """The first picture without a conversion of colors, if that is what no picture came for."""
+        resume = self._conversion.pause()
+        self._start(ranges, None)
+        picture = self._next()
+        resume(picture is not None)
+        return picture
+
+    def _next(self) -> Picture | None:
         number, pts, process = next(self._numbers, None), self._pts, self._process
         if number is None or process is None:
             return None
         pixels = _read_frame(process, self._patience)
-        if pixels is None or pts is None:
-            return None if pixels is None else (number, pixels)
-        own = process.read_pts(self._patience)
-        return None if own is None else (int(np.searchsorted(pts, own)), pixels)
+        if pixels is None:
+            return None
+        if pts is None:
+            stamp = process.read_stamp(self._courtesy, needed=False)
+            self._courtesy = 0.0 if stamp is None else self._courtesy
+            return number, pixels, stamp.look if stamp else None
+        stamp = process.read_stamp(self._patience)
+        if stamp is None or stamp.pts is None:
+            return None
+        return int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -183,6 +214,11 @@ def wanted_ranges(indices: IntArray) -> list[Range]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
+def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:
+    """What of `ranges` is not before `index`."""
+    return [(max(first, index), last) for first, last in ranges if last >= index]
+
+
 def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
     """What one ffmpeg can be told to select; the next one begins at a key frame near its part."""
     for start in range(0, len(ranges), _MOST_RANGES):
@@ -210,11 +246,20 @@ def selection(ranges: Sequence[Range], variable: str) -> str:
 
 
 def _arguments(
-    info: VideoInfo, pts: IntArray | None, ranges: Sequence[Range], binary: str, seek: float | None
+    info: VideoInfo,
+    pts: IntArray | None,
+    ranges: Sequence[Range],
+    binary: str,
+    seek: float | None,
+    filters: str,
 ) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
-    `showinfo` writes every picture's timestamp to stderr, and `-copyts` keeps it the file's own.
+    `showinfo` writes every picture's timestamp and look to stderr, and `-copyts` keeps the time the file's
+    own.
+
+    Args:
+        filters: for the selected pictures; empty: none.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
     source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seeking)
@@ -229,7 +274,7 @@ def _arguments(
         vcodec="ppm",
         pix_fmt="rgb24",
         fps_mode="passthrough",
-        vf=f"select='{expression}',showinfo=checksum=0",
+        vf=f"select='{expression}',showinfo=checksum=0" + (f",{filters}" if filters else ""),
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]

@@ -8,16 +8,23 @@ import signal
 import subprocess
 import threading
 from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
 from functools import cache
-from typing import IO
+from typing import IO, NamedTuple
 
 import imageio_ffmpeg
 
 from ..errors import SetupError
+from ..types import Colors, Look
 
 OLDEST = (5, 1)  # the first release with -fps_mode passthrough
 _KEPT_LINES = 50
-_STAMP = re.compile(r"\[Parsed_showinfo.* n: *\d+ pts: *(-?\d+) ")
+_SHOWINFO = r"\[Parsed_showinfo\S* @ \S+\](?: \[info\])? "
+_STAMP = re.compile(_SHOWINFO + r"n: *\d+ pts: *(-?\d+|NOPTS) (?:.* sar:(\d+)/(\d+) s:(\d+)x(\d+) )?")
+_COLORS = re.compile(_SHOWINFO + r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+_DOLBY = re.compile(_SHOWINFO + r" *side data - Dolby Vision")
+_NOT_TOLD = {"unknown", "unspecified", "reserved", "nil"}
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] (.*)")
 
 
@@ -76,6 +83,31 @@ def ffmpeg_version(binary: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match[1] else (999, 0)
 
 
+@cache
+def has_filters(binary: str, *names: str) -> bool:
+    """Whether `binary` has all filters of these names."""
+    try:
+        done = subprocess.run(
+            [binary, "-hide_banner", "-filters"],
+            capture_output=True,
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    # ` .S zscale            V->V       Apply resizing, colorspace and bit depth conversion.`
+    rows = (line.split() for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return {row[1] for row in rows if len(row) > 2}.issuperset(names)
+
+
+class Stamp(NamedTuple):
+    """What `showinfo` says of a picture: its timestamp in ticks, where it has one, and its look."""
+
+    pts: int | None
+    look: Look | None
+
+
 class FFmpegProcess:
     """A running ffmpeg whose standard output is read here; whoever starts it must `close` it.
 
@@ -97,7 +129,7 @@ class FFmpegProcess:
         self.stalled = False
         self._owner = os.getpid()
         self._complaints: list[str] = []
-        self._pts: queue.Queue[int | None] = queue.Queue()
+        self._stamps: queue.Queue[Stamp | None] = queue.Queue()
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
         self._drain.start()
 
@@ -117,16 +149,17 @@ class FFmpegProcess:
                 done += count
         return True
 
-    def read_pts(self, seconds: float) -> int | None:
-        """The timestamp of the next picture, in the stream's ticks; None at the end.
+    def read_stamp(self, seconds: float, *, needed: bool = True) -> Stamp | None:
+        """What `showinfo` says of the next picture; None at the end.
 
-        After `seconds` without it the process is killed.
+        After `seconds` without it the process is killed if it is `needed`, else the answer is None.
         """
         try:
-            return self._pts.get(timeout=seconds)
+            return self._stamps.get(timeout=seconds)
         except queue.Empty:
-            self.stalled = True
-            self.kill()
+            if needed:
+                self.stalled = True
+                self.kill()
             return None
 
     def kill(self) -> None:
@@ -173,13 +206,41 @@ class FFmpegProcess:
         return self._process.stderr
 
     def _keep_stderr(self) -> None:
+        begun: Stamp | None = None  # a picture's colors stand in a line after its timestamp
+        dolby = False
         for raw in self._stderr:
             line = raw.decode("utf-8", "replace")
-            if pts := _STAMP.match(line):
-                self._pts.put(int(pts[1]))
+            if stamp := _STAMP.match(line):
+                if begun is not None:
+                    self._stamps.put(begun)
+                begun, dolby = _stamp(*stamp.groups()), False
+            elif begun is not None and begun.look is not None and (colors := _COLORS.match(line)):
+                look = replace(begun.look, colors=_colors(*colors.groups(), dolby=dolby))
+                self._stamps.put(Stamp(begun.pts, look))
+                begun = None
+            elif _DOLBY.match(line):
+                dolby = True
             elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
                 self._complaints.append(complaint[1].strip())
-        self._pts.put(None)
+        if begun is not None:
+            self._stamps.put(begun)
+        self._stamps.put(None)
+
+
+def _stamp(pts: str, *numbers: str | None) -> Stamp:
+    look = None
+    if all(numbers):
+        wide, high, width, height = (int(number) for number in numbers if number)
+        aspect = Fraction(wide, high) if wide and high else Fraction(1)
+        look = Look(height, width, aspect, Colors())
+    return Stamp(None if pts == "NOPTS" else int(pts), look)
+
+
+def _colors(spread: str, matrix: str, primaries: str, transfer: str, *, dolby: bool) -> Colors:
+    told = {"matrix": matrix, "primaries": primaries, "range": spread}
+    untold = frozenset(name for name, value in told.items() if value in _NOT_TOLD)
+    known = None if transfer in _NOT_TOLD else transfer
+    return Colors(known, untold, matrix == "ipt-c2" or (dolby and known is None))
 
 
 class _Watchdog:

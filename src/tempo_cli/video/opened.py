@@ -5,15 +5,17 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import CancelledError, UsageError, VideoError
+from ..plan.picture import HDR, OTHER_COLORS, ratio_text, shown_size
+from ..plan.pixels import Size
 from ..plan.sampling import frames_between, plan_frames
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
-from ..types import Frame, Segment, VideoInfo
+from ..types import Frame, Look, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
@@ -32,6 +34,9 @@ class Video:
         info: what the file says of its stream.
         plan: which frames are sampled.
         sampling, shape: what it was opened with.
+        shown: height and width as shown, px; rotation may still turn it when the first frame comes.
+        sample_aspect_ratio: width of a pixel over its height, as stored.
+        color_transfer: in libav's words; None where it is not told.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
         warnings: what was left out, as far as it is known by now.
@@ -40,6 +45,8 @@ class Video:
 
     def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
         self.info, self.sampling, self.shape = info, sampling, shape
+        self.sample_aspect_ratio, self.color_transfer = info.sample_aspect_ratio, info.colors.transfer
+        self.shown: Size = self._shown((info.height, info.width), info.sample_aspect_ratio)
         first, self._last = frames_between(info.times, sampling.start, sampling.end)
         if first >= self._last:
             begin, end = sampling.start or 0.0, sampling.end or info.duration
@@ -54,6 +61,7 @@ class Video:
         self.absent: set[int] = set()
         self.warnings: list[str] = []
         self.decode_seconds = 0.0
+        self._said: set[str] = set()  # kinds of warnings
         self._binary = binary
         self._missing: set[int] = set()  # positions in the plan
         self._lock = threading.RLock()  # a clip may be collected in the thread that holds it
@@ -134,6 +142,8 @@ class Video:
             self._warn,
             positions=None if every else positions,
             missing=self._missing,
+            picture=self.sampling.picture,
+            differs=lambda message: self._say("colors", message),
         )
         with self._lock:
             previous, self._stream = self._stream, None
@@ -147,7 +157,7 @@ class Video:
     def _segments(self, decoder: FrameDecoder) -> Generator[Segment]:
         """In the decoding thread."""
         with decoder:
-            frames = (self._resized(frame) for frame in decoder.frames())
+            frames = self._resized(decoder.frames())
             segments = cut_segments(frames, self.plan, self.sampling.window, self.shape.temporal_patch)
             while True:
                 started = time.perf_counter()
@@ -157,14 +167,55 @@ class Video:
                     return
                 yield segment
 
-    def _resized(self, frame: Frame) -> Frame:
+    def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Those of a segment in one size, that of its first."""
+        segment, size = -1, (0, 0)
+        for frame in frames:
+            if frame.position // self.sampling.window != segment:
+                segment = frame.position // self.sampling.window
+                size = self._look_at(frame)
+            yield Frame(frame.position, shrink(frame.pixels, self.shape, size), frame.look)
+
+    def _look_at(self, frame: Frame) -> Size:
+        """Height and width of a frame as it is shown; what it says goes before what the header says."""
         height, width = frame.pixels.shape[:2]
-        if (height, width) != (self.info.height, self.info.width):
-            self.info = replace(self.info, height=height, width=width)  # as shown: rotation may turn it
-        return Frame(frame.position, shrink(frame.pixels, self.shape))
+        look = frame.look
+        if look is None:
+            self.shown = self._shown((height, width), Fraction(1))
+            return self.shown
+        self.shown = self._shown((look.height, look.width), look.aspect)
+        stored = self.info.height, self.info.width
+        turned = stored[0] != stored[1] and (look.width, look.height) == stored
+        self.sample_aspect_ratio = 1 / look.aspect if turned else look.aspect
+        self.color_transfer = look.colors.transfer
+        if self.sampling.picture == "raw":
+            self._say_what_differs(look)
+        elif look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None):
+            self._say("colors", f"Dolby Vision's own colors can't be converted: {OTHER_COLORS}")
+        return self.shown
+
+    def _shown(self, size: Size, aspect: Fraction) -> Size:
+        return shown_size(size, aspect) if self.sampling.picture == "auto" else size
+
+    def _say_what_differs(self, look: Look) -> None:
+        size = look.height, look.width
+        differing = [f"another shape (pixels are {ratio_text(look.aspect)})"] * (
+            shown_size(size, look.aspect) != size
+        )
+        dolby = look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None)
+        if look.colors.transfer in HDR or dolby:
+            differing.append(f"other colors (HDR: {look.colors.transfer or 'Dolby Vision'})")
+        if differing:
+            seen = " and ".join(differing)
+            self._say("raw", f"with `picture='raw'` the model sees {seen} than a player shows")
 
     def _warn(self, message: str) -> None:
-        if not self.warnings:  # a later decoder says the same of the same frames
+        self._say("damage", message)
+
+    def _say(self, kind: str, message: str) -> None:
+        """Once of each kind: a later decoder says the same of the same frames."""
+        if kind not in self._said:
+            self._said.add(kind)
             self.warnings.append(message)
 
     def _check_open(self) -> None:

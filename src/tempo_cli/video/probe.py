@@ -15,7 +15,8 @@ import numpy as np
 from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
-from ..types import FloatArray, IntArray, VideoInfo
+from ..types import Colors, FloatArray, IntArray, VideoInfo
+from .announced import GUESSED, announced_seconds, is_cut_off
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
 from .shown import shown_frames
@@ -23,10 +24,34 @@ from .shown import shown_frames
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
-_JUMPY = {"mpegts", "mpeg", "flv", "asf"}  # formats whose timestamps may start anew in mid-stream
+_LONGEST = 1e7  # seconds between timestamps that are no mistake
+_MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
+# timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
+_UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
+_UNTOLD = 2  # libav's code for a matrix, primaries or a transfer that is not told
+_TRANSFERS = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}  # libav's names of its codes (ITU-T H.273)
+_DOLBY_MATRIX = 15  # IPT-C2
+_DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -54,7 +79,7 @@ def probe(path: str | Path) -> VideoInfo:
         codec = stream.codec_context
         if codec.width < 1 or codec.height < 1:
             raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
-        timeline = _timeline(index, stream, container.format.name)
+        timeline = _timeline(index, stream, container, path)
         return VideoInfo(
             path=path,
             stream=stream.index,
@@ -68,6 +93,8 @@ def probe(path: str | Path) -> VideoInfo:
             size=status.st_size,
             mtime=status.st_mtime,
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            colors=_colors(codec),
         )
 
 
@@ -201,6 +228,18 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact)
 
 
+def _colors(codec: av.VideoCodecContext) -> Colors:
+    told = {
+        "matrix": codec.colorspace != _UNTOLD,
+        "primaries": codec.color_primaries != _UNTOLD,
+        "range": codec.color_range != 0,
+    }
+    transfer = _TRANSFERS.get(codec.color_trc)
+    # a picture that is meant for other players too tells an ordinary transfer
+    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec.codec_tag in _DOLBY_TAGS)
+    return Colors(transfer, frozenset(name for name, known in told.items() if not known), dolby)
+
+
 def _keyframes(index: _Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
     if pts is None or tick is None:
         return ()
@@ -208,7 +247,7 @@ def _keyframes(index: _Index, pts: IntArray | None, tick: Fraction | None) -> tu
     return tuple((place, float(key * tick)) for place, key in zip(places, index.keys, strict=True))
 
 
-def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timeline:
+def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, path: Path) -> _Timeline:
     """Rate, times of all announced frames from the first on, and duration."""
     tick = stream.time_base or Fraction(1, 1000)
     known = sorted(one for one in index.pts if one is not None)
@@ -216,47 +255,50 @@ def _timeline(index: _Index, stream: av.VideoStream, container: str) -> _Timelin
     count = len(index.pts)
     span = float((known[-1] - known[0] + index.last) * tick) if known else 0.0
     fitting = [rate for rate in reported if span and 0.5 <= span * rate / count <= 2]
+    usable = len(known) == count and span < _LONGEST
+    last = float(index.last * tick) if index.last * tick < _LONGEST else 0.0
     pts: IntArray | None = None
-    if len(known) == count and (fitting or not reported or container not in _JUMPY):
+    if usable and (fitting or not reported or container.format.name not in GUESSED):
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
         ticks = np.array(known, np.int64)
         times = (ticks - ticks[0]) * tick.numerator / tick.denominator
+        measured = _measured_rate(ticks, tick)
+        # the last frame may stay for long: with its duration or without
+        averages = (measured, count / Fraction(span)) if measured else ()
+        if measured and not (fitting and any(_agrees(rate, average, count) for average in averages)):
+            rate = next((one for one in reported if _agrees(one, measured, count)), measured)
+            last = 0.0  # a header that is wrong about the rate is so about a frame's duration
         if index.exact and (np.diff(ticks) > 0).all():
             pts = ticks
     else:
         # no timestamps, or they jump: count frames
         rate = reported[0] if reported else Fraction(25)
         times = np.arange(count) / float(rate)
-    step = float(index.last * tick) or 1 / float(rate)
-    start = float(known[0] * tick) if known else 0.0
-    announced = _announced_seconds(stream, container, start, index.hidden)
-    end = float(times[-1]) + step
+    end = float(times[-1]) + (last or 1 / float(rate))
+    announced = announced_seconds(stream, container, float(known[0] * tick) if known else 0.0, index.hidden)
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
         return _Timeline(rate, times, pts, end)
-    total = stream.frames - index.hidden if stream.frames and container != "avi" else round(announced * rate)
-    beyond = times[-1] + np.arange(1, max(0, total - count) + 1) / float(rate)
+    total = announced * float(rate)
+    if stream.frames and container.format.name != "avi":
+        total = stream.frames - index.hidden
+    if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
+        return _Timeline(rate, times, pts, end)  # what is announced is not so
+    beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
     return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
 
 
-def _announced_seconds(stream: av.VideoStream, container: str, start: float, hidden: int) -> float | None:
-    """How long the stream should be, from its first frame on, where the file itself says so.
-
-    Args:
-        hidden: packets in the header's count that are no frames.
-        start: timestamp of the first frame, seconds.
-    """
-    if container == "avi":
-        # libav shortens the duration of a file that was cut off; the header's count it leaves
-        count = stream.frames - hidden
-        return float(count / stream.average_rate) if count > 0 and stream.average_rate else None
-    if container in _JUMPY:
-        return None  # the duration is a guess from the last timestamps
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    # Matroska: HH:MM:SS.fraction, from the file's start
-    parts = stream.metadata.get("DURATION", "").split(":")
-    try:
-        hours, minutes, seconds = (float(part) for part in parts)
-    except ValueError:
+def _measured_rate(ticks: IntArray, tick: Fraction) -> Fraction | None:
+    """Frames per second by the timestamps, where they are even; else the average that libav reports stays."""
+    steps = np.diff(ticks)
+    if not steps.any():
         return None
-    return hours * 3600 + minutes * 60 + seconds - start
+    usual = float(np.median(steps))
+    even = np.abs(steps - usual) <= max(1.0, _UNEVEN * usual)  # ticks may be as coarse as milliseconds
+    if even.mean() < _MOSTLY:
+        return None
+    return len(steps) / (int(ticks[-1] - ticks[0]) * tick)
+
+
+def _agrees(rate: Fraction, measured: Fraction, count: int) -> bool:
+    """Whether a rate gives `count` frames the time that they take, up to one and a half frames."""
+    return abs(count * (rate / measured - 1)) <= max(1.5, _TOLERANCE * count)

@@ -1,0 +1,125 @@
+"""What a file announces of its length, and whether it may be believed.
+
+A header may be stale, wrong or hostile. Its length matters only where the file was cut off, which the sizes
+of the container's outermost elements tell: those of a whole file end where the file ends.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+
+# formats whose timestamps may start anew in mid-stream; libav guesses their duration from the last ones
+GUESSED = {"mpegts", "mpeg", "flv", "asf"}
+_MOST_ELEMENTS = 10_000
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+def announced_seconds(
+    stream: av.VideoStream, container: InputContainer, start: float, hidden: int
+) -> float | None:
+    """How long the stream should be, from its first frame on, where the file itself says so.
+
+    Args:
+        start: timestamp of the first frame, seconds.
+        hidden: packets in the header's count that are no frames.
+    """
+    if container.format.name == "avi":
+        # libav shortens the duration of a file that was cut off; the header's count it leaves
+        count = stream.frames - hidden
+        return float(count / stream.average_rate) if count > 0 and stream.average_rate else None
+    if container.format.name in GUESSED:
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    # Matroska: HH:MM:SS.fraction, from the file's start, maybe copied from a longer file
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    announced = hours * 3600 + minutes * 60 + seconds
+    if not math.isfinite(announced):
+        return None
+    longest = math.inf if container.duration is None else container.duration / av.time_base
+    return min(announced, longest) - start
+
+
+def is_cut_off(path: Path, container: str) -> bool | None:
+    """Whether the file ends before its outermost elements do; None where the format does not tell.
+
+    Args:
+        container: libav's name of the format.
+    """
+    ends = _ENDS.get(container)
+    if ends is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            return any(end > size for end in ends(file))
+    except (OSError, _UntoldError):
+        return None
+
+
+class _UntoldError(Exception):
+    """The format allows more elements, or an element of unknown size."""
+
+
+def _matroska_ends(file: BinaryIO) -> Iterator[int]:
+    """Where the segment ends. Of unknown size it was written as a stream, which announces nothing."""
+    place, wanted = 0, _EBML
+    for _ in range(2):
+        file.seek(place)
+        head = file.read(12)
+        if head[:4] != wanted or len(head) < 5 or head[4] == 0:
+            return
+        length = 9 - head[4].bit_length()
+        mask = (1 << 7 * length) - 1
+        size = int.from_bytes(head[4 : 4 + length], "big") & mask
+        place += 4 + length
+        if size == mask:
+            return
+        place += size
+        yield place
+        wanted = _SEGMENT
+
+
+def _mp4_ends(file: BinaryIO) -> Iterator[int]:
+    """Where each box ends. More fragments may have followed a fragment."""
+    place = 0
+    for _ in range(_MOST_ELEMENTS):
+        file.seek(place)
+        head = file.read(16)
+        size, header = int.from_bytes(head[:4], "big"), 8
+        if size == 1:
+            size, header = int.from_bytes(head[8:16], "big"), 16
+        if len(head) < header or size < header:
+            return
+        if head[4:8] == b"moof":
+            raise _UntoldError
+        place += size
+        yield place
+    raise _UntoldError
+
+
+def _avi_ends(file: BinaryIO) -> Iterator[int]:
+    """Where each RIFF chunk ends: a large file has several. Size 0 is left by a recorder that was stopped."""
+    place = 0
+    for _ in range(_MOST_ELEMENTS):
+        file.seek(place)
+        head = file.read(8)
+        size = int.from_bytes(head[4:], "little")
+        if len(head) < 8 or head[:4] != b"RIFF":
+            return
+        if size == 0:
+            raise _UntoldError
+        place += 8 + size + size % 2
+        yield place - size % 2
+    raise _UntoldError
+
+
+_ENDS = {"matroska,webm": _matroska_ends, "mov,mp4,m4a,3gp,3g2,mj2": _mp4_ends, "avi": _avi_ends}
