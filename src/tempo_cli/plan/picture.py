@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from ..types import Colors
+from ..types import Colors, Look
 from .pixels import Size
 
 HDR = frozenset({"smpte2084", "arib-std-b67"})  # PQ and HLG
@@ -30,6 +30,20 @@ def shown_size(size: Size, aspect: Fraction) -> Size:
 def ratio_text(aspect: Fraction) -> str:
     """Such as `64:45`."""
     return f"{aspect.numerator}:{aspect.denominator}"
+
+
+def raw_differences(look: Look, dolby: bool) -> str:
+    """What of a stored picture is other than a player shows it; empty where nothing is.
+
+    Args:
+        dolby: whether its colors are Dolby Vision's own.
+    """
+    size, differing = (look.height, look.width), []
+    if shown_size(size, look.aspect) != size:
+        differing.append(f"another shape (pixels are {ratio_text(look.aspect)})")
+    if look.colors.transfer in HDR or dolby:
+        differing.append(f"other colors (HDR: {look.colors.transfer or 'Dolby Vision'})")
+    return " and ".join(differing)
 
 
 def to_sdr(colors: Colors) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import CancelledError, UsageError, VideoError
-from ..plan.picture import HDR, OTHER_COLORS, ratio_text, shown_size
+from ..plan.picture import OTHER_COLORS, raw_differences, shown_size
 from ..plan.pixels import Size
 from ..plan.sampling import frames_between, plan_frames
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
-from ..types import Frame, Look, Segment, VideoInfo
+from ..types import Frame, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
@@ -188,26 +188,16 @@ class Video:
         turned = stored[0] != stored[1] and (look.width, look.height) == stored
         self.sample_aspect_ratio = 1 / look.aspect if turned else look.aspect
         self.color_transfer = look.colors.transfer
+        dolby = look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None)
         if self.sampling.picture == "raw":
-            self._say_what_differs(look)
-        elif look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None):
+            if seen := raw_differences(look, dolby):
+                self._say("raw", f"with `picture='raw'` the model sees {seen} than a player shows")
+        elif dolby:
             self._say("colors", f"Dolby Vision's own colors can't be converted: {OTHER_COLORS}")
         return self.shown
 
     def _shown(self, size: Size, aspect: Fraction) -> Size:
         return shown_size(size, aspect) if self.sampling.picture == "auto" else size
-
-    def _say_what_differs(self, look: Look) -> None:
-        size = look.height, look.width
-        differing = [f"another shape (pixels are {ratio_text(look.aspect)})"] * (
-            shown_size(size, look.aspect) != size
-        )
-        dolby = look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None)
-        if look.colors.transfer in HDR or dolby:
-            differing.append(f"other colors (HDR: {look.colors.transfer or 'Dolby Vision'})")
-        if differing:
-            seen = " and ".join(differing)
-            self._say("raw", f"with `picture='raw'` the model sees {seen} than a player shows")
 
     def _warn(self, message: str) -> None:
         self._say("damage", message)
