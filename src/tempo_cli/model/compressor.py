@@ -215,12 +215,19 @@ class Compressor(nn.Module):
         return embeds
 
 
-def segment_features(features: Features, row: int) -> SegmentFeatures:
-    """One segment of a batch; its values are a copy on the same device."""
-    count = features.merged.shape[0] // len(features)
+def features_shape(features: Features) -> tuple[int, int, int]:
+    """Shape of `SegmentFeatures.values` for each segment of a batch."""
+    rows, width = features.merged.shape
+    return 1 + len(features.deepstack), rows // len(features), width
+
+
+def segment_features(features: Features, row: int, into: torch.Tensor) -> SegmentFeatures:
+    """One segment of a batch, copied into `into`, a tensor of `features_shape` on any device."""
+    count = into.shape[1]
     here = slice(row * count, (row + 1) * count)
-    values = torch.stack([part[here] for part in (features.merged, *features.deepstack)])
-    return SegmentFeatures(values, features.ids[row], features.visual, features.grid)
+    for number, part in enumerate((features.merged, *features.deepstack)):
+        into[number].copy_(part[here], non_blocking=True)
+    return SegmentFeatures(into, features.ids[row], features.visual, features.grid)
 
 
 def stack_features(rows: Sequence[SegmentFeatures], device: torch.device) -> Features:

@@ -63,6 +63,7 @@ class ClipSegments:
         """
         kept = {index for index in indices if self.shelf is not None and index in self.shelf}
         needed = [index for index in indices if index not in kept and index not in self._waiting]
+        decoded = set(needed)
         stream = self.video.read(needed, scope) if needed else iter(())
         self._receive(stream, journal)
         for index in indices:
@@ -71,7 +72,7 @@ class ClipSegments:
                 if source is not None:
                     yield source
                 continue
-            origin: Origin = "decoded" if index in needed else "memory"
+            origin: Origin = "decoded" if index in decoded else "memory"
             if origin == "decoded" and index not in self._waiting:
                 continue  # the decoder has passed it
             segment = self._waiting[index]

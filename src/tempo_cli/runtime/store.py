@@ -20,6 +20,7 @@ from ..model.compressor import (
     Prefix,
     SegmentFeatures,
     SegmentPrefix,
+    features_shape,
     prefix_shape,
     segment_features,
     segment_prefix,
@@ -190,14 +191,12 @@ class Shelf:
 
     def keep_features(self, index: int, features: Features, row: int) -> bool:
         """Keep the vision tower's features on the host; False where there is no room."""
-        found = segment_features(features, row)
-        memory = self._replace(index, "features", tuple(found.values.shape), found.values.dtype)
+        memory = self._replace(index, "features", features_shape(features), features.merged.dtype)
         if memory is None:
             return False
         with self._store._given_back_on_error("features", memory):
-            memory.copy_(found.values, non_blocking=True)
+            value = segment_features(features, row, memory)
         self.drop(index)
-        value = SegmentFeatures(memory, found.ids, found.visual, found.grid)
         self._store._put((self._clip, index), Kept("features", value, rounded(memory.nbytes)))
         return True
 

@@ -15,13 +15,12 @@ class Turns:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[object] = deque()
-        self._owner: int | None = None
-        self._ticket: object = None  # of the owner
+        self._owner: tuple[int, object] | None = None  # thread and ticket: one value, set at once
 
     @property
     def mine(self) -> bool:
         """Whether this thread has the turn."""
-        return self._owner == threading.get_ident()
+        return self._owner is not None and self._owner[0] == threading.get_ident()
 
     @contextmanager
     def taken(self, scope: CancelScope | None = None) -> Iterator[None]:
@@ -40,16 +39,14 @@ class Turns:
                     self._waiting.append(ticket)
                     self._changed.wait_for(lambda: scope.cancelled or self._is_next(ticket))
                     scope.check()
-                    self._owner, self._ticket = threading.get_ident(), ticket
+                    self._owner = threading.get_ident(), ticket
                     self._waiting.remove(ticket)
                 yield
             finally:  # whatever an interrupt left half done
                 with self._changed:
                     if ticket in self._waiting:
                         self._waiting.remove(ticket)
-                    if self._ticket is ticket:
-                        self._owner = self._ticket = None
-                    elif self._ticket is None:
+                    if self._owner is not None and self._owner[1] is ticket:
                         self._owner = None
                     self._changed.notify_all()
 

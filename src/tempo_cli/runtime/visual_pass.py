@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ..model.compressor import (
     SegmentInput,
     SegmentPrefix,
     batches,
+    features_shape,
     prefix_shape,
     stack_features,
     stack_prefixes,
@@ -134,9 +136,9 @@ class VisualPass:
         assert shelf is not None
         if self._tiers is None:
             element = prefix.layers[0][0].element_size()
-            visual = features.merged.nbytes // len(features) * (1 + len(features.deepstack))
+            visual = prod(features_shape(features)) * features.merged.element_size()
             frames = source.segment.frames.nbytes if source.segment is not None else visual
-            sizes = SegmentSizes(int(np.prod(prefix_shape(prefix))) * element, visual, frames)
+            sizes = SegmentSizes(prod(prefix_shape(prefix)) * element, visual, frames)
             self._tiers = plan_tiers(self._segments.video.total, sizes, shelf.limits)
             new = [tier for index, tier in enumerate(self._tiers) if index not in shelf]
             shelf.reserve(new, sizes.prefix, sizes.features)
