@@ -10,13 +10,14 @@ from tempo_cli.config import KeepOptions
 from tempo_cli.events import Progress
 from tempo_cli.model.compressor import Prefix
 from tempo_cli.model.device import Target
+from tempo_cli.model.transformer import KVCache
 from tempo_cli.plan.keep import KeepLimits
 from tempo_cli.plan.memory import Plan
 from tempo_cli.runtime.networks import Networks
 
 MB = 10**6
 ONE = 2 * 3 * 64 * 64 * 4  # bytes of one segment below: 98,304
-PREFIX = Prefix(((torch.ones(1, 3, 64, 64), torch.ones(1, 3, 64, 64)),), next_position=64)
+PREFIX = Prefix(KVCache(torch.ones(1, 2, 1, 3, 64, 64), 64), next_position=64)
 
 
 @pytest.fixture

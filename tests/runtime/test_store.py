@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_cli.model.compressor import Features, Prefix, stack_features, stack_prefixes
+from tempo_cli.model.transformer import KVCache
 from tempo_cli.plan.keep import KeepLimits
 from tempo_cli.runtime.arena import HostArena, rounded
 from tempo_cli.runtime.store import PrefixStore, Shelf
@@ -23,8 +24,8 @@ VISUAL = 3 * 5 * 64 * 4  # 3 parts of 5 tokens: 3,840
 
 def prefix(seed: int, rows: int = 2) -> Prefix:
     random = torch.Generator().manual_seed(seed)
-    pairs = [torch.randn(2, rows, HEADS, LENGTH, SIZE, generator=random) for _ in range(LAYERS)]
-    return Prefix(tuple((pair[0], pair[1]) for pair in pairs), next_position=LENGTH)
+    values = torch.randn(LAYERS, 2, rows, HEADS, LENGTH + 3, SIZE, generator=random)
+    return Prefix(KVCache(values, LENGTH), next_position=LENGTH)
 
 
 def features(seed: int, rows: int = 2) -> Features:
@@ -148,11 +149,9 @@ def test_prefixes_come_back_bit_for_bit(tier):
     assert all(shelf.keep_prefix(row, found, row, tier) for row in range(3))
     kept = [shelf.get(row) for row in range(3)]
     assert [one.tier for one in kept] == [tier] * 3
-    again = stack_prefixes([one.value for one in kept], CPU)
-    assert again.next_position == LENGTH
-    for ours, theirs in zip(again.layers, found.layers, strict=True):
-        assert torch.equal(ours[0], theirs[0])
-        assert torch.equal(ours[1], theirs[1])
+    again = stack_prefixes([one.value for one in kept], CPU, room=5)
+    assert (again.next_position, again.cache.capacity) == (LENGTH, LENGTH + 5)
+    assert torch.equal(again.cache.filled, found.cache.filled)
 
 
 def test_features_come_back_bit_for_bit():
@@ -308,7 +307,7 @@ def test_another_error_of_the_device_is_none_of_memory(monkeypatch):
 def test_a_small_prefix_counts_as_a_whole_piece_on_the_device():
     found = store(2 * 256)
     shelf = found.shelf()
-    small = Prefix(((torch.zeros(1, 1, 1, 4), torch.zeros(1, 1, 1, 4)),), next_position=1)  # 32 bytes
+    small = Prefix(KVCache(torch.zeros(1, 2, 1, 1, 1, 4), 1), next_position=1)  # 32 bytes
     assert [shelf.keep_prefix(index, small, 0, "device") for index in range(3)] == [True, True, False]
     assert found.device_bytes == 512
 

@@ -4,7 +4,7 @@
 |---|---|
 | frames of B segments | (B, T, H, W, 3) uint8 |
 | features of the vision tower: N visual tokens, K deepstack layers | (B, N, D), K times the same |
-| prefix: system prompt and video, before the question | (B, H, L0, D / H), keys and values of every layer |
+| prefix: system prompt and video, before the question | (layers, 2, B, K, L0, W), keys and values |
 | suffix: question, end of the prompt, memory tokens | (B, L1 + M, D) |
 | memory tokens | (B, M, D) |
 | relevance | (B,) float32 |
@@ -17,20 +17,22 @@ padded or masked out. Everything is causal: features and prefix are computed onc
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, islice
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLModel
+from transformers import Qwen3VLConfig, Qwen3VLModel
 
 from ..config import ModelDimensions
 from ..plan import prompts
 from ..types import IntArray, MemoryTokens, Pixels, Segment
 from .pixels import fit, patchify
 from .tokenizer import TextTokenizer
+from .transformer import KVCache, Transformer
 
 BoolArray = npt.NDArray[np.bool_]
 Grid = tuple[int, int, int]  # temporal patches, rows and columns of patches
@@ -106,13 +108,17 @@ class Features:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values of B segments before any question, one pair (B, H, L0, D / H) for each layer."""
+    """Keys and values of B segments before any question, with room for one; text goes on at `next_position`.
 
-    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    Attributes:
+        cache: its filled positions are the prefix, and what is behind them is any question's.
+    """
+
+    cache: KVCache
     next_position: int
 
     def __len__(self) -> int:
-        return len(self.layers[0][0])
+        return int(self.cache.values.shape[2])
 
 
 def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
@@ -163,50 +169,49 @@ class Compressor(nn.Module):
         return Features(merged, tuple(found.deepstack_features), ids, first.visual, first.grid)
 
     @torch.inference_mode()
-    def read(self, features: Features) -> Prefix:
-        """Keys and values of everything before the question."""
-        batch, visual = len(features), features.visual
-        embeds = self._embed(features.ids)
-        mask = torch.from_numpy(visual).to(embeds.device).expand(batch, -1)
-        embeds[mask] = features.merged.to(embeds.dtype)
+    def read(self, features: Features, room: int = 0) -> Prefix:
+        """Keys and values of everything before the question.
+
+        Args:
+            room: tokens that the longest question will take behind it (`suffix_tokens`).
+        """
+        batch, visual, transformer = len(features), features.visual, self._transformer
+        places = torch.from_numpy(np.flatnonzero(visual)).to(self.memory.device)
+        hidden = self._embed(features.ids)
+        hidden[:, places] = features.merged.to(hidden.dtype).view(batch, -1, hidden.shape[2])
         positions = mrope_positions(visual, features.grid, self.dimensions.merge)
-        cache = DynamicCache(config=self.vlm.language_model.config)
-        self.vlm.language_model(
-            inputs_embeds=embeds,
-            position_ids=_on(embeds.device, positions, batch),
-            visual_pos_masks=mask,
-            deepstack_visual_embeds=list(features.deepstack),
-            past_key_values=cache,
-            use_cache=True,
+        cache = transformer.cache(batch, len(visual) + room)
+        transformer(
+            hidden,
+            cache,
+            transformer.angles(torch.from_numpy(positions).to(hidden.device)),
+            [part.to(hidden.dtype).view(batch, -1, hidden.shape[2]) for part in features.deepstack],
+            places,
         )
-        layers: Any = tuple((layer.keys, layer.values) for layer in cache.layers)  # type: ignore[union-attr]
-        return Prefix(layers, int(positions.max()) + 1)
+        return Prefix(cache, int(positions.max()) + 1)
 
     @torch.inference_mode()
     def compress(self, prefix: Prefix, question: str) -> MemoryTokens:
         """Memory tokens and relevance of the B segments for one question; `prefix` stays as it is."""
         ids, batch = prompts.compressor_suffix(self.tokenizer, question), len(prefix)
-        memory = self.memory.expand(batch, -1, -1)
-        embeds = torch.cat([self._embed(np.array([ids] * batch)), memory], dim=1)
-        positions = np.arange(embeds.shape[1]) + prefix.next_position
-        cache = self._cache_of(prefix)
-        hidden = self.vlm.language_model(
-            inputs_embeds=embeds,
-            position_ids=_on(embeds.device, np.stack([positions] * 3), batch),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+        words = self._embed(np.array(ids)).expand(batch, -1, -1)
+        embeds = torch.cat([words, self.memory.expand(batch, -1, -1)], dim=1)
+        length = prefix.cache.length
+        angles = self._transformer.text_angles(prefix.next_position, embeds.shape[1])
+        try:
+            hidden = self._transformer(embeds, prefix.cache, angles)
+        finally:
+            prefix.cache.length = length
         scores = torch.sigmoid(hidden[:, len(ids) - 1].float() @ self.router)
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
 
-    def _cache_of(self, prefix: Prefix) -> DynamicCache:
-        """A cache that begins with `prefix`; what is added to it goes into new tensors."""
-        cache = DynamicCache(config=self.vlm.language_model.config)
-        layers: Any = cache.layers
-        for layer, (keys, values) in zip(layers, prefix.layers, strict=True):
-            layer.lazy_initialization(keys, values)
-            layer.keys, layer.values = keys, values  # `update` would copy them
-        return cache
+    def suffix_tokens(self, question: str) -> int:
+        """Tokens behind the prefix: the question and the memory tokens."""
+        return len(prompts.compressor_suffix(self.tokenizer, question)) + self.dimensions.memory_tokens
+
+    @cached_property
+    def _transformer(self) -> Transformer:
+        return Transformer(self.vlm.language_model)
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
         embeds: torch.Tensor = self.vlm.language_model.embed_tokens(
@@ -241,22 +246,24 @@ def stack_features(rows: Sequence[SegmentFeatures], device: torch.device) -> Fea
 
 def prefix_shape(prefix: Prefix) -> tuple[int, ...]:
     """Shape of `SegmentPrefix.values` for each segment of a batch."""
-    return (len(prefix.layers), 2, *prefix.layers[0][0].shape[1:])
+    layers, two, _, heads, length, width = prefix.cache.filled.shape
+    return layers, two, heads, length, width
 
 
 def segment_prefix(prefix: Prefix, row: int, into: torch.Tensor) -> SegmentPrefix:
     """One segment of a batch, copied into `into`, a tensor of `prefix_shape` on any device."""
-    for number, pair in enumerate(prefix.layers):
-        for part, values in enumerate(pair):
-            into[number, part].copy_(values[row], non_blocking=True)
+    into.copy_(prefix.cache.filled[:, :, row], non_blocking=True)
     return SegmentPrefix(into, prefix.next_position)
 
 
-def stack_prefixes(rows: Sequence[SegmentPrefix], device: torch.device) -> Prefix:
-    """Segments of one layout as a batch on `device`."""
-    values = torch.stack([row.values.to(device, non_blocking=True) for row in rows])
-    layers = tuple((values[:, number, 0], values[:, number, 1]) for number in range(values.shape[1]))
-    return Prefix(layers, rows[0].next_position)
+def stack_prefixes(rows: Sequence[SegmentPrefix], device: torch.device, room: int = 0) -> Prefix:
+    """Segments of one layout as a batch on `device`, with room for a question of so many tokens."""
+    layers, two, heads, length, width = rows[0].values.shape
+    shape = layers, two, len(rows), heads, length + room, width
+    cache = KVCache(torch.empty(shape, dtype=rows[0].values.dtype, device=device), length)
+    for row, one in enumerate(rows):
+        cache.filled[:, :, row].copy_(one.values, non_blocking=True)
+    return Prefix(cache, rows[0].next_position)
 
 
 def mrope_positions(visual: BoolArray, grid: Grid, merge: int) -> IntArray:
@@ -285,7 +292,3 @@ def mrope_positions(visual: BoolArray, grid: Grid, merge: int) -> IntArray:
             at += 1
             index += 1
     return np.concatenate(parts, axis=1).astype(np.int64)
-
-
-def _on(device: torch.device, positions: IntArray, batch: int) -> torch.Tensor:
-    return torch.from_numpy(positions).to(device)[:, None].expand(-1, batch, -1)

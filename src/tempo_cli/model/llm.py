@@ -7,16 +7,20 @@
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from ..config import GenerationOptions, ModelDimensions
 from ..errors import ModelError
 from ..types import Allocation, MemoryTokens
 from .projector import build_projector
+from .transformer import KVCache, Transformer
+
+ANSWER_ROOM = 256  # tokens of an answer that the cache has room for from the beginning
 
 
 class Token(NamedTuple):
@@ -74,20 +78,20 @@ class Decoder(nn.Module):
         return embeds
 
     @torch.inference_mode()
-    def prefill(self, embeds: torch.Tensor) -> tuple[torch.Tensor, DynamicCache]:
-        """Logits (V,) after the decoder input (L, D), and the cache to go on with."""
-        cache = DynamicCache(config=self.llm.config)
-        logits: torch.Tensor = self.llm(
-            inputs_embeds=embeds[None], past_key_values=cache, use_cache=True, logits_to_keep=1
-        ).logits
-        return logits[0, -1].float(), cache
+    def prefill(self, embeds: torch.Tensor, room: int = 0) -> tuple[torch.Tensor, KVCache]:
+        """Logits (V,) after the decoder input (L, D), and the cache to go on with.
+
+        Args:
+            room: tokens that the cache has room for without growing.
+        """
+        cache = self._transformer.cache(1, len(embeds) + room)
+        return self._logits(embeds[None], cache), cache
 
     @torch.inference_mode()
-    def step(self, token: int, cache: DynamicCache) -> torch.Tensor:
+    def step(self, token: int, cache: KVCache) -> torch.Tensor:
         """Logits (V,) after one more token."""
-        ids = torch.tensor([[token]], device=self._weight.device)
-        logits: torch.Tensor = self.llm(input_ids=ids, past_key_values=cache, use_cache=True).logits
-        return logits[0, -1].float()
+        weight = self._weight
+        return self._logits(weight[token].view(1, 1, -1), cache)
 
     def generate(
         self, embeds: torch.Tensor, rule: SamplingRule, options: GenerationOptions
@@ -102,7 +106,7 @@ class Decoder(nn.Module):
             randomness.seed()
         else:
             randomness.manual_seed(options.seed)
-        logits, cache = self.prefill(embeds)
+        logits, cache = self.prefill(embeds, min(options.max_new_tokens, ANSWER_ROOM))
         for count in range(options.max_new_tokens):
             if logits.isnan().any():
                 raise ModelError("the language model gives no numbers (NaN)", "Try `dtype='float32'`.")
@@ -112,6 +116,17 @@ class Decoder(nn.Module):
             yield Token(token, float(torch.log_softmax(logits, -1)[token]))
             if count + 1 < options.max_new_tokens:
                 logits = self.step(token, cache)
+
+    def _logits(self, hidden: torch.Tensor, cache: KVCache) -> torch.Tensor:
+        """Of the token after `hidden`, (1, L, D)."""
+        angles = self._transformer.text_angles(cache.length, hidden.shape[1])
+        last = self._transformer(hidden, cache, angles)[0, -1]
+        logits: torch.Tensor = self.llm.lm_head(last)
+        return logits.float()
+
+    @cached_property
+    def _transformer(self) -> Transformer:
+        return Transformer(self.llm.model)
 
     @property
     def _weight(self) -> torch.Tensor:

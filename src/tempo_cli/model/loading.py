@@ -17,6 +17,7 @@ from .compressor import Compressor
 from .device import Bits, Target, choose_device
 from .llm import Decoder
 from .quantize import choose_bits, is_quantized, quantized_linear
+from .transformer import joined_weights
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -57,13 +58,16 @@ def fill(
     Raises:
         ModelError: a tensor holds NaN or infinity, or does in the target's type.
     """
+    joining = _Joining(module, names.values())
     for name, tensor in tensors:
         own, weight = names[name], tensor.to(target.dtype)
         _check_numbers(name, tensor, weight)
         if target.bits and is_quantized(module, own):
             _put_quantized(module, own, weight, target.bits)
+        elif weight is tensor and weight.device.type == "cpu":
+            put(module, own, weight)  # it is the file's own memory: a copy would be a second one
         else:
-            put(module, own, weight)
+            put(module, own, joining.placed(own, weight))
     for child in module.modules():
         tie = getattr(child, "tie_weights", None)
         if callable(tie):
@@ -71,6 +75,26 @@ def fill(
         for name, table in list(child.named_buffers(recurse=False)):
             child.register_buffer(name, table.to(target.device), persistent=False)
     module.requires_grad_(False).eval()
+
+
+class _Joining:
+    """Lays weights that read the same input behind each other, so that one operation can use them all."""
+
+    def __init__(self, module: nn.Module, names: Iterable[str]) -> None:
+        self._groups = joined_weights(names)
+        self._rows = {name: len(module.get_parameter(name)) for name in self._groups}
+        self._memory: dict[tuple[str, ...], torch.Tensor] = {}
+
+    def placed(self, own: str, weight: torch.Tensor) -> torch.Tensor:
+        """`weight` in its place beside the others; itself where it has none."""
+        group = self._groups.get(own)
+        if group is None:
+            return weight
+        if group not in self._memory:
+            rows = sum(self._rows[name] for name in group)
+            self._memory[group] = weight.new_empty((rows, weight.shape[1]))
+        start = sum(self._rows[name] for name in group[: group.index(own)])
+        return self._memory[group][start : start + len(weight)].copy_(weight)
 
 
 def put(module: nn.Module, own: str, tensor: torch.Tensor) -> None:

@@ -13,7 +13,7 @@ from ..plan.memory import Needs, Work
 from .checkpoint import Checkpoint, compressor_names, decoder_names
 from .compressor import Compressor
 from .device import Target
-from .llm import Decoder
+from .llm import ANSWER_ROOM, Decoder
 from .quantize import bytes_per_weight, is_quantized
 
 _PROMPT = 250  # tokens of a segment's prompt that are neither frames nor memory tokens
@@ -69,14 +69,19 @@ def segment_bytes(checkpoint: Checkpoint, dtype: torch.dtype, visual: int) -> in
 
 
 def answer_bytes(checkpoint: Checkpoint, dtype: torch.dtype, tokens: int) -> int:
-    """To read a decoder input of so many tokens, with its keys and values."""
-    return tokens * _token(checkpoint.llm_config, dtype.itemsize)
+    """To read a decoder input of so many tokens, with its keys and values and room for the answer's."""
+    config, size = checkpoint.llm_config, dtype.itemsize
+    return tokens * _token(config, size) + ANSWER_ROOM * size * _cache(config)
 
 
 def _token(config: Any, size: int) -> int:
     """Keys and values of all layers, and one layer's streams, for one token."""
-    cache = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim
-    return int(size * (cache + 4 * config.hidden_size + 3 * config.intermediate_size))
+    return int(size * (_cache(config) + 4 * config.hidden_size + 3 * config.intermediate_size))
+
+
+def _cache(config: Any) -> int:
+    """Numbers that the keys and values of all layers are, for one token."""
+    return int(config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim)
 
 
 def _weights(module: Compressor | Decoder, names: dict[str, str], target: Target) -> int:

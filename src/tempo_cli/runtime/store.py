@@ -179,7 +179,7 @@ class Shelf:
 
     def keep_prefix(self, index: int, prefix: Prefix, row: int, tier: Tier) -> bool:
         """Keep keys and values on the device or on the host; False where there is no room."""
-        shape, dtype = prefix_shape(prefix), prefix.layers[0][0].dtype
+        shape, dtype = prefix_shape(prefix), prefix.cache.values.dtype
         memory = self._replace(index, tier, shape, dtype)
         if memory is None:
             return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -104,11 +104,17 @@ class VisualPass:
         size = self._fallbacks.micro_batch
         for start in range(0, len(batch), size):
             piece = batch[start : start + size]
-            prefix, features = _prefix(compressor, piece)
+            prefix, features = _prefix(compressor, piece, self._room)
             for part, question in zip(parts, self._questions, strict=True):
                 part.append(compressor.compress(prefix, question))
             self._keep(piece, prefix, features)
         return [joined(part) for part in parts]
+
+    @cached_property
+    def _room(self) -> int:
+        """Tokens of the longest question behind a prefix."""
+        compressor = self._networks.compressor()
+        return max(compressor.suffix_tokens(question) for question in self._questions)
 
     def _keep(self, piece: list[Source], prefix: Prefix, features: Features | None) -> None:
         """Keep what was read anew in its planned tier, or in the next one that has room."""
@@ -135,7 +141,7 @@ class VisualPass:
         shelf = self._segments.shelf
         assert shelf is not None
         if self._tiers is None:
-            element = prefix.layers[0][0].element_size()
+            element = prefix.cache.values.element_size()
             visual = prod(features_shape(features)) * features.merged.element_size()
             frames = source.segment.frames.nbytes if source.segment is not None else visual
             sizes = SegmentSizes(prod(prefix_shape(prefix)) * element, visual, frames)
@@ -152,17 +158,17 @@ class VisualPass:
         return Reused(frames="memory" if read == {"memory"} else None, prefix=prefix)
 
 
-def _prefix(compressor: Compressor, piece: list[Source]) -> tuple[Prefix, Features | None]:
+def _prefix(compressor: Compressor, piece: list[Source], room: int) -> tuple[Prefix, Features | None]:
     """The piece's prefix, and the features that it was read from."""
     device = compressor.memory.device
     rows = [source.row for source in piece]
     prefixes = [row for row in rows if isinstance(row, SegmentPrefix)]
     if prefixes:
-        return stack_prefixes(prefixes, device), None
+        return stack_prefixes(prefixes, device, room), None
     kept = [row for row in rows if isinstance(row, SegmentFeatures)]
     inputs = [row for row in rows if isinstance(row, SegmentInput)]
     features = stack_features(kept, device) if kept else compressor.see(inputs)
-    return compressor.read(features), features
+    return compressor.read(features, room), features
 
 
 def joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:

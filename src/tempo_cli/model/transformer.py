@@ -1,0 +1,240 @@
+"""The layers of a Qwen3 language model as one function over its loaded weights, with a static cache.
+
+The compressor's and the decoder's text models have the same layers. transformers builds them and holds their
+weights; its own forward pass spends more time between the operations than in them where a step is short, and
+copies the whole cache for every token.
+
+| value | shape |
+|---|---|
+| hidden states | (B, L, D) |
+| queries | (B, H, L, W), W the width of a head |
+| cache | (layers, 2, B, K, capacity, W), K heads of keys and values |
+| angles: cosines and sines of the rotary embedding | (B or 1, L, 1, W) each |
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_GROWTH = 256  # positions that a full cache grows by, at least
+
+
+class Angles(NamedTuple):
+    """Cosines and sines of the rotary embedding, (B or 1, L, 1, W) each."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+class KVCache:
+    """Keys and values of B sequences, written in place.
+
+    Attributes:
+        values: (layers, 2, B, K, capacity, W); positions from `length` on hold nothing yet.
+        length: positions that are filled.
+    """
+
+    def __init__(self, values: Tensor, length: int = 0) -> None:
+        self.values, self.length = values, length
+
+    @property
+    def capacity(self) -> int:
+        """Positions that there is room for."""
+        return int(self.values.shape[4])
+
+    @property
+    def filled(self) -> Tensor:
+        """The filled positions: (layers, 2, B, K, length, W)."""
+        return self.values[..., : self.length, :]
+
+    def reserve(self, length: int) -> None:
+        """Have room for `length` positions; a full cache grows by a quarter at least."""
+        if length > self.capacity:
+            grown = max(length, self.capacity + max(_GROWTH, self.capacity // 4))
+            values = self.values.new_empty((*self.values.shape[:4], grown, self.values.shape[5]))
+            values[..., : self.length, :] = self.filled
+            self.values = values
+
+
+# linear layers that read the same input; their weights may be the rows of one tensor
+_JOINED = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("mlp", ("gate_proj", "up_proj")))
+
+Linear = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer's weights. Linear layers are functions, because quantized ones compute in their own way."""
+
+    norm: Tensor
+    heads: Linear  # queries, keys and values
+    heads_norm: Tensor  # (H + K, W), of queries and keys
+    output: Linear
+    inner_norm: Tensor
+    gate_up: Linear
+    down: Linear
+    activation: Linear
+
+
+class Transformer:
+    """Runs the layers of a transformers text model: `Qwen3Model` or `Qwen3VLTextModel`.
+
+    It takes the model's weights as they are when it is made, and copies none but the norms of heads.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        text: Any = model
+        config = text.config
+        self._rotary = text.rotary_emb
+        self._axes = 3 if "mrope_section" in config.rope_parameters else 1  # time, height and width
+        self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
+        self._width, self._eps = config.head_dim, config.rms_norm_eps
+        self._norm = text.norm.weight
+        self._layers = [_layer(layer) for layer in text.layers]
+        self._text: Angles | None = None  # of positions from 0 on
+
+    def cache(self, batch: int, capacity: int) -> KVCache:
+        """An empty cache for `batch` sequences."""
+        shape = len(self._layers), 2, batch, self._groups, capacity, self._width
+        return KVCache(self._norm.new_empty(shape))
+
+    def angles(self, positions: Tensor) -> Angles:
+        """Of `positions`, (3, L): time, height and width of every token."""
+        cos, sin = self._rotary(self._norm, positions[:, None])
+        return Angles(cos[:, :, None], sin[:, :, None])
+
+    def text_angles(self, start: int, count: int) -> Angles:
+        """Of `count` text tokens from position `start` on."""
+        end = start + count
+        if self._text is None or end > self._text.cos.shape[1]:
+            positions = torch.arange(2 * end, device=self._norm.device)[None]
+            if self._axes > 1:
+                positions = positions.expand(self._axes, 1, -1)
+            cos, sin = self._rotary(self._norm, positions)
+            self._text = Angles(cos[:, :, None], sin[:, :, None])
+        return Angles(self._text.cos[:, start:end], self._text.sin[:, start:end])
+
+    def __call__(
+        self,
+        hidden: Tensor,
+        cache: KVCache,
+        angles: Angles,
+        deepstack: Sequence[Tensor] = (),
+        at: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states (B, L, D) behind the last layer's norm; keys and values are appended to `cache`.
+
+        Args:
+            angles: of the L positions.
+            deepstack: added behind the first layers, (B, N, D) each.
+            at: which N of the L positions they are added to.
+        """
+        start, count = cache.length, hidden.shape[1]
+        cache.reserve(start + count)
+        mask = None
+        if start and count > 1:
+            seen = torch.ones(count, start + count, dtype=torch.bool, device=hidden.device).tril_(start)
+            mask = seen.repeat(self._heads // self._groups, 1)
+        for number, layer in enumerate(self._layers):
+            hidden = self._layer(layer, hidden, cache.values[number], start, angles, mask)
+            if number < len(deepstack):
+                hidden[:, at] += deepstack[number]
+        cache.length = start + count
+        return functional.rms_norm(hidden, self._norm.shape, self._norm, self._eps)
+
+    def _layer(
+        self, layer: _Layer, hidden: Tensor, cache: Tensor, start: int, angles: Angles, mask: Tensor | None
+    ) -> Tensor:
+        """One layer; `cache` is its own, (2, B, K, capacity, W)."""
+        batch, count, _ = hidden.shape
+        normed = functional.rms_norm(hidden, layer.norm.shape, layer.norm, self._eps)
+        heads = layer.heads(normed).view(batch, count, -1, self._width)
+        turned = functional.rms_norm(heads[:, :, : -self._groups], (self._width,), None, self._eps)
+        turned = _rotated(turned * layer.heads_norm, angles).transpose(1, 2)
+        keys, values = cache[:, :, :, : start + count]
+        keys[:, :, start:] = turned[:, self._heads :]
+        values[:, :, start:] = heads[:, :, -self._groups :].transpose(1, 2)
+        mixed = self._attend(turned[:, : self._heads], keys, values, mask)
+        hidden = hidden + layer.output(mixed.transpose(1, 2).reshape(batch, count, -1))
+        normed = functional.rms_norm(hidden, layer.inner_norm.shape, layer.inner_norm, self._eps)
+        gate, up = layer.gate_up(normed).chunk(2, dim=-1)
+        return hidden + layer.down(layer.activation(gate) * up)
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Attention of the last L positions to all; (B, H, L, W)."""
+        count = queries.shape[2]
+        if count == keys.shape[2]:
+            return functional.scaled_dot_product_attention(
+                queries, keys, values, is_causal=count > 1, enable_gqa=True
+            )
+        # queries that share keys are one longer row of queries: no key is repeated
+        shared = queries.reshape(queries.shape[0], self._groups, -1, self._width)
+        mixed = functional.scaled_dot_product_attention(shared, keys, values, attn_mask=mask)
+        return mixed.reshape(queries.shape)
+
+
+def joined_weights(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """{name of a weight: names of all weights that may be the rows of one tensor with it, in order}."""
+    known = set(names)
+    found: dict[str, tuple[str, ...]] = {}
+    for name in known:
+        for part, layers in _JOINED:
+            before, here, _ = name.partition(f".{part}.{layers[0]}.weight")
+            group = tuple(f"{before}.{part}.{layer}.weight" for layer in layers)
+            if here and known.issuperset(group):
+                found |= dict.fromkeys(group, group)
+    return found
+
+
+def _layer(layer: Any) -> _Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    queries, keys = attention.q_norm.weight, attention.k_norm.weight
+    rows = attention.q_proj.out_features // len(queries), attention.k_proj.out_features // len(keys)
+    heads, gate_up = ([getattr(layer.get_submodule(part), name) for name in names] for part, names in _JOINED)
+    return _Layer(
+        norm=layer.input_layernorm.weight,
+        heads=_together(heads),
+        heads_norm=torch.cat([queries.expand(rows[0], -1), keys.expand(rows[1], -1)]),
+        output=attention.o_proj.forward,
+        inner_norm=layer.post_attention_layernorm.weight,
+        gate_up=_together(gate_up),
+        down=mlp.down_proj.forward,
+        activation=mlp.act_fn,
+    )
+
+
+def _together(layers: Sequence[nn.Linear]) -> Linear:
+    """Linear layers with one input as one function, (…, in) to (…, sum of out)."""
+    weight = _joined([layer.weight for layer in layers if type(layer) is nn.Linear and layer.bias is None])
+    if weight is not None and len(weight) == sum(layer.out_features for layer in layers):
+        return partial(_linear, weight)
+    parts = [layer.forward for layer in layers]
+    return lambda values: torch.cat([part(values) for part in parts], dim=-1)
+
+
+def _linear(weight: Tensor, values: Tensor) -> Tensor:
+    return functional.linear(values, weight)
+
+
+def _joined(weights: Sequence[Tensor]) -> Tensor | None:
+    """The tensor whose rows `weights` are, in order; None where there is none."""
+    at = None
+    for weight in weights:
+        if not weight.is_contiguous() or at not in (None, weight.data_ptr()):
+            return None
+        at = weight.data_ptr() + weight.nbytes
+    if not weights or weights[0].untyped_storage().data_ptr() != weights[-1].untyped_storage().data_ptr():
+        return None
+    size = sum(len(weight) for weight in weights), weights[0].shape[1]
+    return weights[0].as_strided(size, weights[0].stride())
+
+
+def _rotated(values: Tensor, angles: Angles) -> Tensor:
+    """The rotary embedding of (B, L, heads, W): halves of a head turn together."""
+    left, right = values.chunk(2, dim=-1)
+    return values * angles.cos + torch.cat((-right, left), dim=-1) * angles.sin
