@@ -151,7 +151,7 @@ def limit_memory(device: str, size: float | None, *, planned: bool) -> None:
 
 def limited_command(device: str, size: float, words: list[str]) -> None:
     """The command `tempo WORDS` in this process, with little memory: on CUDA without a plan."""
-    from tempo_cli.cli.main import main
+    from tempo_cli.__main__ import main
 
     limit_memory(device, size, planned=device == "cpu")
     sys.argv = ["tempo", *words]

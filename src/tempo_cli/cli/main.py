@@ -1,12 +1,11 @@
-"""Where the command begins and ends: signals, errors and exit codes."""
+"""Where the command begins and ends: errors and exit codes."""
 
 import os
 import signal
 import sys
 import traceback
 import warnings
-from types import FrameType
-from typing import NoReturn
+from collections.abc import Callable
 
 import typer
 
@@ -14,16 +13,16 @@ from ..errors import CancelledError, Interrupted, TempoError, UsageError
 from ..schema import Request
 from .app import build_app
 from .console import report_error, wants_json
+from .signals import Signals
 
 _BUG = 1
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
 
-def main() -> NoReturn:
-    """Run `tempo` and exit with the code that README lists."""
-    _catch_signals()
-    code = run(sys.argv[1:])
+def main(signals: Signals) -> int:
+    """Run `tempo` and give its exit code; what `signals` raised is reported like any other end."""
+    code = run(sys.argv[1:], signals.end)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -31,11 +30,15 @@ def main() -> NoReturn:
     if code == _CLOSED_PIPE:
         # so that the interpreter's own flush at exit has nowhere to fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    return code
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command line and give its exit code; every error is reported here and nowhere else."""
+def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
+    """Run the command line and give its exit code; every error is reported here and nowhere else.
+
+    Args:
+        caught: called when an interruption has arrived here, before it is reported.
+    """
     debug = bool(os.environ.get("TEMPO_DEBUG"))
     waiting: list[Request] = []  # the command's; it outlives every way out of it
     if not debug:
@@ -49,8 +52,10 @@ def run(arguments: list[str]) -> int:
     except TempoError as error:
         return _failed(error, arguments, waiting, debug)
     except (KeyboardInterrupt, typer.Abort):
+        caught()
         return _interrupted(signal.SIGINT, arguments, waiting)
     except Interrupted as error:
+        caught()
         return _interrupted(error.signal_number, arguments, waiting)
     except SystemExit as error:
         return _CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
@@ -81,21 +86,3 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 def _one_line(message: str) -> str:
     return " ".join(message.split()).rstrip(".")
-
-
-def _catch_signals() -> None:
-    """The first signal starts the way out, the next ones must not disturb it: nothing is left running."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP"):
-        numbers.append(signal.SIGHUP)
-
-    def leave(number: int, _: FrameType | None) -> None:
-        for other in numbers:
-            signal.signal(other, signal.SIG_IGN)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise Interrupted(number)
-
-    for number in numbers:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, leave)

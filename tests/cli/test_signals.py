@@ -1,0 +1,168 @@
+"""Signals end the command with their code, wherever they arrive; a lost one is sent again."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+
+import pytest
+
+from tempo_cli.cli.signals import Signals
+from tempo_cli.errors import Interrupted
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    """Handlers of this process, put back afterwards."""
+    before, hook = {number: signal.getsignal(number) for number in NUMBERS}, sys.unraisablehook
+    found = Signals()
+    found.catch()
+    yield found
+    sys.unraisablehook = hook
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    for _ in range(1000):  # the handler runs between two steps
+        pass
+
+
+@pytest.mark.usefixtures("signals")
+def test_each_signal_has_its_exception():
+    with pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("number", NUMBERS[1:])
+def test_other_signals_say_which_they_are(number):
+    with pytest.raises(Interrupted) as error:
+        send(number)
+    assert error.value.signal_number == number
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("second", NUMBERS)
+def test_the_way_out_is_not_disturbed(second):
+    cleaned = []
+
+    def work() -> None:
+        try:
+            send(signal.SIGTERM)
+        finally:
+            send(second)
+            cleaned.append(True)
+
+    with pytest.raises(Interrupted):
+        work()
+    assert cleaned
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_signal_that_a_library_swallowed_can_be_sent_again(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("tempo_cli.cli.signals.time.monotonic", lambda: now[0])
+    with pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
+    now[0] = 102.9
+    send(signal.SIGINT)
+    now[0] = 103.1
+    with pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
+
+
+def test_after_the_end_signals_are_nothing(signals):
+    signals.end()
+    for number in NUMBERS:
+        send(number)
+
+
+def test_ignored_signals_stay_ignored():
+    before, hook = signal.signal(signal.SIGHUP, signal.SIG_IGN), sys.unraisablehook
+    others = {number: signal.getsignal(number) for number in NUMBERS[:2]}
+    try:
+        Signals().catch()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in {signal.SIGHUP: before, **others}.items():
+            signal.signal(number, handler)
+
+
+LOST = """
+import os, signal, sys, time, weakref
+from tempo_cli.cli.signals import Signals
+from tempo_cli.errors import Interrupted
+
+class Thing:
+    pass
+
+def callback(_):
+    os.kill(os.getpid(), {number})
+    for _ in range(1000):
+        pass
+    print("not reached")
+
+Signals().catch()
+thing = Thing()
+reference = weakref.ref(thing, callback)
+try:
+    del thing
+    time.sleep(30)
+except KeyboardInterrupt:
+    sys.exit(130)
+except Interrupted as error:
+    sys.exit(128 + error.signal_number)
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_in_a_callback_of_a_weak_reference_is_not_lost(number):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LOST.format(number=int(number)))],
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
+
+
+def test_other_lost_exceptions_are_shown_as_ever(signals):
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("lost")
+
+    shown = []
+    signals._hook = shown.append
+    broken = Broken()
+    del broken
+    assert str(shown[0].exc_value) == "lost"
+
+
+IMPORTING = """
+import os, signal, sys
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "tempo_cli.cli.main":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Slow())
+from tempo_cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_while_the_command_is_imported(number):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(IMPORTING.format(number=int(number)))],
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
