@@ -3,6 +3,7 @@
 video → segments → prefix → memory tokens and relevance → allocation → decoder input → answer → run
 """
 
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,8 @@ class Clip:
         self._closing = CancelScope()
         self._emitted: set[str] = set()  # warnings about the video
         self._decode_seconds = 0.0  # reported by now
+        self._changed = threading.Condition()
+        self._running = 0  # questions, with those that wait for their turn
         # a forgotten clip leaves no process behind, and its place to others
         self._finalizer = weakref.finalize(self, self._segments.abandon)
 
@@ -112,13 +115,18 @@ class Clip:
             return self._report(asked, 0, self._allocate(asked, 0), None, 0.0)
 
     def close(self) -> None:
-        """Stop what is running, and release the clip's processes, files and memory. Repeatable."""
+        """Stop the clip's questions, and release its processes, files and memory. Repeatable.
+
+        While another clip's question runs, or in a callback, memory is released when that question ends.
+        """
+        turns = self._tempo.turns
         self._closing.cancel()
         self._finalizer.detach()
         self.video.close()
-        if not self._tempo.turns.mine:  # else the running question ends first, and releases on its way out
-            with self._tempo.turns.taken():
-                self._segments.close()
+        turns.soon(self._segments.close)
+        if not turns.mine:
+            with self._changed:
+                self._changed.wait_for(lambda: self._running == 0)
 
     def __enter__(self) -> "Clip":
         return self
@@ -155,14 +163,28 @@ class Clip:
         if self._closing.cancelled:
             raise UsageError("the clip is closed", "Open the video again.")
         tempo.require_open()
-        with linked(cancel, self._closing, tempo.closing) as scope, tempo.turns.taken(scope):
+        with (
+            self._counted(),
+            linked(cancel, self._closing, tempo.closing) as scope,
+            tempo.turns.taken(scope),
+        ):
             tempo.networks.emit = journal.emit
             try:
                 yield scope
             finally:
                 tempo.networks.emit = ignore
-                if self._closing.cancelled:
-                    self._segments.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One more running question for the block."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def _compress(
         self,

@@ -26,10 +26,12 @@ class CancelScope:
 
     def cancel(self) -> None:
         """Stop the work; calling it again changes nothing."""
-        with self._lock:
-            self._event.set()
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
+        self._event.set()
+        while True:
+            with self._lock:
+                if not self._callbacks:
+                    return
+                callback = self._callbacks.pop(0)
             callback()
 
     def check(self) -> None:
@@ -41,10 +43,11 @@ class CancelScope:
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call `callback` once when the scope is cancelled; at once if it is already."""
         with self._lock:
-            pending = not self.cancelled
-            if pending:
-                self._callbacks.append(callback)
-        if not pending:
+            self._callbacks.append(callback)  # first: a signal's handler may cancel between any two steps
+            missed = self.cancelled and callback in self._callbacks
+            if missed:
+                self._callbacks.remove(callback)
+        if missed:
             callback()
         try:
             yield

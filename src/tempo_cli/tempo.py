@@ -185,9 +185,14 @@ class Tempo:
             return clip.inspect(question, budget=budget, on_event=on_event, cancel=cancel)
 
     def close(self) -> None:
-        """Stop what is running, and release the model and everything that is kept. Repeatable."""
+        """Stop what is running, and release the model and everything that is kept. Repeatable.
+
+        In a callback they are released when its question ends.
+        """
         self.closing.cancel()
-        if not self.turns.mine:
+        if self.turns.mine:
+            self.turns.soon(self.networks.close)
+        else:
             with self.turns.taken():
                 self.networks.close()
 

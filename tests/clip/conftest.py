@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,12 @@ def no_thread_is_left() -> Iterator[None]:
 
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name == "prefetch"] == []
+
+
+def damaged_copy(folder: Path) -> Path:
+    """The video with zeros in the middle of its pictures."""
+    path, data = folder / "cut.mp4", bytearray(VIDEO.read_bytes())
+    place = data.index(b"mdat") + 4 + len(data) // 2
+    data[place : place + 30_000] = bytes(30_000)
+    path.write_bytes(data)
+    return path

@@ -9,10 +9,10 @@ import pytest
 
 from tempo_cli import CancelScope
 from tempo_cli.errors import CancelledError
-from tempo_cli.events import AnswerText, Progress
+from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.schema import Reused
 
-from .conftest import LENGTH, PLENTY, QUESTIONS, SAMPLING, VIDEO, same, tempo_with
+from .conftest import LENGTH, PLENTY, QUESTIONS, SAMPLING, VIDEO, damaged_copy, same, tempo_with
 
 FIRST, SECOND, THIRD = QUESTIONS
 SECONDS = 60.0  # that a test may hang before it fails
@@ -167,15 +167,104 @@ def test_what_is_closed_elsewhere_releases_after_the_running_question(what):
             closing.append(threading.Thread(target=close, daemon=True))
             closing[0].start()
             end = time.monotonic() + 10
-            while not turns._waiting and time.monotonic() < end:
+            while not (turns._waiting or turns._due) and time.monotonic() < end:
                 time.sleep(0.001)
-            early.append((len(turns._waiting), tempo.networks.store.host_bytes > 0, clip.video.is_open))
+            early.append((closing[0].is_alive(), tempo.networks.store.host_bytes > 0, clip.video.is_open))
 
     with pytest.raises(CancelledError):
         clip.ask(FIRST, generation=LENGTH, on_event=block)
     closing[0].join(SECONDS)
-    assert early == [
-        (1, True, what == "model")
-    ]  # the clip's video ends at once, memory when nothing reads it
+    # the clip's video ends at once, memory when nothing reads it; whoever closes waits for that
+    assert early == [(True, True, what == "model")]
     assert tempo.networks.store.host_bytes == 0
     clip.close()
+
+
+def test_closing_does_not_wait_for_another_clips_question(fresh):
+    """Its memory goes at the end of that question."""
+    tempo, found = tempo_with(host_bytes=PLENTY), []
+    one, two = (tempo.open(VIDEO, sampling=SAMPLING) for _ in range(2))
+    one.ask(FIRST, generation=LENGTH)
+    held = tempo.networks.store.host_bytes
+
+    def close(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8) and not found:
+            thread = threading.Thread(target=one.close, daemon=True)
+            thread.start()
+            thread.join(SECONDS)
+            found.append((thread.is_alive(), one.video.is_open, one._segments.shelf.tier(0)))
+
+    same(two.ask(SECOND, generation=LENGTH, on_event=close), fresh[SECOND])
+    assert found == [(False, False, "host")]
+    assert one._segments.shelf.tier(0) is None
+    assert tempo.networks.store.host_bytes == held
+    two.close()
+    assert tempo.networks.store.host_bytes == 0
+
+
+@pytest.mark.parametrize("what", ["clip", "model"])
+def test_closing_another_clip_or_the_model_in_a_callback_releases_when_the_question_ends(what):
+    tempo = tempo_with(host_bytes=PLENTY)
+    one, two = (tempo.open(VIDEO, sampling=SAMPLING) for _ in range(2))
+    one.ask(FIRST, generation=LENGTH)
+
+    def close(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8):
+            (one if what == "clip" else tempo).close()
+
+    if what == "clip":
+        two.ask(SECOND, generation=LENGTH, on_event=close)
+        assert one._segments.shelf.tier(0) is None
+        assert two._segments.shelf.tier(0) == "host"
+        two.close()
+    else:
+        with pytest.raises(CancelledError):
+            two.ask(SECOND, generation=LENGTH, on_event=close)
+    assert tempo.networks.store.host_bytes == 0
+
+
+def test_a_question_that_waits_ends_when_its_clip_is_closed(tempo, fresh):
+    """Closing waits for it, and not for the question that it waits for."""
+    ended, closed = [], []
+    one, two = (tempo.open(VIDEO, sampling=SAMPLING) for _ in range(2))
+
+    def wait():
+        try:
+            two.ask(SECOND, generation=LENGTH)
+        except CancelledError:
+            ended.append(two._running)
+
+    def close(event):
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8) and not closed:
+            threads = [threading.Thread(target=work, daemon=True) for work in (wait, two.close)]
+            threads[0].start()
+            end = time.monotonic() + 10
+            while not tempo.turns._waiting and time.monotonic() < end:
+                time.sleep(0.001)
+            threads[1].start()
+            for thread in threads:
+                thread.join(SECONDS)
+            closed.extend(not thread.is_alive() for thread in threads)
+
+    same(one.ask(FIRST, generation=LENGTH, on_event=close), fresh[FIRST])
+    assert (closed, ended) == ([True, True], [0])
+    one.close()
+
+
+def test_damage_that_was_found_for_a_cancelled_question_is_said_by_the_next(tmp_path):
+    scope, events = CancelScope(), []
+
+    def stop(event):
+        events.append(event)
+        if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8):
+            clip.video._stream._thread.join(SECONDS)  # by now it has decoded everything
+            scope.cancel()
+
+    with tempo_with(host_bytes=PLENTY).open(damaged_copy(tmp_path), sampling=SAMPLING) as clip:
+        with pytest.raises(CancelledError):
+            clip.ask(FIRST, generation=LENGTH, cancel=scope, on_event=stop)
+        (warning,) = clip.video.warnings
+        assert not any(isinstance(event, Warned) for event in events)
+        run = clip.ask(SECOND, generation=LENGTH, on_event=events.append)
+    assert [event.message for event in events if isinstance(event, Warned)] == [warning]
+    assert run.warnings == (warning,)

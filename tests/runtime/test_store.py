@@ -237,26 +237,41 @@ def test_a_device_that_is_full_all_the_same_is_no_error(monkeypatch):
     assert not shelf.keep_prefix(0, prefix(0), 0, "device")
 
 
-def test_planned_memory_is_reserved_in_one_block():
+def test_planned_memory_is_reserved_at_once(monkeypatch):
     found = store(0, 10 * ONE)
     shelf = found.shelf()
     shelf.reserve(["host"] * 4 + ["features"] * 2 + [None], ONE, VISUAL)
-    assert found.host_bytes == 4 * ONE + 2 * VISUAL
+    assert [len(block.memory) for block in found._arena._blocks] == [4 * ONE, 2 * VISUAL]
+    monkeypatch.setattr(HostArena, "_add", None)
     for index in range(4):
-        shelf.keep_prefix(index, prefix(0), 0, "host")
-    assert len(found._arena._blocks) == 1
+        assert shelf.keep_prefix(index, prefix(0), 0, "host")
+    for index in range(4, 6):
+        assert shelf.keep_features(index, features(0), 0)
     shelf.close()
     assert found.host_bytes == 0
 
 
-def test_a_limit_that_falls_a_little_costs_a_little():
-    found = store(0, 4 * ONE)
+def test_blocks_are_of_a_moderate_size(monkeypatch):
+    monkeypatch.setattr("tempo_cli.runtime.arena._BLOCK", 3 * ONE - 1)
+    found = store(0, 10 * ONE)
+    found.shelf().reserve(["host"] * 5, ONE, VISUAL)
+    assert [len(block.memory) for block in found._arena._blocks] == [2 * ONE, 2 * ONE, ONE]
+    monkeypatch.setattr("tempo_cli.runtime.arena._BLOCK", ONE // 2)
+    found.shelf().reserve(["host"] * 7, ONE, VISUAL)
+    assert [len(block.memory) for block in found._arena._blocks[3:]] == [ONE, ONE]  # room for five was there
+
+
+def test_a_lower_limit_costs_the_oldest_blocks_and_unused_ones_first(monkeypatch):
+    monkeypatch.setattr("tempo_cli.runtime.arena._BLOCK", 2 * ONE)
+    found = store(0, 6 * ONE)
     shelf = found.shelf()
-    shelf.reserve(["host"] * 4, ONE, VISUAL)
+    shelf.reserve(["host"] * 6, ONE, VISUAL)
     for index in range(4):
         assert shelf.keep_prefix(index, prefix(0), 0, "host")
+    found.set_limits(KeepLimits(0, 6 * ONE - 1))
+    assert ([index in shelf for index in range(4)], found.host_bytes) == ([True] * 4, 4 * ONE)
     found.set_limits(KeepLimits(0, 4 * ONE - 1))
-    assert [index in shelf for index in range(4)] == [False, True, True, True]
+    assert ([index in shelf for index in range(4)], found.host_bytes) == ([False, False, True, True], 2 * ONE)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
@@ -277,6 +292,14 @@ def test_an_upgrade_without_room_keeps_what_there_is():
     assert shelf.keep_features(0, features(0), 0)
     assert not shelf.keep_prefix(0, prefix(0), 0, "host")
     assert shelf.get(0).tier == "features"
+
+
+def test_an_upgrade_takes_the_place_of_what_it_replaces():
+    found = store(0, ONE)
+    shelf = found.shelf()
+    assert shelf.keep_features(0, features(0), 0)
+    assert shelf.keep_prefix(0, prefix(0), 0, "host")
+    assert (shelf.tier(0), found.host_bytes) == ("host", ONE)
 
 
 def test_more_than_the_limit_is_reserved_up_to_it():

@@ -96,3 +96,62 @@ def test_an_interrupt_while_waiting_or_taking_leaves_no_ticket(monkeypatch):
     assert (len(interrupted), waiting(turns), turns.mine) == (1, 0, False)
     with turns.taken():
         assert turns.mine
+
+
+def test_what_is_due_is_done_at_once_or_when_the_running_work_ends():
+    turns, done = Turns(), []
+    turns.soon(lambda: done.append(threading.get_ident()))
+    assert done == [threading.get_ident()]
+    with turns.taken():
+        turns.soon(lambda: done.append("mine"))
+        other = threading.Thread(target=turns.soon, args=(lambda: done.append("other's"),))
+        other.start()
+        other.join(SECONDS)
+        assert len(done) == 1
+    assert done[1:] == ["mine", "other's"]
+    assert not turns.mine
+
+
+def test_what_is_due_is_done_with_the_turn_and_before_whoever_waits():
+    turns, order = Turns(), []
+
+    def waiter() -> None:
+        with turns.taken():
+            order.append("waiter")
+
+    thread = threading.Thread(target=waiter)
+    with turns.taken():
+        thread.start()
+        until(lambda: waiting(turns) == 1)
+        turns.soon(lambda: order.append(turns.mine))
+    thread.join(SECONDS)
+    assert order == [True, "waiter"]
+
+
+def test_what_comes_while_the_turn_is_given_on_is_not_forgotten(monkeypatch):
+    turns, done = Turns(), []
+    do_due = Turns._do_due
+
+    def late(self: Turns) -> None:
+        do_due(self)
+        if not done:
+            self._due.append(lambda: done.append(1))  # after what was due, before the turn is free
+
+    monkeypatch.setattr(Turns, "_do_due", late)
+    with turns.taken():
+        pass
+    assert done == [1]
+
+
+def test_an_error_in_what_is_due_gives_the_turn_on():
+    turns = Turns()
+
+    def fail() -> None:
+        raise ValueError("due")
+
+    with pytest.raises(ValueError, match="due"):
+        turns.soon(fail)
+    with pytest.raises(ValueError, match="due"), turns.taken():
+        turns.soon(fail)
+    with turns.taken():
+        assert turns.mine

@@ -88,3 +88,19 @@ def test_a_signal_s_handler_may_cancel_while_its_thread_holds_the_lock():
     thread.join(10)
     assert not thread.is_alive()
     assert scope.cancelled
+
+
+def test_a_handler_that_cancels_while_a_callback_is_added_is_noticed():
+    """A signal may come between any two steps: here just before the callback is in the list."""
+    scope, calls = CancelScope(), []
+
+    class Interrupted(list):
+        def append(self, callback) -> None:
+            scope.cancel()
+            super().append(callback)
+
+    scope._callbacks = Interrupted()
+    with scope.on_cancel(lambda: calls.append(1)):
+        pass
+    scope.cancel()
+    assert calls == [1]

@@ -1,11 +1,12 @@
 """Host memory for kept segments: reserved in large blocks, pinned where a CUDA device copies from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 
 import torch
 
 _ALIGNMENT = 256  # bytes
+_BLOCK = 256_000_000  # bytes; larger ones would be pinned no faster, and return to the system later
 
 
 class _Block:
@@ -37,7 +38,7 @@ class _Block:
 
 
 class HostArena:
-    """Bytes on the host. Pinning is slow, so one block is reserved for many segments.
+    """Bytes on the host. Pinning is slow, so a block is reserved for several segments.
 
     Attributes:
         limit: bytes that are reserved at most.
@@ -54,23 +55,30 @@ class HostArena:
         """Bytes of all blocks."""
         return sum(len(block.memory) for block in self._blocks)
 
-    @property
-    def taken(self) -> int:
-        """Bytes of all pieces that were taken."""
-        return sum(size for _, _, size in self._taken.values())
-
     def reserve(self, size: int) -> bool:
         """Have `size` bytes free in one piece; False where the limit or the system forbids it."""
         if any(end - start >= size for start, end in self._free()):
             return True
-        if self.reserved + size > self.limit:
-            return False
-        try:
-            self._blocks.append(_Block(size, self._pinned))
-        except (RuntimeError, MemoryError):  # the system pins no more
-            self.limit = self.reserved
-            return False
-        return True
+        return self._add(size)
+
+    def reserve_pieces(self, pieces: Sequence[tuple[int, int]]) -> None:
+        """Have room for pieces, (bytes of one, how many), as far as the limit and the system allow."""
+        free = [end - start for start, end in self._free()]
+        for size, count in pieces:
+            left = count
+            for place, room in enumerate(free):
+                fitting = min(left, room // size)
+                free[place] -= fitting * size
+                left -= fitting
+            while left > 0:
+                fitting = min(left, max(1, _BLOCK // size), (self.limit - self.reserved) // size)
+                if fitting < 1 or not self._add(fitting * size):
+                    break
+                left -= fitting
+
+    def release_unused(self) -> None:
+        """Return blocks in which nothing was taken to the system."""
+        self._blocks = [block for block in self._blocks if not block.is_empty]
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor | None:
         """An uninitialized tensor in the arena; None where there is no room."""
@@ -90,6 +98,17 @@ class HostArena:
         block.give_back(start, size)
         if block.is_empty:
             self._blocks.remove(block)
+
+    def _add(self, size: int) -> bool:
+        """One more block."""
+        if self.reserved + size > self.limit:
+            return False
+        try:
+            self._blocks.append(_Block(size, self._pinned))
+        except (RuntimeError, MemoryError):  # the system pins no more
+            self.limit = self.reserved
+            return False
+        return True
 
     def _free(self) -> Iterator[tuple[int, int]]:
         for block in self._blocks:

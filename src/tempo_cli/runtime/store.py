@@ -82,8 +82,9 @@ class PrefixStore:
         self.limits = limits
         while self.device_bytes > limits.device and self._drop_oldest(on_device=True):
             pass
-        # by what is taken: a block that was reserved for more goes only when it is empty
-        while self._frame_bytes + self._arena.taken > limits.host and self._drop_oldest(on_device=False):
+        if self.host_bytes > limits.host:
+            self._arena.release_unused()
+        while self.host_bytes > limits.host and self._drop_oldest(on_device=False):
             pass
 
     def release(self, *, host: bool) -> bool:
@@ -162,6 +163,11 @@ class Shelf:
         """Of the store, over all clips."""
         return self._store.limits
 
+    def tier(self, index: int) -> Tier | None:
+        """In which tier a segment is kept; None: in none."""
+        kept = self._store._kept.get((self._clip, index))
+        return None if kept is None else kept.tier
+
     def get(self, index: int) -> Kept | None:
         """What is kept of a segment; this counts as a use."""
         kept = self._store._kept.get((self._clip, index))
@@ -171,11 +177,11 @@ class Shelf:
 
     def reserve(self, tiers: list[Tier | None], prefix: int, features: int) -> None:
         """Reserve host memory for planned tiers at once; `prefix` and `features` are bytes of one segment."""
-        store = self._store
-        size = tiers.count("host") * rounded(prefix) + tiers.count("features") * rounded(features)
-        store._arena.limit = store.limits.host - store._frame_bytes
-        if size:
-            store._arena.reserve(min(size, store.limits.host - store.host_bytes))
+        arena = self._store._arena
+        arena.limit = self._store.limits.host - self._store._frame_bytes
+        arena.reserve_pieces(
+            [(rounded(prefix), tiers.count("host")), (rounded(features), tiers.count("features"))]
+        )
 
     def keep_prefix(self, index: int, prefix: Prefix, row: int, tier: Tier) -> bool:
         """Keep keys and values on the device or on the host; False where there is no room."""
@@ -213,11 +219,19 @@ class Shelf:
     def _replace(
         self, index: int, tier: Tier, shape: tuple[int, ...], dtype: torch.dtype
     ) -> torch.Tensor | None:
-        """Memory for a segment that may be kept already: in its own place, or beside a worse tier."""
+        """Memory for a segment that may be kept already: beside a worse tier, or else in its place."""
         kept = self._store._kept.get((self._clip, index))
         if kept is not None and kept.tier == tier:
             self.drop(index)
-        return self._store._take(tier, self._clip, shape, dtype)
+        store = self._store
+        memory = store._take(tier, self._clip, shape, dtype)
+        if memory is None and kept is not None and tier != "device":
+            size = rounded(torch.Size(shape).numel() * dtype.itemsize)
+            if store.host_bytes - kept.size + size > store.limits.host:
+                return None
+            self.drop(index)
+            memory = store._take(tier, self._clip, shape, dtype)
+        return memory
 
     def drop(self, index: int) -> None:
         """Keep a segment no longer."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import UsageError
@@ -16,6 +16,7 @@ class Turns:
         self._changed = threading.Condition()
         self._waiting: deque[object] = deque()
         self._owner: tuple[int, object] | None = None  # thread and ticket: one value, set at once
+        self._due: deque[Callable[[], None]] = deque()  # to be done while no question runs
 
     @property
     def mine(self) -> bool:
@@ -42,13 +43,46 @@ class Turns:
                     self._owner = threading.get_ident(), ticket
                     self._waiting.remove(ticket)
                 yield
-            finally:  # whatever an interrupt left half done
-                with self._changed:
-                    if ticket in self._waiting:
-                        self._waiting.remove(ticket)
-                    if self._owner is not None and self._owner[1] is ticket:
-                        self._owner = None
+            finally:
+                self._end(ticket)
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Do `work` while no other work runs: now, or at the end of what runs, in its thread."""
+        self._due.append(work)
+        if not self.mine:
+            self._do_due_if_free()
+
+    def _end(self, ticket: object) -> None:
+        """Give the turn on, whatever an interrupt left half done."""
+        try:
+            if self._owner is not None and self._owner[1] is ticket:
+                self._do_due()
+        finally:
+            with self._changed:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                if self._owner is not None and self._owner[1] is ticket:
+                    self._owner = None
+                self._changed.notify_all()
+        self._do_due_if_free()  # what came between
+
+    def _do_due_if_free(self) -> None:
+        ticket = object()
+        try:
+            with self._changed:
+                if not self._due or self._owner is not None:
+                    return  # nothing to do, or whoever has the turn does it
+                self._owner = threading.get_ident(), ticket
+            self._do_due()
+        finally:
+            with self._changed:
+                if self._owner is not None and self._owner[1] is ticket:
+                    self._owner = None
                     self._changed.notify_all()
+
+    def _do_due(self) -> None:
+        while self._due:
+            self._due.popleft()()
 
     def _is_next(self, ticket: object) -> bool:
         return self._owner is None and self._waiting[0] is ticket

@@ -124,7 +124,7 @@ class VisualPass:
         for row, source in enumerate(piece):
             planned = self._planned(source, prefix, features)
             for tier in TIERS[TIERS.index(planned) :] if planned else ():
-                if source.origin == tier or (tier == "frames" and source.segment is None):
+                if shelf.tier(source.index) == tier or (tier == "frames" and source.segment is None):
                     break
                 if tier in ("device", "host"):
                     kept = shelf.keep_prefix(source.index, prefix, row, tier)
