@@ -12,3 +12,5 @@ CONTAINERS = (
 PROTOCOLS = "file,pipe"
 
 READER_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": PROTOCOLS}
+# MP4 whose last fragment is cut off within its description: libav refuses the file if it may look ahead
+WITHOUT_INDEX = {"fflags": "+ignidx"}

@@ -17,13 +17,16 @@ from av.container import InputContainer
 from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
-from .formats import READER_OPTIONS
+from .boxes import MP4
+from .formats import READER_OPTIONS, WITHOUT_INDEX
+from .fragments import ends_in_description, read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
 from .shown import shown_frames
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
+_IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
 _MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
@@ -95,6 +98,7 @@ def probe(path: str | Path) -> VideoInfo:
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colors=_colors(codec),
+            without_index=bool(container.flags & _IGNORE_INDEX),
         )
 
 
@@ -155,8 +159,9 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
+        options = READER_OPTIONS | (WITHOUT_INDEX if ends_in_description(path) else {})
         # tags may be in any encoding
-        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
+        with av.open(source, "r", options=options, metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -279,6 +284,10 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
         return _Timeline(rate, times, pts, end)
     total = announced * float(rate)
+    if container.format.name == MP4 and (fragments := read_fragments(path, stream.id)):
+        rate = fragments.rate(reported) or rate
+        beyond = fragments.beyond(times, rate, index.hidden, _MOST_FRAMES)
+        return _Timeline(rate, np.concatenate([times, beyond]), pts, fragments.end if len(beyond) else end)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
     if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
