@@ -18,6 +18,7 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .boxes import MP4
+from .encryption import codec_tag, refuse_encrypted
 from .formats import READER_OPTIONS, WITHOUT_INDEX
 from .fragments import ends_in_description, read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
@@ -54,7 +55,7 @@ _TRANSFERS = {
     18: "arib-std-b67",
 }  # libav's names of its codes (ITU-T H.273)
 _DOLBY_MATRIX = 15  # IPT-C2
-_DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
+_DOLBY_TAGS = {b"dvh1", b"dvhe", b"dva1", b"dvav", b"dav1"}
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -183,12 +184,15 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     # libav has no context for a codec that it does not know
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
+        refuse_encrypted(path, container.format.name, moving[0])
         raise VideoError(
             f"{_name(path)} has video in a codec that ffmpeg does not know",
             "Convert it to H.264 with the program or camera software that made it.",
         )
     best = container.streams.best("video")
-    return next((s for s in known if best is not None and s.index == best.index), known[0])
+    chosen = next((s for s in known if best is not None and s.index == best.index), known[0])
+    refuse_encrypted(path, container.format.name, chosen)
+    return chosen
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
@@ -241,7 +245,7 @@ def _colors(codec: av.VideoCodecContext) -> Colors:
     }
     transfer = _TRANSFERS.get(codec.color_trc)
     # a picture that is meant for other players too tells an ordinary transfer
-    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec.codec_tag in _DOLBY_TAGS)
+    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec_tag(codec) in _DOLBY_TAGS)
     return Colors(transfer, frozenset(name for name, known in told.items() if not known), dolby)
 
 
