@@ -263,6 +263,8 @@ def _arguments(
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
     reading = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
+    if info.format is not None:
+        reading |= {"format": info.format}
     source = ffmpeg.input("VIDEO", **reading, **seeking)
     if pts is None:
         expression = selection(ranges, "n")

@@ -18,10 +18,12 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .boxes import MP4
+from .demuxer import open_demuxer
 from .encryption import codec_tag, refuse_encrypted
-from .formats import READER_OPTIONS, WITHOUT_INDEX
-from .fragments import ends_in_description, read_fragments
+from .formats import RAW
+from .fragments import read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
+from .refusal import MOTION_JPEG
 from .shown import shown_frames
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
@@ -99,6 +101,7 @@ def probe(path: str | Path) -> VideoInfo:
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colors=_colors(codec),
+            format=MOTION_JPEG if container.format.name == MOTION_JPEG else None,
             without_index=bool(container.flags & _IGNORE_INDEX),
         )
 
@@ -160,9 +163,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
-        options = READER_OPTIONS | (WITHOUT_INDEX if ends_in_description(path) else {})
-        # tags may be in any encoding
-        with av.open(source, "r", options=options, metadata_errors="replace") as container:
+        with open_demuxer(source, path) as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -198,7 +199,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
-    if name in _REORDERED:
+    if name in _REORDERED or reader in RAW.split(","):
         container.flags &= ~_GENERATE_PTS
     pts: list[int | None] = []
     dts: list[int | None] = []
@@ -225,8 +226,9 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
                 last = packet.duration or last
             else:
                 hidden += 1
-    # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = not undated and (reader != "avi" or not codec.has_b_frames)
+    # AVI tells decoding times, and so may MXF; with B-frames they are not the presentation times
+    decoding = reader == "avi" or (reader == "mxf" and pts == dts)
+    exact = not (undated or (decoding and codec.has_b_frames))
     if undated:
         pts, opening = dts, None
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
