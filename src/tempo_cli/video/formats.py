@@ -13,7 +13,9 @@ _COMMON = (
 )
 # streams without a container; frames are counted
 RAW = "h261,h263,h264,hevc,vvc,evc,mpegvideo,m4v,obu,av1,vc1,cavsvideo,avs2,avs3,dnxhd,ipu"
-_MOTION_PICTURES = "gif,apng,jpegxl_anim,mjpeg,mjpeg_2000,mpjpeg,smjpeg,ingenient,yuv4mpegpipe,flic,filmstrip"
+_MOTION_PICTURES = (
+    "gif,apng,webp_anim,jpegxl_anim,mjpeg,mjpeg_2000,mpjpeg,smjpeg,ingenient,yuv4mpegpipe,flic,filmstrip"
+)
 # cameras, phones and games of their day
 _RARE = (
     "4xm,anm,argo_brp,avs,bethsoftvid,bfi,bink,bmv,c93,cdg,cdxl,dfa,dsicin,dxa,ea,ea_cdata,film_cpk,gdv,hnm,"

@@ -25,6 +25,7 @@ from .fragments import read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
+from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
@@ -77,6 +78,8 @@ def probe(path: str | Path) -> VideoInfo:
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
     path = Path(path)
     status = _check_file(path)
+    if (animation := probe_animated_webp(path, status)) is not None:
+        return animation
     with _opened(path) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)

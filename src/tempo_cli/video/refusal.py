@@ -80,11 +80,6 @@ def refusal(path: Path, name: str) -> VideoError:
             f"'{path}' has no header that tells the size and format of its pictures ({name})",
             f"Tell them: ffmpeg -f {name} -video_size 1280x720 -pixel_format yuv420p -i FILE video.mp4",
         )
-    if _is_animated_webp(path):
-        return VideoError(
-            f"'{path}' is an animated WebP, which tempo does not read",
-            "Convert it with ffmpeg 9 or newer: ffmpeg -i FILE video.mp4",
-        )
     if name in _PICTURES or name.endswith("_pipe"):
         return VideoError(f"'{path}' is a picture, not a video", _NOT_VIDEO)
     if name in _TEXT:
@@ -127,10 +122,3 @@ def _pictures(file: BinaryIO) -> Iterator[int]:
         yield place
         while data.startswith(b"\0", place):
             place += 1
-
-
-def _is_animated_webp(path: Path) -> bool:
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(21)
-        return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
-    return False
