@@ -1,7 +1,8 @@
 """Opening a file with PyAV: only in formats that read nothing but this file."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.error
@@ -32,6 +33,23 @@ def open_demuxer(source: str | BinaryIO, path: Path) -> InputContainer:
         if is_motion_jpeg(path, name):
             return _open(source, options, MOTION_JPEG)
         raise refusal(path, name) from None
+
+
+def packets_of(container: InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[Any]]":
+    """The packets of a stream.
+
+    Raises:
+        FFmpegError: the rest can't be read.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except IndexError:
+            return  # after the last one, PyAV stumbles over streams that began in mid-file
+        yield packet
 
 
 def _open(source: str | BinaryIO, options: dict[str, str], name: str | None = None) -> InputContainer:

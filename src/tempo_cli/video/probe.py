@@ -18,7 +18,7 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .boxes import MP4
-from .demuxer import open_demuxer
+from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
 from .formats import RAW
 from .fragments import read_fragments
@@ -211,7 +211,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     opening: int | None = None
     started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if packet.size == 0:
                 continue
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
