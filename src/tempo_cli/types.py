@@ -68,6 +68,8 @@ class VideoInfo:
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
         sample_aspect_ratio: width of a pixel over its height, before rotation; 1 where it is not told.
         colors: as the container or the codec tells them; a frame may tell others.
+        format: libav's name of the container's format, where a reader would take it for another.
+        without_index: the file can only be read from its beginning on, without an index of its fragments.
     """
 
     path: Path
@@ -84,6 +86,8 @@ class VideoInfo:
     keyframes: tuple[tuple[int, float], ...] = ()
     sample_aspect_ratio: Fraction = Fraction(1)
     colors: Colors = Colors()
+    format: str | None = None
+    without_index: bool = False
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):

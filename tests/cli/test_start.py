@@ -1,5 +1,6 @@
 """Help, version, settings: what happens before any work."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,17 @@ def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) ->
         [sys.executable, "-c", HELP_WITHOUT_TORCH, *arguments], capture_output=True, text=True
     )
     assert (done.returncode, "imported" in done.stderr) == (2 if "missing.mp4" in arguments else 0, False)
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_leave_the_cores_to_the_decoder(
+    given: str | None, used: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    tempo("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == used
 
 
 def test_version(tempo: Tempo) -> None:

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -131,6 +132,17 @@ def test_eight_threads_on_two_clips_get_right_answers(fresh):
             thread.join(SECONDS)
     assert wrong == []
     assert sorted(done) == list(range(8))
+
+
+def test_eight_threads_ask_one_model_about_one_file(tempo, fresh):
+    """Each opens it anew; the questions are three, the answers too."""
+    asked = [QUESTIONS[number % 3] for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        runs = pool.map(
+            lambda question: tempo.ask(VIDEO, question, sampling=SAMPLING, generation=LENGTH), asked
+        )
+        for question, run in zip(asked, runs, strict=True):
+            same(run, fresh[question])
 
 
 def test_an_abandoned_generator_of_the_model_closes_its_video(tempo, fresh):

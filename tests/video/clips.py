@@ -46,6 +46,7 @@ VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
 VP9_HIDDEN = ("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1")
 AV1 = ("-c:v", "libsvtav1", "-preset", "11")
 FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
+LIVE = ("-live", "1", "-cluster_time_limit", "500")
 PASSTHROUGH = ("-fps_mode", "passthrough")
 COPY = ("-map", "0", "-c", "copy")
 COPY_BOTH = (*COPY, "-map", "1")
@@ -127,8 +128,13 @@ VIDEOS: dict[str, Recipe] = {
     ),
     **{
         f"frames_{frames}.mp4": Recipe((*source(), "-frames:v", str(frames), *H264), frames=frames)
-        for frames in range(1, 8)
+        for frames in range(1, 10)
     },
+    "short.mp4": Recipe((*source(0.7), *H264), frames=18),
+    # as a browser records: no duration, no index
+    "live.webm": Recipe((*source(), *VP8, *LIVE)),
+    "uneven_live.webm": Recipe((*_MILLISECONDS, *VP8, *LIVE), frames=20),
+    "live_sound.mkv": Recipe(("-i", "@h264.mp4", "-i", "@tone.m4a", *COPY_BOTH, *LIVE)),
 }
 _GROUPS = ("-g", "10", "-keyint_min", "10")
 _OPEN = ("-x264-params", "open-gop=1:keyint=10:min-keyint=10:scenecut=0:bframes=3:b-pyramid=normal")
@@ -189,6 +195,11 @@ OTHERS: dict[str, Recipe] = {
         (*source(), "-vf", "setpts='(N+2500*gte(N,25))/25/TB'", *PASSTHROUGH, *H264),
     ),
     "long.ts": Recipe(("-i", "@long.mp4", *COPY), frames=100),
+    "nine_hours.mp4": Recipe(
+        ("-f", "lavfi", "-i", "testsrc2=size=32x32:rate=1:duration=32400", "-c:v", "mpeg4", "-g", "60"),
+        (32, 32),
+        32400,
+    ),
     "longer_open_groups.mp4": Recipe((*source(6), *H264, *_OPEN), frames=150),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),

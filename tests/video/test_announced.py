@@ -159,7 +159,8 @@ def box(kind: bytes, size: int, wide: bool = False) -> bytes:
         (MP4, box(b"ftyp", 8) + box(b"moov", 100) + box(b"mdat", 100, wide=True), False),
         (MP4, box(b"ftyp", 8) + box(b"moov", 100) + box(b"mdat", 100, wide=True)[:-1], True),
         (MP4, box(b"ftyp", 8) + b"\0\0\0\0mdat" + bytes(100), False),  # to the end of the file
-        (MP4, box(b"free", 0) * 20_000, None),
+        (MP4, box(b"free", 0) * 20_000, False),
+        (MP4, box(b"free", 0) * 20_000 + box(b"free", 9)[:-1], True),
         (MATROSKA, b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\xff" + bytes(9), False),  # as a stream
         (MATROSKA, b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\x89" + bytes(9), False),
         (MATROSKA, b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\x40\x0a" + bytes(9), True),

@@ -1,11 +1,14 @@
 """Headers that are odd, wrong or hostile: the packets decide, and nothing in them is an internal error."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tempo_cli.errors import VideoError
+from tempo_cli.video.demuxer import packets_of
 from tempo_cli.video.probe import probe
 
 from .clips import ClipMaker, FullDecode, decode_plan, every_frame, run_ffmpeg
@@ -87,6 +90,45 @@ def test_a_stream_in_a_known_codec_is_taken_before_one_in_an_unknown(
     frames, warnings = decode_plan(info, every_frame(info))
     np.testing.assert_array_equal([frame.pixels for frame in frames], truth("h264.mp4"))
     assert warnings == []
+
+
+# --- streams ---
+
+
+@pytest.mark.parametrize("seconds", [2, 20])
+def test_sound_that_begins_in_the_middle_changes_nothing(
+    seconds: int, clip: ClipMaker, truth: FullDecode, tmp_path: Path
+) -> None:
+    """FLV whose header tells of no sound: libav finds its stream when it comes."""
+    both = tmp_path / "both.flv"
+    sound = ("-f", "lavfi", "-i", f"sine=duration={seconds}", "-c:v", "copy", "-c:a", "aac")
+    run_ffmpeg("-stream_loop", str(seconds // 2 - 1), "-i", clip("h264.flv"), *sound, both)
+    data = both.read_bytes()
+    late, place = bytearray(data[:4] + b"\1" + data[5:13]), 13
+    while place < len(data):
+        end = place + 15 + int.from_bytes(data[place + 1 : place + 4], "big")
+        milliseconds = int.from_bytes(data[place + 4 : place + 7], "big")
+        if data[place] != 8 or milliseconds > 900 * seconds:
+            late += data[place:end]
+        place = end
+    path = tmp_path / "late.flv"
+    path.write_bytes(late)
+    info = probe(path)
+    assert info.frames == 25 * seconds
+    frames, warnings = decode_plan(info, every_frame(info))
+    np.testing.assert_array_equal([frame.pixels for frame in frames[:50]], truth("h264.flv"))
+    assert warnings == []
+
+
+def test_the_end_of_the_packets_may_be_an_index_error() -> None:
+    """PyAV flushes all streams at the end, and does not know those that began in mid-file."""
+
+    def demux(*_: object) -> Iterator[int]:
+        yield from (1, 2)
+        raise IndexError("list index out of range")
+
+    container = SimpleNamespace(demux=demux)
+    assert list(packets_of(container, None)) == [1, 2]  # type: ignore[arg-type]
 
 
 # --- timestamps ---

@@ -12,6 +12,8 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 
+from .boxes import MP4, places
+
 # formats whose timestamps may start anew in mid-stream; libav guesses their duration from the last ones
 GUESSED = {"mpegts", "mpeg", "flv", "asf"}
 _MOST_ELEMENTS = 10_000
@@ -90,20 +92,10 @@ def _matroska_ends(file: BinaryIO) -> Iterator[int]:
 
 def _mp4_ends(file: BinaryIO) -> Iterator[int]:
     """Where each box ends. More fragments may have followed a fragment."""
-    place = 0
-    for _ in range(_MOST_ELEMENTS):
-        file.seek(place)
-        head = file.read(16)
-        size, header = int.from_bytes(head[:4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(head[8:16], "big"), 16
-        if len(head) < header or size < header:
-            return
-        if head[4:8] == b"moof":
+    for box in places(file):
+        if box.kind == b"moof":
             raise _UntoldError
-        place += size
-        yield place
-    raise _UntoldError
+        yield box.end
 
 
 def _avi_ends(file: BinaryIO) -> Iterator[int]:
@@ -122,4 +114,4 @@ def _avi_ends(file: BinaryIO) -> Iterator[int]:
     raise _UntoldError
 
 
-_ENDS = {"matroska,webm": _matroska_ends, "mov,mp4,m4a,3gp,3g2,mj2": _mp4_ends, "avi": _avi_ends}
+_ENDS = {"matroska,webm": _matroska_ends, MP4: _mp4_ends, "avi": _avi_ends}

@@ -11,7 +11,7 @@ from ..errors import VideoError
 from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
 from .conversion import Conversion
 from .ffmpeg import FFmpegProcess
-from .formats import READER_OPTIONS
+from .formats import READER_OPTIONS, WITHOUT_INDEX
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
@@ -262,7 +262,10 @@ def _arguments(
         filters: for the selected pictures; empty: none.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
-    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seeking)
+    reading = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
+    if info.format is not None:
+        reading |= {"format": info.format}
+    source = ffmpeg.input("VIDEO", **reading, **seeking)
     if pts is None:
         expression = selection(ranges, "n")
     else:

@@ -17,13 +17,20 @@ from av.container import InputContainer
 from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
-from .formats import READER_OPTIONS
+from .boxes import MP4
+from .demuxer import open_demuxer, packets_of
+from .encryption import codec_tag, refuse_encrypted
+from .formats import RAW
+from .fragments import read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
+from .refusal import MOTION_JPEG
 from .shown import shown_frames
+from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
+_IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
 _MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
@@ -51,7 +58,7 @@ _TRANSFERS = {
     18: "arib-std-b67",
 }  # libav's names of its codes (ITU-T H.273)
 _DOLBY_MATRIX = 15  # IPT-C2
-_DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
+_DOLBY_TAGS = {b"dvh1", b"dvhe", b"dva1", b"dvav", b"dav1"}
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -71,6 +78,8 @@ def probe(path: str | Path) -> VideoInfo:
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
     path = Path(path)
     status = _check_file(path)
+    if (animation := probe_animated_webp(path, status)) is not None:
+        return animation
     with _opened(path) as container:
         stream = _video_stream(path, container)
         index = _read_index(container, stream)
@@ -95,6 +104,8 @@ def probe(path: str | Path) -> VideoInfo:
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colors=_colors(codec),
+            format=MOTION_JPEG if container.format.name == MOTION_JPEG else None,
+            without_index=bool(container.flags & _IGNORE_INDEX),
         )
 
 
@@ -155,8 +166,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
-        # tags may be in any encoding
-        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
+        with open_demuxer(source, path) as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -178,18 +188,21 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     # libav has no context for a codec that it does not know
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
+        refuse_encrypted(path, container.format.name, moving[0])
         raise VideoError(
             f"{_name(path)} has video in a codec that ffmpeg does not know",
             "Convert it to H.264 with the program or camera software that made it.",
         )
     best = container.streams.best("video")
-    return next((s for s in known if best is not None and s.index == best.index), known[0])
+    chosen = next((s for s in known if best is not None and s.index == best.index), known[0])
+    refuse_encrypted(path, container.format.name, chosen)
+    return chosen
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
-    if name in _REORDERED:
+    if name in _REORDERED or reader in RAW.split(","):
         container.flags &= ~_GENERATE_PTS
     pts: list[int | None] = []
     dts: list[int | None] = []
@@ -198,7 +211,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     opening: int | None = None
     started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if packet.size == 0:
                 continue
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
@@ -216,8 +229,9 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
                 last = packet.duration or last
             else:
                 hidden += 1
-    # AVI tells decoding times; with B-frames they are not the presentation times
-    exact = not undated and (reader != "avi" or not codec.has_b_frames)
+    # AVI tells decoding times, and so may MXF; with B-frames they are not the presentation times
+    decoding = reader == "avi" or (reader == "mxf" and pts == dts)
+    exact = not (undated or (decoding and codec.has_b_frames))
     if undated:
         pts, opening = dts, None
     # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
@@ -236,7 +250,7 @@ def _colors(codec: av.VideoCodecContext) -> Colors:
     }
     transfer = _TRANSFERS.get(codec.color_trc)
     # a picture that is meant for other players too tells an ordinary transfer
-    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec.codec_tag in _DOLBY_TAGS)
+    dolby = codec.colorspace == _DOLBY_MATRIX or (transfer is None and codec_tag(codec) in _DOLBY_TAGS)
     return Colors(transfer, frozenset(name for name, known in told.items() if not known), dolby)
 
 
@@ -279,6 +293,10 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
         return _Timeline(rate, times, pts, end)
     total = announced * float(rate)
+    if container.format.name == MP4 and (fragments := read_fragments(path, stream.id)):
+        rate = fragments.rate(reported) or rate
+        beyond = fragments.beyond(times, rate, index.hidden, _MOST_FRAMES)
+        return _Timeline(rate, np.concatenate([times, beyond]), pts, fragments.end if len(beyond) else end)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
     if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:

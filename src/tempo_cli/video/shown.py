@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import av
 
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6  # AV1: types of OBUs
+_DIRAC_END = b"BBCD\x10"  # a packet that ends the stream
 _CONFIGURATION = 4  # AV1: bytes in front of the OBUs in the stream's header
 
 
@@ -26,6 +27,8 @@ def shown_frames(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) 
         return sum(_shows_vp9(frame) for frame in _vp9_frames(memoryview(packet)))
     if codec == "av1":
         return _av1_shown(memoryview(packet), memoryview(extradata or b"")[_CONFIGURATION:])
+    if codec == "dirac":
+        return bytes(packet)[:5] != _DIRAC_END
     return 1
 
 

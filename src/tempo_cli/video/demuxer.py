@@ -1,0 +1,59 @@
+"""Opening a file with PyAV: only in formats that read nothing but this file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.error
+from av.container import InputContainer
+
+from .formats import READER_OPTIONS, WITHOUT_INDEX
+from .fragments import ends_in_description
+from .refusal import MOTION_JPEG, is_motion_jpeg, refusal, refused_format
+
+
+def open_demuxer(source: str | BinaryIO, path: Path) -> InputContainer:
+    """A demuxer for `path`; whoever opens it must close it.
+
+    Args:
+        source: what PyAV is given: a name or the open file.
+
+    Raises:
+        FFmpegError: libav finds no format that it knows, or can't read it.
+        VideoError: it is in a format that tempo does not read.
+    """
+    options = READER_OPTIONS | (WITHOUT_INDEX if ends_in_description(path) else {})
+    try:
+        return _open(source, options)
+    except av.error.ArgumentError:
+        name = refused_format(source)
+        if name is None:
+            raise
+        if is_motion_jpeg(path, name):
+            return _open(source, options, MOTION_JPEG)
+        raise refusal(path, name) from None
+
+
+def packets_of(container: InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[Any]]":
+    """The packets of a stream.
+
+    Raises:
+        FFmpegError: the rest can't be read.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except IndexError:
+            return  # after the last one, PyAV stumbles over streams that began in mid-file
+        yield packet
+
+
+def _open(source: str | BinaryIO, options: dict[str, str], name: str | None = None) -> InputContainer:
+    if not isinstance(source, str):
+        source.seek(0)
+    # tags may be in any encoding
+    return av.open(source, "r", format=name, options=options, metadata_errors="replace")
