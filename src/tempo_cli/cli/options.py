@@ -16,6 +16,14 @@ class Color(StrEnum):
     never = "never"
 
 
+class SamplingMode(StrEnum):
+    """What samples are spread evenly over: frames, seconds, or whichever fits."""
+
+    AUTO = "auto"
+    INDEX = "index"
+    TIME = "time"
+
+
 def parse_seconds(text: str) -> float:
     """Seconds of `90`, `1:30`, `0:01:30.5`."""
     parts = text.split(":")
@@ -92,6 +100,15 @@ Start = Annotated[
 End = Annotated[
     float | None,
     _option("--end", parser=parse_seconds, metavar="TIME", help="Look up to here (not included)."),
+]
+Sampling = Annotated[
+    SamplingMode,
+    _option(
+        "--sampling",
+        metavar="MODE",
+        help="auto, index or time: spread evenly over the video's frames (index) or its seconds (time). "
+        "auto is index, unless that leaves long gaps.",
+    ),
 ]
 Budget = Annotated[
     int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import UsageError, VideoError
-from ..plan.sampling import frames_between, plan_frames
+from ..plan.sampling import plan_sampling
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
-from ..types import Frame, Segment, VideoInfo
+from ..types import Frame, Pixels, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
@@ -31,27 +31,22 @@ class Video:
         info: what the file says of its stream.
         plan: which frames are sampled.
         sampling, shape: what it was opened with.
+        end: seconds at which the part that is looked at ends.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
-        warnings: what was left out, as far as it is known by now.
+        warnings: that it is sampled in another way than usual; what was left out, as far as it is known by
+            now.
         decode_seconds: spent on decoding and resizing so far.
     """
 
     def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
         self.info, self.sampling, self.shape = info, sampling, shape
-        first, self._last = frames_between(info.times, sampling.start, sampling.end)
-        if first >= self._last:
-            begin, end = sampling.start or 0.0, sampling.end or info.duration
-            raise UsageError(
-                f"the video has no frame between {begin:g} s and {end:g} s",
-                f"It lasts {info.duration:.1f} s.",
-            )
-        self.plan = plan_frames(
-            self._last - first, float(info.rate), sampling, first, float(info.times[first])
-        )
+        sampled = plan_sampling(info, sampling)
+        self.plan, self.end = sampled.plan, sampled.end
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(sampled.warnings)
+        self._warned = False  # of what can't be decoded
         self.decode_seconds = 0.0
         self._binary = binary
         self._missing: set[int] = set()  # positions in the plan
@@ -65,12 +60,6 @@ class Video:
     def is_open(self) -> bool:
         """Whether it can be read."""
         return not self._closed
-
-    @property
-    def end(self) -> float:
-        """Seconds at which the part that is looked at ends."""
-        info = self.info
-        return float(info.times[self._last]) if self._last < info.frames else info.duration
 
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.
@@ -136,8 +125,9 @@ class Video:
     def _segments(self, decoder: FrameDecoder) -> Generator[Segment]:
         """In the decoding thread."""
         with decoder:
-            frames = (self._resized(frame) for frame in decoder.frames())
-            segments = cut_segments(frames, self.plan, self.sampling.window, self.shape.temporal_patch)
+            segments = cut_segments(
+                self._resized(decoder.frames()), self.plan, self.sampling.window, self.shape.temporal_patch
+            )
             while True:
                 started = time.perf_counter()
                 segment = next(segments, None)
@@ -146,14 +136,23 @@ class Video:
                     return
                 yield segment
 
-    def _resized(self, frame: Frame) -> Frame:
-        height, width = frame.pixels.shape[:2]
-        if (height, width) != (self.info.height, self.info.width):
-            self.info = replace(self.info, height=height, width=width)  # as shown: rotation may turn it
-        return Frame(frame.position, shrink(frame.pixels, self.shape))
+    def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """A frame that is sampled several times in a row is resized once."""
+        source: Pixels | None = None
+        for frame in frames:
+            if frame.pixels is not source:
+                source = frame.pixels
+                height, width = source.shape[:2]
+                if (height, width) != (self.info.height, self.info.width):
+                    self.info = replace(
+                        self.info, height=height, width=width
+                    )  # as shown: rotation may turn it
+                small = shrink(source, self.shape)
+            yield Frame(frame.position, small)
 
     def _warn(self, message: str) -> None:
-        if not self.warnings:  # a later decoder says the same of the same frames
+        if not self._warned:  # a later decoder says the same of the same frames
+            self._warned = True
             self.warnings.append(message)
 
     def _check_open(self) -> None:
