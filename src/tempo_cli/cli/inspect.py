@@ -64,7 +64,9 @@ def inspect(
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
-        frames = SamplingOptions(fps, max_frames, window, start, end, sampling.value)
+        frames = SamplingOptions(
+            fps=fps, max_frames=max_frames, window=window, start=start, end=end, mode=sampling.value
+        )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:

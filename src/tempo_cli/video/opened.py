@@ -141,14 +141,14 @@ class Video:
         source: Pixels | None = None
         for frame in frames:
             if frame.pixels is not source:
-                source = frame.pixels
-                height, width = source.shape[:2]
-                if (height, width) != (self.info.height, self.info.width):
-                    self.info = replace(
-                        self.info, height=height, width=width
-                    )  # as shown: rotation may turn it
-                small = shrink(source, self.shape)
+                source, small = frame.pixels, self._small(frame.pixels)
             yield Frame(frame.position, small)
+
+    def _small(self, pixels: Pixels) -> Pixels:
+        height, width = pixels.shape[:2]
+        if (height, width) != (self.info.height, self.info.width):
+            self.info = replace(self.info, height=height, width=width)  # as shown: rotation may turn it
+        return shrink(pixels, self.shape)
 
     def _warn(self, message: str) -> None:
         if not self._warned:  # a later decoder says the same of the same frames
