@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
+SamplingMode = Literal["index", "time"]
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,15 @@ class FramePlan:
     Attributes:
         indices: frame indices in the whole video, ascending, repeats allowed, (T,).
         fps: sampled frames per second of video.
-        origin: seconds, the model's time of position 0.
+        origin: seconds, the model's time of the beginning of what is sampled.
+        mode: `index`: the model takes position j to be at j / fps, wherever the frame is (reference);
+            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is told that.
     """
 
     indices: IntArray
     fps: float
     origin: float = 0.0
+    mode: SamplingMode = "index"
 
     def __post_init__(self) -> None:
         if self.indices.ndim != 1 or len(self.indices) < 1 or (np.diff(self.indices) < 0).any():
@@ -119,7 +123,8 @@ class FramePlan:
 
     def mean_time(self, positions: Sequence[int]) -> float:
         """The model's time of some positions in `indices`, seconds."""
-        return self.origin + sum(position / self.fps for position in positions) / len(positions)
+        shift = 0.5 if self.mode == "time" else 0.0
+        return self.origin + sum((position + shift) / self.fps for position in positions) / len(positions)
 
 
 @dataclass(frozen=True)

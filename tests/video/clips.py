@@ -190,6 +190,16 @@ OTHERS: dict[str, Recipe] = {
     ),
     "long.ts": Recipe(("-i", "@long.mp4", *COPY), frames=100),
     "longer_open_groups.mp4": Recipe((*source(6), *H264, *_OPEN), frames=150),
+    # a recording of a screen: 5 s at 30 per second, then a frame at 10, 20, … 60 s
+    "screen.mp4": Recipe(
+        (
+            *source(6.24, "96x54"),
+            *("-vf", "settb=1/90000,setpts='if(lt(N,150),N*3000,(N-149)*900000)'", *PASSTHROUGH),
+            *("-enc_time_base", "1/90000", *H264),
+        ),
+        (96, 54),
+        156,
+    ),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
     "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),

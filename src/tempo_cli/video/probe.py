@@ -28,6 +28,7 @@ _LONGEST = 1e7  # seconds between timestamps that are no mistake
 _MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
 _UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
+_PAUSES = 1.5  # usual steps that the mean step may have: above it, pauses take a good part of the time
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -288,13 +289,16 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
 
 
 def _measured_rate(ticks: IntArray, tick: Fraction) -> Fraction | None:
-    """Frames per second by the timestamps, where they are even; else the average that libav reports stays."""
+    """Frames per second by the timestamps, where they are even; else the average that libav reports stays.
+
+    Where they are even but for a few long pauses, it stays too (reference).
+    """
     steps = np.diff(ticks)
     if not steps.any():
         return None
     usual = float(np.median(steps))
     even = np.abs(steps - usual) <= max(1.0, _UNEVEN * usual)  # ticks may be as coarse as milliseconds
-    if even.mean() < _MOSTLY:
+    if even.mean() < _MOSTLY or steps.mean() > _PAUSES * usual:
         return None
     return len(steps) / (int(ticks[-1] - ticks[0]) * tick)
 
