@@ -204,7 +204,40 @@ OTHERS: dict[str, Recipe] = {
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
     "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),
 }
-RECIPES = VIDEOS | GROUPS | OTHERS
+_SOUND = ("-f", "lavfi", "-i", "sine=duration=2")
+_MIRRORED = (*source(3), "-vf", "hflip,negate")
+_MPEG2 = ("-c:v", "mpeg2video", "-bf", "2", "-g", "12")
+# parts that are joined: no two of their frames are alike
+PARTS: dict[str, Recipe] = {
+    "plain.ts": Recipe((*source(), *H264)),
+    "plain_10_hours.ts": Recipe(("-i", "@plain.ts", *COPY, "-output_ts_offset", "36000")),
+    "mirrored.ts": Recipe((*_MIRRORED, *H264), frames=75),
+    "mirrored_2_hours.ts": Recipe(("-i", "@mirrored.ts", *COPY, "-output_ts_offset", "7200"), frames=75),
+    "plain.m2ts": Recipe((*source(), *_SOUND, *H264, "-mpegts_m2ts_mode", "1")),
+    "mirrored.m2ts": Recipe(
+        (*source(3), *_SOUND, *_MIRRORED[-2:], *H264, "-mpegts_m2ts_mode", "1"), frames=75
+    ),
+    "plain.vob": Recipe((*source(), *_SOUND, *_MPEG2, "-f", "vob")),
+    "mirrored.vob": Recipe((*source(3), *_SOUND, *_MIRRORED[-2:], *_MPEG2, "-f", "vob"), frames=75),
+    "plain.ogv": Recipe((*source(), "-c:v", "libtheora")),
+    "mirrored.ogv": Recipe((*_MIRRORED, "-c:v", "libtheora"), frames=75),
+    "plain.mkv": Recipe((*source(), *H264)),
+    "mirrored.mkv": Recipe((*_MIRRORED, *H264), frames=75),
+}
+RECIPES = VIDEOS | GROUPS | OTHERS | PARTS
+
+# files that were joined end to end
+JOINED: dict[str, tuple[str, ...]] = {
+    "longer_last.ts": ("plain.ts", "mirrored.ts"),
+    "longer_first.ts": ("mirrored.ts", "plain.ts"),
+    "three.ts": ("plain.ts", "mirrored.ts", "plain.ts"),
+    "later.ts": ("plain.ts", "mirrored_2_hours.ts"),
+    "earlier.ts": ("plain_10_hours.ts", "mirrored.ts"),  # libav takes it for a clock that has wrapped
+    "joined.m2ts": ("mirrored.m2ts", "plain.m2ts"),
+    "joined.vob": ("mirrored.vob", "plain.vob"),
+    "joined.ogv": ("plain.ogv", "mirrored.ogv"),
+    "joined.mkv": ("plain.mkv", "mirrored.mkv"),
+}
 
 
 def run_ffmpeg(*arguments: str | Path, check: bool = True) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import CancelledError, UsageError, VideoError
+from ..plan.clock import clock_warnings
 from ..plan.picture import OTHER_COLORS, raw_differences, shown_size
 from ..plan.pixels import Size
 from ..plan.sampling import plan_sampling
@@ -40,8 +41,8 @@ class Video:
         end: seconds at which the part that is looked at ends.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
-        warnings: that it is sampled in another way than usual; what was left out, as far as it is known by
-            now.
+        warnings: that its clock starts anew, or that it is sampled in another way than usual; what was left
+            out, as far as it is known by now.
         decode_seconds: spent on decoding and resizing so far.
     """
 
@@ -53,7 +54,7 @@ class Video:
         self.plan, self.end = sampled.plan, sampled.end
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
-        self.warnings: list[str] = list(sampled.warnings)
+        self.warnings: list[str] = [*clock_warnings(info), *sampled.warnings]
         self.decode_seconds = 0.0
         self._said: set[str] = set()  # kinds of warnings
         self._binary = binary
