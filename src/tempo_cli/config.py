@@ -56,7 +56,8 @@ class SamplingOptions:
         fps: frames per second of video.
         max_frames: upper bound on the number of frames; longer videos are sampled more thinly.
         window: frames per segment (= stride).
-        start, end: seconds of the whole video, `start <= t < end`; None is the video's own.
+        start, end: seconds of the whole video as a player counts them, `start <= t < end`; None is the
+            video's own.
         picture: auto: as a player shows it, with square pixels and HDR as SDR; raw: as it is stored
             (reference).
         mode: `index` spreads the samples evenly over the frames (reference), `time` over the seconds; `auto`

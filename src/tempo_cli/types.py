@@ -60,9 +60,10 @@ class VideoInfo:
         stream: index of the video stream in the file.
         width, height: px as stored, before rotation.
         rate: average frames per second as libav reports it.
-        times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
-            Frames that the file announces but does not hold continue at the average rate.
-        duration: seconds, to the end of the last frame.
+        times: presentation time of every announced frame, seconds as a player counts them, ascending, (N,):
+            the file begins at 0, the picture maybe later. Frames that the file announces but does not hold
+            continue at the average rate.
+        duration: seconds, from the file's beginning to the end of the last frame.
         size, mtime: of the file when it was probed, bytes and seconds since the epoch.
         pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
@@ -110,7 +111,8 @@ class FramePlan:
     Attributes:
         indices: frame indices in the whole video, ascending, repeats allowed, (T,).
         fps: sampled frames per second of video.
-        origin: seconds, the model's time of the beginning of what is sampled.
+        origin: seconds, the model's time of the beginning of what is sampled. By index it counts from the
+            first picture (reference), by time from the file's beginning, as a player does.
         mode: `index`: the model takes position j to be at j / fps, wherever the frame is (reference);
             `time`: the frame is the one shown at (j + 0.5) / fps, and the model is told that.
     """

@@ -265,3 +265,24 @@ def test_behind_the_end_there_is_no_frame(mode):
 def test_few_frames_by_time(shown, options, indices):
     sampled = plan_sampling(video(shown), replace(options, fps=0.1, mode="time"))
     assert sampled.plan.indices.tolist() == indices
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "index"), [(9.96, None, 249), (9.97, None, 249), (9.999, 50.0, 249), (9.92, 9.95, 248)]
+)
+def test_the_last_frame_is_shown_until_the_end(start, end, index):
+    info = video([1 / 25] * 250)
+    info = replace(info, times=np.arange(250) / 25, duration=10.0)
+    sampled = plan_sampling(info, SamplingOptions(start=start, end=end, mode="index"))
+    assert set(sampled.plan.indices.tolist()) == {index}
+    assert (sampled.start, sampled.end) == (info.times[index], 10.0 if index == 249 else 9.96)
+    with pytest.raises(UsageError, match=r"no frame between 10 s and 10 s"):
+        plan_sampling(info, SamplingOptions(start=10.0))
+
+
+@pytest.mark.parametrize("mode", ["auto", "index", "time"])
+def test_nothing_ends_at_zero(mode):
+    with pytest.raises(UsageError) as caught:
+        plan_sampling(SCREEN, SamplingOptions(end=0.0, mode=mode))
+    assert caught.value.message == "the video has no frame between 0 s and 0 s"
+    assert caught.value.hint == "It lasts 70.0 s."

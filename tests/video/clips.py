@@ -224,7 +224,31 @@ PARTS: dict[str, Recipe] = {
     "plain.mkv": Recipe((*source(), *H264)),
     "mirrored.mkv": Recipe((*_MIRRORED, *H264), frames=75),
 }
-RECIPES = VIDEOS | GROUPS | OTHERS | PARTS
+
+
+def _beside_sound(video: str, *sound: str, late: float) -> Recipe:
+    """A clip `late` seconds after the beginning of a sound, or before it where that is negative."""
+    seconds = 2 + max(0, late)
+    parts = ("-i", f"@{video}", *_offset(-late), "-f", "lavfi", "-i", f"sine=duration={seconds}")
+    return Recipe((*_offset(late), *parts, "-map", "0:v", "-map", "1:a", "-c:v", "copy", *sound))
+
+
+def _offset(seconds: float) -> tuple[str, ...]:
+    return ("-itsoffset", str(seconds)) if seconds > 0 else ()
+
+
+# clips whose picture begins some seconds after the sound, or before it
+LATE: dict[str, Recipe] = {
+    f"late_{late}.{suffix}": _beside_sound(video, *sound, late=late)
+    for late in (-5, -1, 1, 5, 8)
+    for suffix, video, sound in (
+        ("mkv", "h264.mp4", ()),
+        ("mp4", "h264.mp4", ()),
+        ("ts", "h264.mp4", ()),
+        ("webm", "vp8.webm", ("-c:a", "libopus")),
+    )
+}
+RECIPES = VIDEOS | GROUPS | OTHERS | PARTS | LATE
 
 # files that were joined end to end
 JOINED: dict[str, tuple[str, ...]] = {

@@ -63,7 +63,7 @@ def test_the_clock_of_usual_files_goes_on(name: str, clip: ClipMaker) -> None:
     """Also where libav corrects a clock that has wrapped."""
     info = probe(clip(name))
     assert info.restarts == ()
-    assert clock_warnings(info) == ()
+    assert clock_warnings(info, "index") == ()
 
 
 EVEN = list(range(0, 4000, 40))  # ms
@@ -109,7 +109,7 @@ def test_timestamps_that_are_no_clock_s_start_no_part() -> None:
     ],
 )
 def test_one_warning_says_where(restarts: tuple[float, ...], told: str, clip: ClipMaker) -> None:
-    (warning,) = clock_warnings(replace(probe(clip("plain.ts")), restarts=restarts))
+    (warning,) = clock_warnings(replace(probe(clip("plain.ts")), restarts=restarts), "index")
     assert warning == (
         f"the timestamps restart at {told}, as where files were joined: the parts are taken one after the "
         "other, and times count through all of them"

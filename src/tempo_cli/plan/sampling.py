@@ -1,6 +1,6 @@
 """Which frames of the video are looked at: pure arithmetic on frame counts and times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,11 +16,12 @@ class Sampled:
     """How a video is sampled.
 
     Attributes:
-        end: seconds at which the part that is looked at ends; it begins at the plan's origin.
+        start, end: seconds at which the part that is looked at begins and ends, as a player counts them.
         warnings: that it is sampled in another way than usual.
     """
 
     plan: FramePlan
+    start: float
     end: float
     warnings: tuple[str, ...] = ()
 
@@ -48,20 +49,21 @@ def plan_sampling(info: VideoInfo, options: SamplingOptions) -> Sampled:
     """
     if options.mode == "time":
         return _by_time(info, options)
-    plan, end = _by_index(info, options)
+    by_index = _by_index(info, options)
+    plan = by_index.plan
     if options.mode == "index" or len(plan.indices) < UNEVEN_SAMPLES:
-        return Sampled(plan, end)
+        return by_index
     held = info.frames if info.pts is None else len(info.pts)
     gap = longest_gap(info.times, plan.indices[plan.indices < held])
-    seconds, frames = end - plan.origin, int(plan.indices[-1] - plan.indices[0]) + 1
+    seconds, frames = by_index.end - by_index.start, int(plan.indices[-1] - plan.indices[0]) + 1
     if gap <= max(UNEVEN_GAP * seconds / len(plan.indices), _UNEVEN_FRAMES * seconds / frames):
-        return Sampled(plan, end)
+        return by_index
     by_time = _by_time(info, options)
     warning = (
         f"the video's frames come unevenly: sampled by index, two neighbors would lie {gap:.1f} s apart; "
         "they are sampled by time, unlike in the released code (give `mode='index'` to sample as it does)"
     )
-    return Sampled(by_time.plan, by_time.end, (warning,))
+    return replace(by_time, warnings=(warning,))
 
 
 def plan_frames(
@@ -73,7 +75,7 @@ def plan_frames(
         total: N, frames to choose from, at least 1.
         rate: r, the stream's average frame rate, frames per second.
         first: index of the first of them in the whole video.
-        origin: its time, seconds: the model's times count from the video's beginning.
+        origin: its time, seconds: the model's times count from the video's first picture.
     """
     wanted, duration = _wanted(total, rate, options), total / rate
     if total == 1:
@@ -124,25 +126,32 @@ def _wanted(total: int, rate: float, options: SamplingOptions) -> int:
     return min(max(1, round(total / rate * options.fps), MIN_FRAMES), options.max_frames)
 
 
-def _by_index(info: VideoInfo, options: SamplingOptions) -> tuple[FramePlan, float]:
+def _by_index(info: VideoInfo, options: SamplingOptions) -> Sampled:
     times = info.times
     first, last = frames_between(times, options.start, options.end)
+    if options.start is not None and first == info.frames and options.start < info.duration:
+        first -= 1  # the last frame is still shown
     if first >= last:
         raise _no_frame(info, options)
-    plan = plan_frames(last - first, float(info.rate), options, first, float(times[first]))
-    return plan, float(times[last]) if last < info.frames else info.duration
+    begin = float(times[first])
+    plan = plan_frames(last - first, float(info.rate), options, first, begin - float(times[0]))
+    return Sampled(plan, begin, float(times[last]) if last < info.frames else info.duration)
 
 
 def _by_time(info: VideoInfo, options: SamplingOptions) -> Sampled:
-    start = options.start or 0.0
+    start = max(options.start or 0.0, float(info.times[0]))
     end = info.duration if options.end is None else min(options.end, info.duration)
     if start >= end:
         raise _no_frame(info, options)
-    return Sampled(plan_times(info.times, float(info.rate), options, start, end), end)
+    return Sampled(plan_times(info.times, float(info.rate), options, start, end), start, end)
 
 
 def _no_frame(info: VideoInfo, options: SamplingOptions) -> UsageError:
-    begin, end = options.start or 0.0, options.end or info.duration
-    lasts = f"It lasts {info.duration:.1f} s"
-    more = "; `mode='time'` takes the frame that is shown then" if begin < info.duration else ""
-    return UsageError(f"the video has no frame between {begin:g} s and {end:g} s", f"{lasts}{more}.")
+    begin, end = options.start or 0.0, info.duration if options.end is None else options.end
+    first = float(info.times[0])
+    lasts = f"Its picture lasts from {first:.1f} s to" if first else "It lasts"
+    shown = max(begin, first) < min(end, info.duration)
+    more = "; `mode='time'` takes the frame that is shown then" if shown else ""
+    return UsageError(
+        f"the video has no frame between {begin:g} s and {end:g} s", f"{lasts} {info.duration:.1f} s{more}."
+    )

@@ -93,7 +93,7 @@ def _video(video: Video) -> VideoSummary:
         width=video.shown[1],
         height=video.shown[0],
         codec=info.codec,
-        start=video.plan.origin,
+        start=video.start,
         end=video.end,
         size=info.size,
         mtime=info.mtime,

@@ -38,11 +38,11 @@ class Video:
         shown: height and width as shown, px; rotation may still turn it when the first frame comes.
         sample_aspect_ratio: width of a pixel over its height, as stored.
         color_transfer: in libav's words; None where it is not told.
-        end: seconds at which the part that is looked at ends.
+        start, end: seconds at which the part that is looked at begins and ends, as a player counts them.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
-        warnings: that its clock starts anew, or that it is sampled in another way than usual; what was left
-            out, as far as it is known by now.
+        warnings: what is unusual about its times, or how it is sampled; what was left out, as far as it is
+            known by now.
         decode_seconds: spent on decoding and resizing so far.
     """
 
@@ -51,10 +51,10 @@ class Video:
         self.sample_aspect_ratio, self.color_transfer = info.sample_aspect_ratio, info.colors.transfer
         self.shown: Size = self._shown((info.height, info.width), info.sample_aspect_ratio)
         sampled = plan_sampling(info, sampling)
-        self.plan, self.end = sampled.plan, sampled.end
+        self.plan, self.start, self.end = sampled.plan, sampled.start, sampled.end
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
-        self.warnings: list[str] = [*clock_warnings(info), *sampled.warnings]
+        self.warnings: list[str] = [*clock_warnings(info, self.plan.mode), *sampled.warnings]
         self.decode_seconds = 0.0
         self._said: set[str] = set()  # kinds of warnings
         self._binary = binary

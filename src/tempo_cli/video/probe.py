@@ -25,6 +25,8 @@ from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, sh
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
+# microseconds and bytes that libav reads for the size of a picture that begins late; its own: 5 s and 5 MB
+_PATIENCE = {"analyzeduration": "120000000", "probesize": "50000000"}
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -131,8 +133,13 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
     try:
-        # tags may be in any encoding
-        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
+        with _read(source, READER_OPTIONS) as container:
+            if all(stream.codec_context is None or stream.width for stream in container.streams.video):
+                yield container
+                return
+        if not isinstance(source, str):
+            source.seek(0)
+        with _read(source, READER_OPTIONS | _PATIENCE) as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -140,6 +147,11 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     finally:
         if not isinstance(source, str):
             source.close()
+
+
+def _read(source: str | BinaryIO, options: dict[str, str]) -> InputContainer:
+    # tags may be in any encoding
+    return av.open(source, "r", options=options, metadata_errors="replace")
 
 
 def _name(path: Path) -> str:

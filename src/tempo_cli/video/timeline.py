@@ -58,7 +58,7 @@ class Opening(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Rate, times of all announced frames from the first on, and duration, as in `VideoInfo`."""
+    """Rate, times of all announced frames, and duration, as in `VideoInfo`."""
 
     rate: Fraction
     times: FloatArray
@@ -133,6 +133,7 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
     usable = len(known) == count and span < _LONGEST
     last = float(index.last * tick) if index.last * tick < _LONGEST else 0.0
     pts: IntArray | None = None
+    delay = 0.0
     if usable and (fitting or not reported or container.format.name not in GUESSED):
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
         ticks = np.array(known, np.int64)
@@ -143,6 +144,7 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
         if measured and not (fitting and any(_agrees(rate, average, count) for average in averages)):
             rate = next((one for one in reported if _agrees(one, measured, count)), measured)
             last = 0.0  # a header that is wrong about the rate is so about a frame's duration
+        delay = _delay(known[0] * tick, container, rate) if index.exact else 0.0
         if index.exact and not index.parts and (np.diff(ticks) > 0).all():
             pts = ticks
     else:
@@ -150,17 +152,29 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
         rate = reported[0] if reported else Fraction(25)
         times = np.arange(count) / float(rate)
     end = float(times[-1]) + (last or 1 / float(rate))
-    restarts = tuple(float(times[place]) for place in index.parts)
+    restarts = tuple(float(times[place]) + delay for place in index.parts)
     announced = announced_seconds(stream, container, float(known[0] * tick) if known else 0.0, index.hidden)
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
-        return Timeline(rate, times, pts, end, restarts)
+        return Timeline(rate, times + delay, pts, end + delay, restarts)
     total = announced * float(rate)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
     if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
-        return Timeline(rate, times, pts, end, restarts)  # what is announced is not so
+        return Timeline(rate, times + delay, pts, end + delay, restarts)  # what is announced is not so
     beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
-    return Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end), restarts)
+    times = np.concatenate([times, beyond])
+    return Timeline(rate, times + delay, pts, max(announced, end) + delay, restarts)
+
+
+def _delay(first: Fraction, container: InputContainer, rate: Fraction) -> float:
+    """Seconds from the file's beginning, which is the first of all streams', to the first picture.
+
+    Less than a frame is none: sound often begins a few milliseconds earlier.
+    """
+    if container.start_time is None:
+        return 0.0
+    delay = first - Fraction(container.start_time, av.time_base)
+    return float(delay) if 1 / rate <= delay < _LONGEST else 0.0
 
 
 def _joined(index: Index) -> list[int]:
