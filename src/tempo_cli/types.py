@@ -70,6 +70,8 @@ class VideoInfo:
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
         sample_aspect_ratio: width of a pixel over its height, before rotation; 1 where it is not told.
         colors: as the container or the codec tells them; a frame may tell others.
+        restarting: the times in ticks, of the frames that the file holds, where its clock starts anew; else
+            None.
         restarts: seconds at which the file's clock starts anew, as where files were joined end to end; the
             times go on.
     """
@@ -88,6 +90,7 @@ class VideoInfo:
     keyframes: tuple[tuple[int, float], ...] = ()
     sample_aspect_ratio: Fraction = Fraction(1)
     colors: Colors = Colors()
+    restarting: IntArray | None = None
     restarts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

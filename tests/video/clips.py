@@ -210,6 +210,7 @@ _MPEG2 = ("-c:v", "mpeg2video", "-bf", "2", "-g", "12")
 # parts that are joined: no two of their frames are alike
 PARTS: dict[str, Recipe] = {
     "plain.ts": Recipe((*source(), *H264)),
+    "fast.ts": Recipe(("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=50:duration=1", *H264)),
     "plain_10_hours.ts": Recipe(("-i", "@plain.ts", *COPY, "-output_ts_offset", "36000")),
     "mirrored.ts": Recipe((*_MIRRORED, *H264), frames=75),
     "mirrored_2_hours.ts": Recipe(("-i", "@mirrored.ts", *COPY, "-output_ts_offset", "7200"), frames=75),
@@ -261,6 +262,7 @@ JOINED: dict[str, tuple[str, ...]] = {
     "joined.vob": ("mirrored.vob", "plain.vob"),
     "joined.ogv": ("plain.ogv", "mirrored.ogv"),
     "joined.mkv": ("plain.mkv", "mirrored.mkv"),
+    "rates.ts": ("fast.ts", "plain.ts"),
 }
 
 

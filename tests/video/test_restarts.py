@@ -9,14 +9,25 @@ import pytest
 
 from tempo_cli.config import SamplingOptions
 from tempo_cli.plan.clock import clock_warnings
+from tempo_cli.types import FramePlan
 from tempo_cli.video.opened import open_video
 from tempo_cli.video.probe import probe
 from tempo_cli.video.timeline import part_starts
 
-from .clips import FFMPEG, JOINED, PARTS, ClipMaker, FullDecode, decode_plan, every_frame
+from .clips import (
+    FFMPEG,
+    JOINED,
+    PARTS,
+    RECIPES,
+    ClipMaker,
+    FullDecode,
+    decode_all,
+    decode_plan,
+    every_frame,
+)
 
 
-@pytest.mark.parametrize("name", JOINED)
+@pytest.mark.parametrize("name", [name for name in JOINED if name != "rates.ts"])
 def test_the_parts_of_a_joined_file_follow_each_other(name: str, clip: ClipMaker, truth: FullDecode) -> None:
     counts = [PARTS[part].frames for part in JOINED[name]]
     info = probe(clip(name))
@@ -46,16 +57,39 @@ def test_some_frames_of_the_second_part(name: str, clip: ClipMaker, truth: FullD
     assert all((frame.pixels == second[10 + frame.position]).all() for frame in frames)
 
 
-def test_a_joined_part_that_begins_between_key_frames(clip: ClipMaker, tmp_path: Path) -> None:
-    """What is stored before its first key frame is no frame, as at the beginning of a file."""
-    whole = clip("open_groups.ts").read_bytes()
+@pytest.fixture
+def from_between(clip: ClipMaker, tmp_path: Path) -> Path:
+    """A part that begins between two key frames, behind one that ends as it should: 100 and 60 frames."""
+    whole = clip("open_groups_265.ts").read_bytes()
     (tmp_path / "tail.ts").write_bytes(whole[len(whole) // 3 // 188 * 188 :])
-    alone = probe(tmp_path / "tail.ts").frames
-    assert alone == 60
-    path = tmp_path / "joined.ts"
-    path.write_bytes(clip("mirrored.ts").read_bytes() + (tmp_path / "tail.ts").read_bytes())
-    info = probe(path)
-    assert (info.frames, info.restarts) == (75 + alone, (3.0,))
+    (tmp_path / "joined.ts").write_bytes(whole + (tmp_path / "tail.ts").read_bytes())
+    return tmp_path / "joined.ts"
+
+
+@pytest.mark.parametrize("step", [1, 7, 23])
+def test_a_joined_part_that_begins_between_key_frames(
+    step: int, from_between: Path, truth: FullDecode
+) -> None:
+    """What is stored before its first key frame is no frame. What can't be decoded takes no other's place."""
+    tail = decode_all(from_between.with_name("tail.ts"), RECIPES["open_groups_265.ts"])
+    expected = np.concatenate([truth("open_groups_265.ts"), tail])
+    info = probe(from_between)
+    assert (len(tail), info.frames, info.restarts) == (60, 160, (4.0,))
+    plan = FramePlan(np.arange(0, 160, step), 25 / step)
+    frames, warnings = decode_plan(info, plan)
+    found = [step * frame.position for frame in frames]
+    assert [index for index in plan.indices.tolist() if index not in found and not 95 < index < 112] == []
+    assert all((frame.pixels == expected[step * frame.position]).all() for frame in frames)
+    assert len(warnings) == (len(frames) < len(plan.indices))
+
+
+def test_parts_of_different_rates(clip: ClipMaker, truth: FullDecode) -> None:
+    info = probe(clip("rates.ts"))
+    np.testing.assert_allclose(info.times, [*np.arange(50) / 50, *(1 + np.arange(50) / 25)], atol=1e-9)
+    assert (info.duration, info.restarts) == (pytest.approx(3.0), (1.0,))
+    frames, _ = decode_plan(info, every_frame(info))
+    expected = [*truth("fast.ts"), *truth("plain.ts")]
+    np.testing.assert_array_equal([frame.pixels for frame in frames], expected)
 
 
 @pytest.mark.parametrize("name", ["open_groups_wrapping.ts", "uneven.mkv", "pause.ts", "open_groups.flv"])

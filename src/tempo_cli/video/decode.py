@@ -16,6 +16,7 @@ from .formats import READER_OPTIONS
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
+_MOST_APART = 250  # frames by which counting may be wrong
 _HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
 
 Range = tuple[int, int]
@@ -27,6 +28,8 @@ class FrameDecoder:
 
     Frames are selected by their timestamps, so that one that can't be decoded takes no other's place;
     by counting where the file tells no timestamps. Decoding begins at a keyframe before the first of them.
+    Where its timestamps restart, frames are counted and their timestamps checked: where fewer or more came
+    than the file holds, those around the wanted ones are decoded too, and told apart by timestamp.
 
     Args:
         warn: called with what had to be left out.
@@ -64,6 +67,7 @@ class FrameDecoder:
         self._courtesy = 1.0  # seconds that one waits for what can be done without
         self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._killed = False
+        self._apart = 0  # frames by which counting was found to be wrong
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
 
@@ -128,20 +132,25 @@ class FrameDecoder:
         while waiting:
             ranges = waiting.pop(0)
             seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
-            self._start(ranges, seek)
+            apart, done = self._apart, 0
+            around = _widened(ranges, apart)
+            self._start(around, seek)
             picture = self._next()
             missed = picture is None or picture[0] != ranges[0][0]
             if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
-                self._start(ranges, None)
+                self._start(around, None)
                 picture = self._next()
             if picture is None and self._conversion.filters and not (self._hung or self._killed):
-                picture = self._unconverted(ranges)
+                picture = self._unconverted(around)
             while picture is not None:
                 if not self._conversion.suits(picture[2]):
                     waiting.insert(0, _from(ranges, picture[0]))
                     break
-                any_came = True
+                if self._apart > apart and (rest := _from(ranges, done)):
+                    waiting.insert(0, rest)
+                    break
+                any_came, done = True, picture[0] + 1
                 yield picture
                 picture = self._next()
         if not (any_came or self._killed or self._hung) and self._pts is not None:
@@ -167,11 +176,26 @@ class FrameDecoder:
         if pts is None:
             stamp = process.read_stamp(self._courtesy, needed=False)
             self._courtesy = 0.0 if stamp is None else self._courtesy
-            return number, pixels, stamp.look if stamp else None
+            index = self._told_apart(number, stamp.pts) if stamp else number
+            return index, pixels, stamp.look if stamp else None
         stamp = process.read_stamp(self._patience)
         if stamp is None or stamp.pts is None:
             return None
         return int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look
+
+    def _told_apart(self, number: int, pts: int | None) -> int:
+        """The index of the frame that came as `number`; where timestamps restart, the nearest with `pts`."""
+        stored = self._info.restarting
+        if stored is None or pts is None:
+            return number
+        first = max(0, number - _MOST_APART)
+        found = np.flatnonzero(stored[first : number + _MOST_APART] == pts) + first
+        if not len(found):
+            return number
+        index = int(found[np.argmin(np.abs(found - number))])
+        if abs(index - number) > self._apart:
+            self._apart = max(abs(index - number), 2 * self._apart)
+        return index
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -217,6 +241,14 @@ def wanted_ranges(indices: IntArray) -> list[Range]:
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:
     """What of `ranges` is not before `index`."""
     return [(max(first, index), last) for first, last in ranges if last >= index]
+
+
+def _widened(ranges: Sequence[Range], by: int) -> Sequence[Range]:
+    """`ranges` with `by` more frames on both sides."""
+    if not by or not ranges:
+        return ranges
+    numbers = np.concatenate([np.arange(max(0, first - by), last + by + 1) for first, last in ranges])
+    return wanted_ranges(numbers)
 
 
 def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:

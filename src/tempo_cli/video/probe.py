@@ -94,6 +94,7 @@ def probe(path: str | Path) -> VideoInfo:
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colors=_colors(codec),
+            restarting=timeline.restarting,
             restarts=timeline.restarts,
         )
 

@@ -1,5 +1,6 @@
 """The times of a stream's frames, from the timestamps of its packets."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -64,6 +65,7 @@ class Timeline(NamedTuple):
     times: FloatArray
     pts: IntArray | None
     duration: float
+    restarting: IntArray | None
     restarts: tuple[float, ...]
 
 
@@ -122,10 +124,11 @@ def shown_places(pts: list[int | None], starts: list[int], openings: list[Openin
 def make_timeline(index: Index, stream: av.VideoStream, container: InputContainer, path: Path) -> Timeline:
     """Rate, times and duration of a stream. Where its clock starts anew, the parts follow each other.
 
-    `pts` is None there: a timestamp does not tell which frame it is, and ffmpeg corrects some of them itself.
+    `pts` is None there: a timestamp alone does not tell which frame it is.
     """
     tick = stream.time_base or Fraction(1, 1000)
-    known = _joined(index)
+    parts = list(_parts(index))
+    known = _joined(parts, index.last)
     reported = [rate for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
     count = len(index.pts)
     span = float((known[-1] - known[0] + index.last) * tick) if known else 0.0
@@ -133,6 +136,7 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
     usable = len(known) == count and span < _LONGEST
     last = float(index.last * tick) if index.last * tick < _LONGEST else 0.0
     pts: IntArray | None = None
+    restarting: IntArray | None = None
     delay = 0.0
     if usable and (fitting or not reported or container.format.name not in GUESSED):
         rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
@@ -147,6 +151,8 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
         delay = _delay(known[0] * tick, container, rate) if index.exact else 0.0
         if index.exact and not index.parts and (np.diff(ticks) > 0).all():
             pts = ticks
+        if index.exact and index.parts:
+            restarting = np.array([one for part in parts for one in part], np.int64)
     else:
         # no timestamps, or they jump: count frames
         rate = reported[0] if reported else Fraction(25)
@@ -154,16 +160,17 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
     end = float(times[-1]) + (last or 1 / float(rate))
     restarts = tuple(float(times[place]) + delay for place in index.parts)
     announced = announced_seconds(stream, container, float(known[0] * tick) if known else 0.0, index.hidden)
+    told = Timeline(rate, times + delay, pts, end + delay, restarting, restarts)
     if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
-        return Timeline(rate, times + delay, pts, end + delay, restarts)
+        return told
     total = announced * float(rate)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
     if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
-        return Timeline(rate, times + delay, pts, end + delay, restarts)  # what is announced is not so
+        return told  # what is announced is not so
     beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
-    times = np.concatenate([times, beyond])
-    return Timeline(rate, times + delay, pts, max(announced, end) + delay, restarts)
+    longer = np.concatenate([times, beyond])
+    return told._replace(times=longer + delay, duration=max(announced, end) + delay)
 
 
 def _delay(first: Fraction, container: InputContainer, rate: Fraction) -> float:
@@ -177,16 +184,20 @@ def _delay(first: Fraction, container: InputContainer, rate: Fraction) -> float:
     return float(delay) if 1 / rate <= delay < _LONGEST else 0.0
 
 
-def _joined(index: Index) -> list[int]:
-    """Known timestamps, ascending: each part begins a step after the one before it ends."""
-    joined: list[int] = []
-    step = index.last or 1
+def _parts(index: Index) -> Iterator[list[int]]:
+    """Known timestamps of each part, ascending."""
     for first, after in pairwise([0, *index.parts, len(index.pts)]):
-        part = sorted(one for one in index.pts[first:after] if one is not None)
-        shift = joined[-1] + step - part[0] if joined and part else 0
-        joined += [one + shift for one in part] if shift else part
-        if index.parts and len(part) > 1:
-            step = round(median(b - a for a, b in pairwise(part)))
+        yield sorted(one for one in index.pts[first:after] if one is not None)
+
+
+def _joined(parts: list[list[int]], step: int) -> list[int]:
+    """Timestamps that ascend through all parts: each begins a step after the one before it ends."""
+    joined = list(parts[0])
+    for before, part in pairwise(parts):
+        if len(before) > 1:
+            step = round(median(b - a for a, b in pairwise(before)))
+        shift = joined[-1] + max(step, 1) - part[0] if joined and part else 0
+        joined += [one + shift for one in part]
     return joined
 
 
