@@ -10,6 +10,7 @@ import pytest
 from tempo_cli.config import SamplingOptions
 from tempo_cli.plan.clock import clock_warnings
 from tempo_cli.types import FramePlan
+from tempo_cli.video.counted import CountedFrames
 from tempo_cli.video.opened import open_video
 from tempo_cli.video.probe import probe
 from tempo_cli.video.timeline import part_starts
@@ -148,3 +149,14 @@ def test_one_warning_says_where(restarts: tuple[float, ...], told: str, clip: Cl
         f"the timestamps restart at {told}, as where files were joined: the parts are taken one after the "
         "other, and times count through all of them"
     )
+
+
+def test_a_picture_is_the_nearest_frame_with_its_timestamp() -> None:
+    counted = CountedFrames(np.array([0, 1, 2, 3, 0, 1, 2, 3], np.int64))
+    assert [counted.index(number, number % 4) for number in range(8)] == list(range(8))
+    assert counted.apart == 0
+    assert (counted.index(3, 0), counted.index(5, 0), counted.apart) == (4, 4, 1)
+    assert (counted.index(1, 7), counted.index(1, None), counted.index(900, 0)) == (1, 1, 900)
+    assert (counted.index(3, 2), counted.apart) == (2, 1)
+    assert (counted.index(0, 3), counted.apart) == (3, 3)
+    assert CountedFrames(None).index(5, 9) == 5

@@ -147,7 +147,7 @@ def _by_time(info: VideoInfo, options: SamplingOptions) -> Sampled:
 
 
 def _no_frame(info: VideoInfo, options: SamplingOptions) -> UsageError:
-    begin, end = options.start or 0.0, info.duration if options.end is None else options.end
+    begin, end = options.start or 0.0, round(info.duration, 1) if options.end is None else options.end
     first = float(info.times[0])
     lasts = f"Its picture lasts from {first:.1f} s to" if first else "It lasts"
     shown = max(begin, first) < min(end, info.duration)

@@ -10,13 +10,13 @@ import numpy as np
 from ..errors import VideoError
 from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
 from .conversion import Conversion
+from .counted import CountedFrames
 from .ffmpeg import FFmpegProcess
 from .formats import READER_OPTIONS
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
-_MOST_APART = 250  # frames by which counting may be wrong
 _HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
 
 Range = tuple[int, int]
@@ -67,7 +67,7 @@ class FrameDecoder:
         self._courtesy = 1.0  # seconds that one waits for what can be done without
         self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._killed = False
-        self._apart = 0  # frames by which counting was found to be wrong
+        self._counted = CountedFrames(info.restarting)
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
 
@@ -132,7 +132,7 @@ class FrameDecoder:
         while waiting:
             ranges = waiting.pop(0)
             seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
-            apart, done = self._apart, 0
+            apart, done = self._counted.apart, 0
             around = _widened(ranges, apart)
             self._start(around, seek)
             picture = self._next()
@@ -147,7 +147,7 @@ class FrameDecoder:
                 if not self._conversion.suits(picture[2]):
                     waiting.insert(0, _from(ranges, picture[0]))
                     break
-                if self._apart > apart and (rest := _from(ranges, done)):
+                if self._counted.apart > apart and (rest := _from(ranges, done)):
                     waiting.insert(0, rest)
                     break
                 any_came, done = True, picture[0] + 1
@@ -176,26 +176,12 @@ class FrameDecoder:
         if pts is None:
             stamp = process.read_stamp(self._courtesy, needed=False)
             self._courtesy = 0.0 if stamp is None else self._courtesy
-            index = self._told_apart(number, stamp.pts) if stamp else number
+            index = self._counted.index(number, stamp.pts) if stamp else number
             return index, pixels, stamp.look if stamp else None
         stamp = process.read_stamp(self._patience)
         if stamp is None or stamp.pts is None:
             return None
         return int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look
-
-    def _told_apart(self, number: int, pts: int | None) -> int:
-        """The index of the frame that came as `number`; where timestamps restart, the nearest with `pts`."""
-        stored = self._info.restarting
-        if stored is None or pts is None:
-            return number
-        first = max(0, number - _MOST_APART)
-        found = np.flatnonzero(stored[first : number + _MOST_APART] == pts) + first
-        if not len(found):
-            return number
-        index = int(found[np.argmin(np.abs(found - number))])
-        if abs(index - number) > self._apart:
-            self._apart = max(abs(index - number), 2 * self._apart)
-        return index
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)

@@ -111,13 +111,12 @@ def shown_places(pts: list[int | None], starts: list[int], openings: list[Openin
     """
     places: list[int] = []
     for first, after in pairwise([0, *starts, len(pts)]):
-        place, begins, loses = next(
-            (one for one in openings if first <= one.place < after), (first, None, False)
-        )
-        for n in range(place, after):
-            one = pts[n]
-            if begins is None or one is None or one >= begins or (place == first and not loses):
-                places.append(n)
+        whole = Opening(first, None, loses=False)
+        place, begins, loses = next((one for one in openings if first <= one.place < after), whole)
+        if begins is None or (place == first and not loses):
+            places += range(place, after)
+        else:
+            places += [n for n in range(place, after) if (one := pts[n]) is None or one >= begins]
     return places
 
 
