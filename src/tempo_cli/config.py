@@ -13,6 +13,8 @@ from .errors import UsageError
 DEFAULT_MODEL = "Vision-CAIR/Tempo-6B"
 
 MIN_FRAMES = 4  # frames; a shorter sampling repeats frames (reference)
+UNEVEN_SAMPLES = 16  # a video with fewer is never sampled by time unasked
+UNEVEN_GAP = 4  # mean distances of samples; a longer one makes `auto` sample by time
 MIN_TOKENS = 4  # tokens per segment: the temporal anchors (paper, ATA)
 CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves free (reference)
 
@@ -54,9 +56,12 @@ class SamplingOptions:
         fps: frames per second of video.
         max_frames: upper bound on the number of frames; longer videos are sampled more thinly.
         window: frames per segment (= stride).
-        start, end: seconds of the whole video, `start <= t < end`; None is the video's own.
+        start, end: seconds of the whole video as a player counts them, `start <= t < end`; None is the
+            video's own.
         picture: auto: as a player shows it, with square pixels and HDR as SDR; raw: as it is stored
             (reference).
+        mode: `index` spreads the samples evenly over the frames (reference), `time` over the seconds; `auto`
+            is `index` unless that would leave long gaps (`plan.sampling`).
     """
 
     fps: float = 2.0
@@ -65,6 +70,7 @@ class SamplingOptions:
     start: float | None = None
     end: float | None = None
     picture: str = "auto"
+    mode: str = "auto"
 
     def __post_init__(self) -> None:
         _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
@@ -80,6 +86,8 @@ class SamplingOptions:
                 f"start ({self.start:g} s) is not before end ({self.end:g} s)",
                 "Exchange them.",
             )
+        known = self.mode in ("auto", "index", "time")
+        _require(known, f"mode is {self.mode}", "Known: auto, index, time.")
 
 
 @dataclass(frozen=True)

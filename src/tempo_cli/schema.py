@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import __version__
 from .errors import TempoError, UsageError
-from .types import BudgetMode
+from .types import BudgetMode, SamplingMode
 
 SCHEMA = "tempo.run/1"
 
@@ -84,11 +84,18 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class SamplingSummary:
-    """`frames` that were read, `fps` that they were sampled at, `window` frames per segment."""
+    """How frames were sampled.
+
+    Attributes:
+        frames: that were read.
+        fps: that they were sampled at; window: frames per segment.
+        mode: what they were spread evenly over: frames (`index`) or seconds (`time`).
+    """
 
     frames: int
     fps: float
     window: int
+    mode: SamplingMode = "index"
 
 
 @dataclass(frozen=True)

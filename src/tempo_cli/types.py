@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
+SamplingMode = Literal["index", "time"]
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ class VideoInfo:
         stream: index of the video stream in the file.
         width, height: px as stored, before rotation.
         rate: average frames per second as libav reports it.
-        times: presentation time of every announced frame, seconds from the first one's, ascending, (N,).
-            Frames that the file announces but does not hold continue at the average rate.
-        duration: seconds, to the end of the last frame.
+        times: presentation time of every announced frame, seconds as a player counts them, ascending, (N,):
+            the file begins at 0, the picture maybe later. Frames that the file announces but does not hold
+            continue at the average rate.
+        duration: seconds, from the file's beginning to the end of the last frame.
         size, mtime: of the file when it was probed, bytes and seconds since the epoch.
         pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
@@ -70,6 +72,10 @@ class VideoInfo:
         colors: as the container or the codec tells them; a frame may tell others.
         format: libav's name of the container's format, where a reader would take it for another.
         without_index: the file can only be read from its beginning on, without an index of its fragments.
+        restarting: the times in ticks, of the frames that the file holds, where its clock starts anew; else
+            None.
+        restarts: seconds at which the file's clock starts anew, as where files were joined end to end; the
+            times go on.
     """
 
     path: Path
@@ -88,6 +94,8 @@ class VideoInfo:
     colors: Colors = Colors()
     format: str | None = None
     without_index: bool = False
+    restarting: IntArray | None = None
+    restarts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):
@@ -110,12 +118,16 @@ class FramePlan:
     Attributes:
         indices: frame indices in the whole video, ascending, repeats allowed, (T,).
         fps: sampled frames per second of video.
-        origin: seconds, the model's time of position 0.
+        origin: seconds, the model's time of the beginning of what is sampled. By index it counts from the
+            first picture (reference), by time from the file's beginning, as a player does.
+        mode: `index`: the model takes position j to be at j / fps, wherever the frame is (reference);
+            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is told that.
     """
 
     indices: IntArray
     fps: float
     origin: float = 0.0
+    mode: SamplingMode = "index"
 
     def __post_init__(self) -> None:
         if self.indices.ndim != 1 or len(self.indices) < 1 or (np.diff(self.indices) < 0).any():
@@ -123,7 +135,8 @@ class FramePlan:
 
     def mean_time(self, positions: Sequence[int]) -> float:
         """The model's time of some positions in `indices`, seconds."""
-        return self.origin + sum(position / self.fps for position in positions) / len(positions)
+        shift = 0.5 if self.mode == "time" else 0.0
+        return self.origin + sum((position + shift) / self.fps for position in positions) / len(positions)
 
 
 @dataclass(frozen=True)

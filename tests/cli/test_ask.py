@@ -38,6 +38,7 @@ def test_golden_case_from_the_outside(path: Path, tempo: Tempo) -> None:
     assert run["answer"]["text"] == case["answer"]
     assert [f"<{segment['time']:.1f} seconds>" for segment in run["segments"]] == case["timestamps"]
     assert run["sampling"]["fps"] == pytest.approx(case["real_fps"], abs=1e-12)
+    assert run["sampling"]["mode"] == "index"
     tokens = [segment["tokens"] for segment in run["segments"]]
     relevance = [segment["relevance"] for segment in run["segments"]]
     if case["ata"]:
@@ -64,7 +65,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
     }  # fmt: skip
-    assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8}
+    assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8, "mode": "index"}
     assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
     assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": None}
     assert run["reused"] == {"frames": None, "prefix": None}
@@ -136,7 +137,7 @@ def test_start_and_end_count_from_the_beginning_of_the_video(tempo: Tempo) -> No
     assert run["segments"][-1]["end"] == 7.52
     # 113 frames of 25 per second: 9 at 2 fps; the first tag is the middle of 4 of them, after 3 s
     real = 9 / (113 / 25)
-    assert run["sampling"] == {"frames": 9, "fps": pytest.approx(real), "window": 4}
+    assert run["sampling"] == {"frames": 9, "fps": pytest.approx(real), "window": 4, "mode": "index"}
     assert [segment["time"] for segment in run["segments"]] == [
         round(3 + (4 * index + 2) / real, 1) for index in range(3)
     ]

@@ -59,6 +59,7 @@ def test_every_option_that_the_library_names_has_a_flag() -> None:
         ("`quantize` needs bitsandbytes: no 'x'", "--quantize needs bitsandbytes: no 'x'"),
         ("Try `dtype='float32'`.", "Try --dtype float32."),
         ("Try `fps=2`.", "Try --fps 2."),
+        ("Give `mode='index'`.", "Give --sampling index."),
         ("Give fewer `max_frames`.", "Give fewer --max-frames."),
         ("Give `budget=4096`.", "Give --budget 4096."),
         (

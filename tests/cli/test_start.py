@@ -72,13 +72,16 @@ def test_flag_before_variable_before_file_before_default(
 
     assert window() == 8
     settings = tmp_path / "config.toml"
-    settings.write_text('window = 6\nmax-frames = 12\ncolor = "never"\n')
+    settings.write_text('window = 6\nmax-frames = 12\ncolor = "never"\nsampling = "time"\n')
     monkeypatch.setenv("TEMPO_CONFIG", str(settings))
     assert window() == 6
-    assert tempo("ask", FRACTAL, "what", *SHORT, "--json").json["sampling"]["frames"] == 12
+    sampling = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["sampling"]
+    assert (sampling["frames"], sampling["mode"]) == (12, "time")
+    monkeypatch.setenv("TEMPO_SAMPLING", "index")
     monkeypatch.setenv("TEMPO_WINDOW", "5")
     assert window() == 5
     assert window("--window", 4) == 4
+    assert tempo("ask", FRACTAL, "what", *SHORT, "--json").json["sampling"]["mode"] == "index"
 
 
 def test_the_file_in_the_platforms_folder_is_found(tempo: Tempo, tmp_path: Path) -> None:

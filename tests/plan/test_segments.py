@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tempo_cli.plan.segments import cut_segments, plan_segment
+from tempo_cli.plan.segments import cut_segments, plan_segment, segment_span
 from tempo_cli.types import Frame, FramePlan, Pixels
 
 
@@ -85,3 +85,37 @@ def test_missing_frames_take_no_others_place():
     assert [segment.plan.index for segment in segments] == [0, 2, 3]
     assert [segment.frames[:, 0, 0, 0].tolist() for segment in segments] == [[0, 2, 3, 3], [9, 9], [12, 12]]
     assert [segment.plan.positions for segment in segments] == [(0, 2, 3), (9,), (12,)]
+
+
+BY_TIME = FramePlan(np.arange(17, dtype=np.int64), fps=2.0, origin=60.0, mode="time")
+
+
+@pytest.mark.parametrize(
+    ("positions", "patch_times", "time"),
+    [
+        (range(0, 8), (60.5, 61.5, 62.5, 63.5), 62.0),
+        (range(8, 16), (64.5, 65.5, 66.5, 67.5), 66.0),
+        ([8, 9, 12], (64.5, 66.25), 66.0),  # the last one again, at its own time
+        (range(16, 17), (68.25,), 68.25),  # the middle of its half second: the video ends at 68.5 s
+    ],
+)
+def test_sampled_by_time_the_model_is_told_true_times(positions, patch_times, time):
+    segment = plan_segment(BY_TIME, positions, 8, temporal_patch=2)
+    assert segment.patch_times == pytest.approx(patch_times, abs=1e-12)
+    assert segment.time == pytest.approx(time, abs=1e-12)
+
+
+def test_segments_begin_and_end_at_true_times():
+    times = np.array([0.0, 0.1, 0.2, 0.3, 10.0, 20.0, 30.0])
+    by_index = FramePlan(np.array([0, 2, 4, 5, 6]), fps=0.1)
+    assert [segment_span(by_index, index, 2, times, 31.0) for index in range(3)] == [
+        (0.0, 10.0),
+        (10.0, 30.0),
+        (30.0, 31.0),
+    ]
+    by_time = FramePlan(np.array([3, 3, 4, 5, 6]), fps=0.125, origin=1.0, mode="time")
+    assert [segment_span(by_time, index, 2, times, 41.0) for index in range(3)] == [
+        (1.0, 17.0),
+        (17.0, 33.0),
+        (33.0, 41.0),
+    ]

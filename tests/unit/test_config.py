@@ -28,6 +28,7 @@ NAN, INF = float("nan"), float("inf")
         *((SamplingOptions, "start", value) for value in (-0.1, NAN, INF)),
         *((SamplingOptions, "end", value) for value in (-0.1, NAN, INF)),
         *((SamplingOptions, "picture", value) for value in ("", "Raw", "sdr", None)),
+        *((SamplingOptions, "mode", value) for value in ("frames", "", "TIME", None)),
         *((BudgetOptions, "budget", value) for value in (0, -1)),
         *((BudgetOptions, "context", value) for value in (0, 16, -1)),
         *((GenerationOptions, "max_new_tokens", value) for value in (0, -1)),
@@ -64,7 +65,15 @@ def test_a_part_that_ends_before_it_starts_is_refused(start, end):
     [
         (
             SamplingOptions,
-            {"fps": 0.001, "max_frames": 1, "window": 1, "start": 0.0, "end": 0.001, "picture": "raw"},
+            {
+                "fps": 0.001,
+                "max_frames": 1,
+                "window": 1,
+                "start": 0.0,
+                "end": 0.001,
+                "picture": "raw",
+                "mode": "time",
+            },
         ),
         (BudgetOptions, {"budget": 1, "context": 17, "ata": False}),
         (GenerationOptions, {"max_new_tokens": 1, "temperature": 0.0, "seed": 0}),
@@ -76,7 +85,9 @@ def test_the_smallest_sensible_values_are_taken(build: Callable[..., Any], value
 
 
 def test_defaults_are_the_published_settings():
-    assert SamplingOptions() == SamplingOptions(fps=2.0, max_frames=1024, window=8, start=None, end=None)
+    assert SamplingOptions() == SamplingOptions(
+        fps=2.0, max_frames=1024, window=8, start=None, end=None, mode="auto"
+    )
     assert BudgetOptions() == BudgetOptions(budget=8192, context=None, ata=True)
     assert GenerationOptions() == GenerationOptions(max_new_tokens=1024, temperature=0.0, seed=None)
     assert (config.MIN_FRAMES, config.MIN_TOKENS, config.CONTEXT_MARGIN) == (4, 4, 16)

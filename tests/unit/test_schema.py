@@ -48,7 +48,7 @@ RUN = AnsweredRun(
     question="what?",
     answer=Answer("A car.", "stop", 3),
     model=ModelInfo("nano", None, "cpu", "float32"),
-    sampling=SamplingSummary(12, 2.0, 8),
+    sampling=SamplingSummary(12, 2.0, 8, "time"),
     budget=BudgetSummary(8192, 1132, "linear", 16384),
     segments=(
         SegmentReport(0, 0.0, 4.2, 2.0, 0.1, 132, 8),
@@ -73,7 +73,7 @@ PLAIN = {
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},
     "model": {"id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None},
-    "sampling": {"frames": 12, "fps": 2.0, "window": 8},
+    "sampling": {"frames": 12, "fps": 2.0, "window": 8, "mode": "time"},
     "budget": {"limit": 8192, "used": 1132, "mode": "linear", "context": 16384},
     "segments": [
         {"index": 0, "start": 0.0, "end": 4.2, "time": 2.0, "relevance": 0.1, "tokens": 132, "frames": 8},
@@ -136,10 +136,11 @@ def test_a_run_of_an_older_tempo_lacks_what_came_later():
     assert (run.tempo, run.generation, run.reused) == (None, None, Reused(None, None))
     assert (run.video.size, run.video.mtime, run.budget.context) == (None, None, None)
     assert (run.memory.micro_batch, run.memory.together, run.memory.steps) == (None, None, ())
+    assert run.sampling.mode == "index"
     told, again = json.loads(older), run.to_dict()
-    for part in ("video", "budget", "memory"):
+    for part in ("video", "sampling", "budget", "memory"):
         assert {**again[part], **told[part]} == again[part]
-    for part in told.keys() - {"video", "budget", "memory"}:
+    for part in told.keys() - {"video", "sampling", "budget", "memory"}:
         assert again[part] == told[part]
     assert run_from_json(run.to_json()) == run
 

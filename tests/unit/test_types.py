@@ -55,6 +55,9 @@ def test_model_times_are_means_from_the_origin():
     assert plan.mean_time([0]) == 100.0
     assert plan.mean_time([1, 2]) == 100.375
     assert plan.mean_time(range(2, 4)) == 100.625
+    by_time = replace(plan, mode="time")  # each in the middle of what it stands for
+    assert by_time.mean_time([0]) == 100.125
+    assert by_time.mean_time([1, 2]) == 100.5
 
 
 @pytest.mark.parametrize(

@@ -201,11 +201,80 @@ OTHERS: dict[str, Recipe] = {
         32400,
     ),
     "longer_open_groups.mp4": Recipe((*source(6), *H264, *_OPEN), frames=150),
+    # a recording of a screen: 5 s at 30 per second, then a frame at 10, 20, … 60 s
+    "screen.mp4": Recipe(
+        (
+            *source(6.24, "96x54"),
+            *("-vf", "settb=1/90000,setpts='if(lt(N,150),N*3000,(N-149)*900000)'", *PASSTHROUGH),
+            *("-enc_time_base", "1/90000", *H264),
+        ),
+        (96, 54),
+        156,
+    ),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
     "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),
 }
-RECIPES = VIDEOS | GROUPS | OTHERS
+_SOUND = ("-f", "lavfi", "-i", "sine=duration=2")
+_MIRRORED = (*source(3), "-vf", "hflip,negate")
+_MPEG2 = ("-c:v", "mpeg2video", "-bf", "2", "-g", "12")
+# parts that are joined: no two of their frames are alike
+PARTS: dict[str, Recipe] = {
+    "plain.ts": Recipe((*source(), *H264)),
+    "fast.ts": Recipe(("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=50:duration=1", *H264)),
+    "plain_10_hours.ts": Recipe(("-i", "@plain.ts", *COPY, "-output_ts_offset", "36000")),
+    "mirrored.ts": Recipe((*_MIRRORED, *H264), frames=75),
+    "mirrored_2_hours.ts": Recipe(("-i", "@mirrored.ts", *COPY, "-output_ts_offset", "7200"), frames=75),
+    "plain.m2ts": Recipe((*source(), *_SOUND, *H264, "-mpegts_m2ts_mode", "1")),
+    "mirrored.m2ts": Recipe(
+        (*source(3), *_SOUND, *_MIRRORED[-2:], *H264, "-mpegts_m2ts_mode", "1"), frames=75
+    ),
+    "plain.vob": Recipe((*source(), *_SOUND, *_MPEG2, "-f", "vob")),
+    "mirrored.vob": Recipe((*source(3), *_SOUND, *_MIRRORED[-2:], *_MPEG2, "-f", "vob"), frames=75),
+    "plain.ogv": Recipe((*source(), "-c:v", "libtheora")),
+    "mirrored.ogv": Recipe((*_MIRRORED, "-c:v", "libtheora"), frames=75),
+    "plain.mkv": Recipe((*source(), *H264)),
+    "mirrored.mkv": Recipe((*_MIRRORED, *H264), frames=75),
+}
+
+
+def _beside_sound(video: str, *sound: str, late: float) -> Recipe:
+    """A clip `late` seconds after the beginning of a sound, or before it where that is negative."""
+    seconds = 2 + max(0, late)
+    parts = ("-i", f"@{video}", *_offset(-late), "-f", "lavfi", "-i", f"sine=duration={seconds}")
+    return Recipe((*_offset(late), *parts, "-map", "0:v", "-map", "1:a", "-c:v", "copy", *sound))
+
+
+def _offset(seconds: float) -> tuple[str, ...]:
+    return ("-itsoffset", str(seconds)) if seconds > 0 else ()
+
+
+# clips whose picture begins some seconds after the sound, or before it
+LATE: dict[str, Recipe] = {
+    f"late_{late}.{suffix}": _beside_sound(video, *sound, late=late)
+    for late in (-5, -1, 1, 5, 8)
+    for suffix, video, sound in (
+        ("mkv", "h264.mp4", ()),
+        ("mp4", "h264.mp4", ()),
+        ("ts", "h264.mp4", ()),
+        ("webm", "vp8.webm", ("-c:a", "libopus")),
+    )
+}
+RECIPES = VIDEOS | GROUPS | OTHERS | PARTS | LATE
+
+# files that were joined end to end
+JOINED: dict[str, tuple[str, ...]] = {
+    "longer_last.ts": ("plain.ts", "mirrored.ts"),
+    "longer_first.ts": ("mirrored.ts", "plain.ts"),
+    "three.ts": ("plain.ts", "mirrored.ts", "plain.ts"),
+    "later.ts": ("plain.ts", "mirrored_2_hours.ts"),
+    "earlier.ts": ("plain_10_hours.ts", "mirrored.ts"),  # libav takes it for a clock that has wrapped
+    "joined.m2ts": ("mirrored.m2ts", "plain.m2ts"),
+    "joined.vob": ("mirrored.vob", "plain.vob"),
+    "joined.ogv": ("plain.ogv", "mirrored.ogv"),
+    "joined.mkv": ("plain.mkv", "mirrored.mkv"),
+    "rates.ts": ("fast.ts", "plain.ts"),
+}
 
 
 def run_ffmpeg(*arguments: str | Path, check: bool = True) -> bytes:

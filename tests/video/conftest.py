@@ -13,18 +13,21 @@ import pytest
 from tempo_cli.types import Pixels
 from tempo_cli.video import ffmpeg
 
-from .clips import RECIPES, ClipMaker, FullDecode, decode_all, run_ffmpeg
+from .clips import JOINED, RECIPES, ClipMaker, FullDecode, decode_all, run_ffmpeg
 
 Trap = Callable[[Path, bytes], threading.Event]
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipMaker:
-    """The path of a clip by its name in `RECIPES`, made when first asked for."""
+    """The path of a clip by its name in `RECIPES` or `JOINED`, made when first asked for."""
     folder = tmp_path_factory.mktemp("clips")
 
     @cache
     def make(name: str) -> Path:
+        if name in JOINED:
+            (folder / name).write_bytes(b"".join(make(part).read_bytes() for part in JOINED[name]))
+            return folder / name
         parts = RECIPES[name].arguments
         run_ffmpeg(*(make(part[1:]) if part.startswith("@") else part for part in parts), folder / name)
         return folder / name

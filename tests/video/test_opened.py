@@ -9,10 +9,12 @@ from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
 from tempo_cli.errors import CancelledError, UsageError, VideoError
+from tempo_cli.plan.sampling import plan_frames, plan_sampling
 from tempo_cli.scope import CancelScope
 from tempo_cli.types import FramePlan, Segment
 from tempo_cli.video import opened
@@ -23,6 +25,7 @@ from tempo_cli.video.prefetch import Prefetch
 from tempo_cli.video.probe import probe
 
 from ..conftest import GOLDEN
+from .clips import ClipMaker, FullDecode
 
 VIDEO = GOLDEN / "videos/fractal.mp4"
 SAMPLING = SamplingOptions(fps=6, window=4)  # 60 frames, 15 segments
@@ -407,3 +410,82 @@ def test_a_file_with_another_size_or_another_time_has_changed(what, tmp_path):
         os.utime(path, (video.info.mtime, video.info.mtime + (what == "time")))
         with pytest.raises(VideoError, match="has changed since it was opened"):
             read(video, [0])
+
+
+EXAMPLES = GOLDEN.parent.parent / "examples"
+EVEN = [*sorted(GOLDEN.glob("videos/*.mp4")), *sorted(EXAMPLES.glob("*.[mw][pek][4vb]*"))]
+UNEVEN = ["uneven.mp4", "uneven.mkv", "uneven.gif"]
+
+
+@pytest.mark.parametrize("fps", [0.5, 2, 9.7, 24, 100])
+@pytest.mark.parametrize("name", [*EVEN, *UNEVEN], ids=lambda name: getattr(name, "name", name))
+def test_usual_videos_are_sampled_as_the_reference_does(name, fps, clip: ClipMaker):
+    """Also the mildly uneven ones, whose times are worked out in `clips`."""
+    info = probe(clip(name) if name in UNEVEN else name)
+    options = SamplingOptions(fps=fps)
+    sampled, plan = plan_sampling(info, options), plan_frames(info.frames, float(info.rate), options)
+    assert sampled.plan.indices.tolist() == plan.indices.tolist()
+    assert (sampled.plan.fps, sampled.plan.origin, sampled.plan.mode) == (plan.fps, 0.0, "index")
+    assert (sampled.end, sampled.warnings) == (info.duration, ())
+
+
+def test_the_examples_are_there():
+    assert len(EVEN) == 7
+
+
+# 80 samples of 60.04 s, each stands for 0.7505 s; frames 150 to 155 are shown from 10, 20, ..., 60 s on
+OFTEN = {149: 6, 150: 14, 151: 13, 152: 13, 153: 14, 154: 13}
+SCREEN = [11, 33, 56, 78, 101, 123, 146, *(index for index, times in OFTEN.items() for _ in range(times))]
+PICTURES = FrameShape(PixelLimits(longest_edge=96, grid=32, min_pixels=4096, max_pixels=6144))
+
+
+def of_pictures(segments: dict[int, Segment], pictures) -> bool:
+    """Whether every segment's frames are the planned ones, resized as each of them alone."""
+    return all(
+        (one == opened.shrink(pictures[SCREEN[place]], PICTURES)).all()
+        for segment in segments.values()
+        for one, place in zip(segment.frames, segment.plan.positions, strict=True)
+    )
+
+
+def test_a_frame_that_is_shown_for_long_is_sampled_several_times(
+    clip: ClipMaker, truth: FullDecode, monkeypatch
+):
+    resized = []
+    shrink = opened.shrink
+    with open_video(clip("screen.mp4"), None, PICTURES) as video:
+        assert video.plan.indices.tolist() == SCREEN
+        assert (video.plan.mode, video.plan.origin, video.end, video.total) == ("time", 0.0, 60.04, 10)
+        assert len(video.warnings) == 1
+        whole = read(video, range(10))
+        assert list(whole) == list(range(10))
+        assert of_pictures(whole, truth("screen.mp4"))
+        monkeypatch.setattr(opened, "shrink", lambda *words: resized.append(1) or shrink(*words))
+        some = read(video, [2, 3, 8])  # 2 is made of one frame, and 3 begins with it
+        assert len(resized) == 4
+        assert all(same(some[index], whole[index]) for index in (2, 3, 8))
+        assert (set(SCREEN[16:24]), SCREEN[24]) == ({150}, 150)
+        assert (some[2].frames == some[2].frames[0]).all()
+        assert len(video.warnings) == 1
+
+
+def test_frames_that_can_not_be_decoded_are_told_beside_the_sampling(clip: ClipMaker):
+    info = probe(clip("screen.mp4"))
+    assert info.pts is not None
+    announced = replace(
+        info,
+        times=np.append(info.times, 70.0),
+        pts=np.append(info.pts, info.pts[-1] + 900_000),
+        duration=80.0,
+    )
+    with open_video(announced, None, PICTURES) as video:
+        planned = video.plan.indices.tolist()
+        found = read(video, range(video.total))
+        uneven, damaged = video.warnings
+        assert uneven.startswith("the video's frames come unevenly: ")
+        assert planned.count(156) == 10
+        assert damaged == "the video is damaged (70.0 s to 70.0 s): 10 of 81 sampled frames are left out"
+        left = [place for segment in found.values() for place in segment.plan.positions]
+        assert left == list(range(71))
+        read(video, [0, 10])
+        assert video.warnings == [uneven, damaged]

@@ -48,6 +48,7 @@ def ask(
     start: o.Start = None,
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
+    sampling: o.Sampling = o.SamplingMode.AUTO,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -73,8 +74,14 @@ def ask(
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
-        sampling = SamplingOptions(
-            fps=fps, max_frames=max_frames, window=window, start=start, end=end, picture=picture
+        frames = SamplingOptions(
+            fps=fps,
+            max_frames=max_frames,
+            window=window,
+            start=start,
+            end=end,
+            picture=picture,
+            mode=sampling.value,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -85,7 +92,7 @@ def ask(
         info = probe_video(video, ffmpeg)
         ensure(model, revision, screen, yes=yes, offline=offline)
         screen.on_event(Progress("load", 0, 1))
-        with opened(info, sampling, model, revision, ffmpeg) as decoding:
+        with opened(info, frames, model, revision, ffmpeg) as decoding:
             from ..tempo import Tempo  # heavy: torch
 
             tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.on_event)

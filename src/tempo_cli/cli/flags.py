@@ -29,6 +29,7 @@ def _names() -> Iterator[str]:
 
 
 _FLAGS = {name: "--" + name.replace("_", "-") for name in _names()}
+_FLAGS["mode"] = _FLAGS["sampling"]  # in Python the options say of what
 
 
 def _flag(match: re.Match[str]) -> str:

@@ -42,6 +42,7 @@ def inspect(
     start: o.Start = None,
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
+    sampling: o.Sampling = o.SamplingMode.AUTO,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -64,15 +65,21 @@ def inspect(
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
-        sampling = SamplingOptions(
-            fps=fps, max_frames=max_frames, window=window, start=start, end=end, picture=picture
+        frames = SamplingOptions(
+            fps=fps,
+            max_frames=max_frames,
+            window=window,
+            start=start,
+            end=end,
+            picture=picture,
+            mode=sampling.value,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
             info = probe_video(source, ffmpeg)
             ensure(model, revision, screen, yes=yes, offline=offline)
-            runs = [_measured(info, question, screen, model, revision, load, sampling, limits, ffmpeg)]
+            runs = [_measured(info, question, screen, model, revision, load, frames, limits, ffmpeg)]
         for run in runs:
             _present(run, screen, rows)
 

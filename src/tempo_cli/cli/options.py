@@ -16,6 +16,14 @@ class Color(StrEnum):
     never = "never"
 
 
+class SamplingMode(StrEnum):
+    """What samples are spread evenly over: frames, seconds, or whichever fits."""
+
+    AUTO = "auto"
+    INDEX = "index"
+    TIME = "time"
+
+
 def parse_seconds(text: str) -> float:
     """Seconds of `90`, `1:30`, `0:01:30.5`."""
     parts = text.split(":")
@@ -99,6 +107,15 @@ Picture = Annotated[
         "--picture",
         metavar="HOW",
         help="auto: as a player shows it (square pixels, HDR as SDR). raw: as it is stored.",
+    ),
+]
+Sampling = Annotated[
+    SamplingMode,
+    _option(
+        "--sampling",
+        metavar="MODE",
+        help="auto, index or time: spread evenly over the video's frames (index) or its seconds (time). "
+        "auto is index, unless that leaves long gaps.",
     ),
 ]
 Budget = Annotated[

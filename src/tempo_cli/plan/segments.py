@@ -5,18 +5,23 @@ from itertools import groupby
 
 import numpy as np
 
-from ..types import Frame, FramePlan, Segment, SegmentPlan
+from ..types import FloatArray, Frame, FramePlan, Segment, SegmentPlan
 
 
 def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, temporal_patch: int) -> SegmentPlan:
     """The times of the segment that holds the sampled frames at `positions`.
 
-    A patch's time is the mean of its frames' model times; a frame that is repeated to fill the last
-    patch counts as the next position. The tag's time is the middle of a full window, also for a short
-    last segment (reference).
+    A patch's time is the mean of its frames' model times. By index, a frame that is repeated to fill the
+    last patch counts as the next position, and the tag's time is the middle of a full window, also for a
+    short last segment (reference). By time, both are true: the repeated frame keeps its own time, and the
+    tag's is the middle of what the segment stands for.
     """
-    index = positions[0] // window
-    full = [*positions, *range(positions[-1] + 1, positions[-1] + 1 + -len(positions) % temporal_patch)]
+    index, last = positions[0] // window, positions[-1]
+    lacking, stands_for = -len(positions) % temporal_patch, window
+    more: Sequence[int] = range(last + 1, last + 1 + lacking)
+    if plan.mode == "time":
+        more, stands_for = [last] * lacking, _after(plan, index, window) - index * window
+    full = [*positions, *more]
     return SegmentPlan(
         index=index,
         positions=tuple(positions),
@@ -24,8 +29,35 @@ def plan_segment(plan: FramePlan, positions: Sequence[int], window: int, tempora
             plan.mean_time(full[start : start + temporal_patch])
             for start in range(0, len(full), temporal_patch)
         ),
-        time=plan.origin + (index * window + window / 2) / plan.fps,
+        time=plan.origin + (index * window + stands_for / 2) / plan.fps,
     )
+
+
+def segment_span(
+    plan: FramePlan, index: int, window: int, times: FloatArray, end: float
+) -> tuple[float, float]:
+    """True seconds at which segment `index` begins and ends; together the segments cover the whole part.
+
+    By index, from its first frame to the next segment's first. By time, what its samples stand for: one
+    frame may be shown longer than that.
+
+    Args:
+        times: of all frames of the video, seconds.
+        end: of the part that is looked at, seconds.
+    """
+
+    def begins(position: int) -> float:
+        if position == len(plan.indices):
+            return end
+        by_time = plan.mode == "time"
+        return plan.origin + position / plan.fps if by_time else float(times[plan.indices[position]])
+
+    return begins(index * window), begins(_after(plan, index, window))
+
+
+def _after(plan: FramePlan, index: int, window: int) -> int:
+    """The first position behind segment `index`."""
+    return min((index + 1) * window, len(plan.indices))
 
 
 def cut_segments(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ..model.device import device_peak_bytes
 from ..plan.picture import ratio_text
+from ..plan.segments import segment_span
 from ..schema import (
     Answer,
     BudgetSummary,
@@ -53,6 +54,7 @@ def summarize(
             frames=sum(len(plan.positions) for plan in plans),
             fps=video.plan.fps,
             window=video.sampling.window,
+            mode=video.plan.mode,
         ),
         budget=BudgetSummary(
             limit=allocation.limit,
@@ -91,7 +93,7 @@ def _video(video: Video) -> VideoSummary:
         width=video.shown[1],
         height=video.shown[0],
         codec=info.codec,
-        start=video.plan.origin,
+        start=video.start,
         end=video.end,
         size=info.size,
         mtime=info.mtime,
@@ -102,15 +104,14 @@ def _video(video: Video) -> VideoSummary:
 
 
 def _segments(video: Video, asked: Round, number: int, allocation: Allocation) -> Iterator[SegmentReport]:
-    times, indices, window = video.info.times, video.plan.indices, video.sampling.window
-    compressed = asked.compressed
+    compressed, window = asked.compressed, video.sampling.window
     scores = compressed.memories[number].relevance
     for plan, score, tokens in zip(compressed.plans, scores, allocation.tokens.tolist(), strict=True):
-        after = (plan.index + 1) * window
+        start, end = segment_span(video.plan, plan.index, window, video.info.times, video.end)
         yield SegmentReport(
             index=plan.index,
-            start=float(times[indices[plan.index * window]]),
-            end=float(times[indices[after]]) if after < len(indices) else video.end,
+            start=start,
+            end=end,
             time=float(f"{plan.time:.1f}"),
             relevance=float(score) if asked.budget.ata else None,
             tokens=tokens,

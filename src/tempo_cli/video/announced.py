@@ -36,7 +36,9 @@ def announced_seconds(
     if container.format.name in GUESSED:
         return None
     if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+        # where libav has not found the stream's beginning, both are the file's
+        begins = start if stream.start_time is None else float(stream.start_time * stream.time_base)
+        return float(stream.duration * stream.time_base) + min(0.0, begins - start)
     # Matroska: HH:MM:SS.fraction, from the file's start, maybe copied from a longer file
     parts = stream.metadata.get("DURATION", "").split(":")
     try:

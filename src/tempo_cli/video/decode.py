@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import VideoError
 from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
 from .conversion import Conversion
+from .counted import CountedFrames
 from .ffmpeg import FFmpegProcess
 from .formats import READER_OPTIONS, WITHOUT_INDEX
 
@@ -27,6 +28,8 @@ class FrameDecoder:
 
     Frames are selected by their timestamps, so that one that can't be decoded takes no other's place;
     by counting where the file tells no timestamps. Decoding begins at a keyframe before the first of them.
+    Where its timestamps restart, frames are counted and their timestamps checked: where fewer or more came
+    than the file holds, those around the wanted ones are decoded too, and told apart by timestamp.
 
     Args:
         warn: called with what had to be left out.
@@ -64,6 +67,7 @@ class FrameDecoder:
         self._courtesy = 1.0  # seconds that one waits for what can be done without
         self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._killed = False
+        self._counted = CountedFrames(info.restarting)
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
 
@@ -128,20 +132,25 @@ class FrameDecoder:
         while waiting:
             ranges = waiting.pop(0)
             seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
-            self._start(ranges, seek)
+            apart, done = self._counted.apart, 0
+            around = _widened(ranges, apart)
+            self._start(around, seek)
             picture = self._next()
             missed = picture is None or picture[0] != ranges[0][0]
             if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
-                self._start(ranges, None)
+                self._start(around, None)
                 picture = self._next()
             if picture is None and self._conversion.filters and not (self._hung or self._killed):
-                picture = self._unconverted(ranges)
+                picture = self._unconverted(around)
             while picture is not None:
                 if not self._conversion.suits(picture[2]):
                     waiting.insert(0, _from(ranges, picture[0]))
                     break
-                any_came = True
+                if self._counted.apart > apart and (rest := _from(ranges, done)):
+                    waiting.insert(0, rest)
+                    break
+                any_came, done = True, picture[0] + 1
                 yield picture
                 picture = self._next()
         if not (any_came or self._killed or self._hung) and self._pts is not None:
@@ -167,7 +176,8 @@ class FrameDecoder:
         if pts is None:
             stamp = process.read_stamp(self._courtesy, needed=False)
             self._courtesy = 0.0 if stamp is None else self._courtesy
-            return number, pixels, stamp.look if stamp else None
+            index = self._counted.index(number, stamp.pts) if stamp else number
+            return index, pixels, stamp.look if stamp else None
         stamp = process.read_stamp(self._patience)
         if stamp is None or stamp.pts is None:
             return None
@@ -217,6 +227,14 @@ def wanted_ranges(indices: IntArray) -> list[Range]:
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:
     """What of `ranges` is not before `index`."""
     return [(max(first, index), last) for first, last in ranges if last >= index]
+
+
+def _widened(ranges: Sequence[Range], by: int) -> Sequence[Range]:
+    """`ranges` with `by` more frames on both sides."""
+    if not by or not ranges:
+        return ranges
+    numbers = np.concatenate([np.arange(max(0, first - by), last + by + 1) for first, last in ranges])
+    return wanted_ranges(numbers)
 
 
 def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:

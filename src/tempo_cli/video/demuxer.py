@@ -12,6 +12,9 @@ from .formats import READER_OPTIONS, WITHOUT_INDEX
 from .fragments import ends_in_description
 from .refusal import MOTION_JPEG, is_motion_jpeg, refusal, refused_format
 
+# microseconds and bytes that libav reads for the size of a picture that begins late; its own: 5 s and 5 MB
+_PATIENCE = {"analyzeduration": "120000000", "probesize": "50000000"}
+
 
 def open_demuxer(source: str | BinaryIO, path: Path) -> InputContainer:
     """A demuxer for `path`; whoever opens it must close it.
@@ -53,6 +56,14 @@ def packets_of(container: InputContainer, stream: av.VideoStream) -> "Iterator[a
 
 
 def _open(source: str | BinaryIO, options: dict[str, str], name: str | None = None) -> InputContainer:
+    container = _try(source, options, name)
+    if all(stream.codec_context is None or stream.width for stream in container.streams.video):
+        return container
+    container.close()
+    return _try(source, options | _PATIENCE, name)
+
+
+def _try(source: str | BinaryIO, options: dict[str, str], name: str | None) -> InputContainer:
     if not isinstance(source, str):
         source.seek(0)
     # tags may be in any encoding

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
 from ..errors import CancelledError, UsageError, VideoError
+from ..plan.clock import clock_warnings
 from ..plan.picture import OTHER_COLORS, raw_differences, shown_size
 from ..plan.pixels import Size
-from ..plan.sampling import frames_between, plan_frames
+from ..plan.sampling import plan_sampling
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
-from ..types import Frame, Segment, VideoInfo
+from ..types import Frame, Pixels, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
@@ -37,9 +38,11 @@ class Video:
         shown: height and width as shown, px; rotation may still turn it when the first frame comes.
         sample_aspect_ratio: width of a pixel over its height, as stored.
         color_transfer: in libav's words; None where it is not told.
+        start, end: seconds at which the part that is looked at begins and ends, as a player counts them.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
-        warnings: what was left out, as far as it is known by now.
+        warnings: what is unusual about its times, or how it is sampled; what was left out, as far as it is
+            known by now.
         decode_seconds: spent on decoding and resizing so far.
     """
 
@@ -47,19 +50,11 @@ class Video:
         self.info, self.sampling, self.shape = info, sampling, shape
         self.sample_aspect_ratio, self.color_transfer = info.sample_aspect_ratio, info.colors.transfer
         self.shown: Size = self._shown((info.height, info.width), info.sample_aspect_ratio)
-        first, self._last = frames_between(info.times, sampling.start, sampling.end)
-        if first >= self._last:
-            begin, end = sampling.start or 0.0, sampling.end or info.duration
-            raise UsageError(
-                f"the video has no frame between {begin:g} s and {end:g} s",
-                f"It lasts {info.duration:.1f} s.",
-            )
-        self.plan = plan_frames(
-            self._last - first, float(info.rate), sampling, first, float(info.times[first])
-        )
+        sampled = plan_sampling(info, sampling)
+        self.plan, self.start, self.end = sampled.plan, sampled.start, sampled.end
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
-        self.warnings: list[str] = []
+        self.warnings: list[str] = [*clock_warnings(info, self.plan.mode), *sampled.warnings]
         self.decode_seconds = 0.0
         self._said: set[str] = set()  # kinds of warnings
         self._binary = binary
@@ -75,12 +70,6 @@ class Video:
     def is_open(self) -> bool:
         """Whether it can be read."""
         return not self._closed
-
-    @property
-    def end(self) -> float:
-        """Seconds at which the part that is looked at ends."""
-        info = self.info
-        return float(info.times[self._last]) if self._last < info.frames else info.duration
 
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.
@@ -168,13 +157,18 @@ class Video:
                 yield segment
 
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Those of a segment in one size, that of its first."""
+        """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
         segment, size = -1, (0, 0)
+        source: Pixels | None = None
+        fitted = size
         for frame in frames:
             if frame.position // self.sampling.window != segment:
                 segment = frame.position // self.sampling.window
                 size = self._look_at(frame)
-            yield Frame(frame.position, shrink(frame.pixels, self.shape, size), frame.look)
+            if frame.pixels is not source or fitted != size:
+                source, fitted = frame.pixels, size
+                small = shrink(frame.pixels, self.shape, size)
+            yield Frame(frame.position, small, frame.look)
 
     def _look_at(self, frame: Frame) -> Size:
         """Height and width of a frame as it is shown; what it says goes before what the header says."""

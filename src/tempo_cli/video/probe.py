@@ -1,5 +1,6 @@
 """What a video file says of its stream: found without decoding, and without ffprobe."""
 
+import math
 import os
 import re
 import stat
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import av
 import av.error
@@ -15,26 +16,20 @@ import numpy as np
 from av.container import InputContainer
 
 from ..errors import UsageError, VideoError
-from ..types import Colors, FloatArray, IntArray, VideoInfo
-from .announced import GUESSED, announced_seconds, is_cut_off
-from .boxes import MP4
+from ..types import Colors, IntArray, VideoInfo
 from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
 from .formats import RAW
-from .fragments import read_fragments
 from .keyframes import drops_leading_pictures, is_random_access
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
+from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
 from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
-_LONGEST = 1e7  # seconds between timestamps that are no mistake
-_MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
-# timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
-_UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -88,7 +83,7 @@ def probe(path: str | Path) -> VideoInfo:
         codec = stream.codec_context
         if codec.width < 1 or codec.height < 1:
             raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
-        timeline = _timeline(index, stream, container, path)
+        timeline = make_timeline(index, stream, container, path)
         return VideoInfo(
             path=path,
             stream=stream.index,
@@ -106,6 +101,8 @@ def probe(path: str | Path) -> VideoInfo:
             colors=_colors(codec),
             format=MOTION_JPEG if container.format.name == MOTION_JPEG else None,
             without_index=bool(container.flags & _IGNORE_INDEX),
+            restarting=timeline.restarting,
+            restarts=timeline.restarts,
         )
 
 
@@ -133,28 +130,6 @@ def _check_file(path: Path) -> os.stat_result:
     if status.st_size == 0:
         raise VideoError(f"{_name(path)} is empty", _NOT_VIDEO)
     return status
-
-
-class _Index(NamedTuple):
-    """The shown packets.
-
-    `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
-    `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
-    ticks; `exact` is whether the container tells presentation times at all.
-    """
-
-    pts: list[int | None]
-    keys: list[int]
-    hidden: int
-    last: int
-    exact: bool
-
-
-class _Timeline(NamedTuple):
-    rate: Fraction
-    times: FloatArray
-    pts: IntArray | None
-    duration: float
 
 
 @contextmanager
@@ -199,7 +174,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return chosen
 
 
-def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
+def _read_index(container: InputContainer, stream: av.VideoStream) -> Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
     if name in _REORDERED or reader in RAW.split(","):
@@ -207,18 +182,25 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     pts: list[int | None] = []
     dts: list[int | None] = []
     keys: list[int] = []
-    hidden = last = early = 0
-    opening: int | None = None
-    started = undated = False
+    openings: list[Opening] = []
+    hidden = last = 0
+    looked = undated = False
+    clock: int | None = None
+    apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in packets_of(container, stream):
             if packet.size == 0:
                 continue
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
-            if packet.is_keyframe and not started:
-                started, early = True, len(pts)
-                if early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata):
-                    opening = packet.pts
+            if packet.dts is not None:
+                looked = looked and (
+                    clock is None or abs(packet.dts - clock) <= apart
+                )  # a part may begin here
+                clock = packet.dts
+            if packet.is_keyframe and not looked:
+                looked = True
+                loses = drops_leading_pictures(codec.name, packet, codec.extradata)
+                openings.append(Opening(len(pts), packet.pts, loses))
             entry = packet.pts if packet.is_keyframe and count else None
             if entry is not None and is_random_access(reader, codec.name, packet, codec.extradata):
                 keys.append(entry)
@@ -233,13 +215,15 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     decoding = reader == "avi" or (reader == "mxf" and pts == dts)
     exact = not (undated or (decoding and codec.has_b_frames))
     if undated:
-        pts, opening = dts, None
-    # what stands before the first key frame, or is shown before it and refers to what is missing, is no frame
-    shown = [s for s in pts[early:] if opening is None or s is None or s >= opening]
-    if exact and any(one is not None for one in shown):
+        pts, openings = dts, [opening._replace(pts=None) for opening in openings]
+    starts = part_starts(pts if None in dts else dts, stream.time_base, reader)
+    places = shown_places(pts, starts, openings)
+    if exact and any(pts[place] is not None for place in places):
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
-        shown = [one for one in shown if one is not None]
-    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact)
+        places = [place for place in places if pts[place] is not None]
+    parts = sorted({place for place in np.searchsorted(places, starts).tolist() if 0 < place < len(places)})
+    hidden += len(pts) - len(places)
+    return Index([pts[place] for place in places], keys, hidden, last, exact, parts)
 
 
 def _colors(codec: av.VideoCodecContext) -> Colors:
@@ -254,69 +238,8 @@ def _colors(codec: av.VideoCodecContext) -> Colors:
     return Colors(transfer, frozenset(name for name, known in told.items() if not known), dolby)
 
 
-def _keyframes(index: _Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
+def _keyframes(index: Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
     if pts is None or tick is None:
         return ()
     places = np.searchsorted(pts, index.keys).tolist()
     return tuple((place, float(key * tick)) for place, key in zip(places, index.keys, strict=True))
-
-
-def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, path: Path) -> _Timeline:
-    """Rate, times of all announced frames from the first on, and duration."""
-    tick = stream.time_base or Fraction(1, 1000)
-    known = sorted(one for one in index.pts if one is not None)
-    reported = [rate for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    count = len(index.pts)
-    span = float((known[-1] - known[0] + index.last) * tick) if known else 0.0
-    fitting = [rate for rate in reported if span and 0.5 <= span * rate / count <= 2]
-    usable = len(known) == count and span < _LONGEST
-    last = float(index.last * tick) if index.last * tick < _LONGEST else 0.0
-    pts: IntArray | None = None
-    if usable and (fitting or not reported or container.format.name not in GUESSED):
-        rate = (fitting or [Fraction(count / span) if span else Fraction(25)])[0]
-        ticks = np.array(known, np.int64)
-        times = (ticks - ticks[0]) * tick.numerator / tick.denominator
-        measured = _measured_rate(ticks, tick)
-        # the last frame may stay for long: with its duration or without
-        averages = (measured, count / Fraction(span)) if measured else ()
-        if measured and not (fitting and any(_agrees(rate, average, count) for average in averages)):
-            rate = next((one for one in reported if _agrees(one, measured, count)), measured)
-            last = 0.0  # a header that is wrong about the rate is so about a frame's duration
-        if index.exact and (np.diff(ticks) > 0).all():
-            pts = ticks
-    else:
-        # no timestamps, or they jump: count frames
-        rate = reported[0] if reported else Fraction(25)
-        times = np.arange(count) / float(rate)
-    end = float(times[-1]) + (last or 1 / float(rate))
-    announced = announced_seconds(stream, container, float(known[0] * tick) if known else 0.0, index.hidden)
-    if announced is None or announced - end < max(2.5 / float(rate), 0.01 * announced):
-        return _Timeline(rate, times, pts, end)
-    total = announced * float(rate)
-    if container.format.name == MP4 and (fragments := read_fragments(path, stream.id)):
-        rate = fragments.rate(reported) or rate
-        beyond = fragments.beyond(times, rate, index.hidden, _MOST_FRAMES)
-        return _Timeline(rate, np.concatenate([times, beyond]), pts, fragments.end if len(beyond) else end)
-    if stream.frames and container.format.name != "avi":
-        total = stream.frames - index.hidden
-    if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
-        return _Timeline(rate, times, pts, end)  # what is announced is not so
-    beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
-    return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))
-
-
-def _measured_rate(ticks: IntArray, tick: Fraction) -> Fraction | None:
-    """Frames per second by the timestamps, where they are even; else the average that libav reports stays."""
-    steps = np.diff(ticks)
-    if not steps.any():
-        return None
-    usual = float(np.median(steps))
-    even = np.abs(steps - usual) <= max(1.0, _UNEVEN * usual)  # ticks may be as coarse as milliseconds
-    if even.mean() < _MOSTLY:
-        return None
-    return len(steps) / (int(ticks[-1] - ticks[0]) * tick)
-
-
-def _agrees(rate: Fraction, measured: Fraction, count: int) -> bool:
-    """Whether a rate gives `count` frames the time that they take, up to one and a half frames."""
-    return abs(count * (rate / measured - 1)) <= max(1.5, _TOLERANCE * count)

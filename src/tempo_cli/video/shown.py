@@ -25,6 +25,8 @@ def shown_frames(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) 
         return _bit(memoryview(packet), 3)
     if codec == "vp9":
         return sum(_shows_vp9(frame) for frame in _vp9_frames(memoryview(packet)))
+    if codec == "theora":  # the headers come again where files were joined
+        return 1 - _bit(memoryview(packet), 0)
     if codec == "av1":
         return _av1_shown(memoryview(packet), memoryview(extradata or b"")[_CONFIGURATION:])
     if codec == "dirac":
