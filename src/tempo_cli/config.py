@@ -57,6 +57,7 @@ class SamplingOptions:
         start, end: seconds of the whole video, `start <= t < end`; None is the video's own.
         picture: auto: as a player shows it, with square pixels and HDR as SDR; raw: as it is stored
             (reference).
+        max_pixels: of a stored picture; a video with larger ones is refused.
     """
 
     fps: float = 2.0
@@ -65,11 +66,13 @@ class SamplingOptions:
     start: float | None = None
     end: float | None = None
     picture: str = "auto"
+    max_pixels: int = 36_000_000
 
     def __post_init__(self) -> None:
         _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
         _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
         _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
+        _require(self.max_pixels >= 1, f"max_pixels is {self.max_pixels}", "36000000 is usual: 8K and more.")
         _require(self.picture in ("auto", "raw"), f"picture is {self.picture}", "Known: auto, raw.")
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)

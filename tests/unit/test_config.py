@@ -27,6 +27,7 @@ NAN, INF = float("nan"), float("inf")
         *((SamplingOptions, "window", value) for value in (0, -8)),
         *((SamplingOptions, "start", value) for value in (-0.1, NAN, INF)),
         *((SamplingOptions, "end", value) for value in (-0.1, NAN, INF)),
+        *((SamplingOptions, "max_pixels", value) for value in (0, -1)),
         *((SamplingOptions, "picture", value) for value in ("", "Raw", "sdr", None)),
         *((BudgetOptions, "budget", value) for value in (0, -1)),
         *((BudgetOptions, "context", value) for value in (0, 16, -1)),
@@ -64,7 +65,15 @@ def test_a_part_that_ends_before_it_starts_is_refused(start, end):
     [
         (
             SamplingOptions,
-            {"fps": 0.001, "max_frames": 1, "window": 1, "start": 0.0, "end": 0.001, "picture": "raw"},
+            {
+                "fps": 0.001,
+                "max_frames": 1,
+                "window": 1,
+                "start": 0.0,
+                "end": 0.001,
+                "picture": "raw",
+                "max_pixels": 1,
+            },
         ),
         (BudgetOptions, {"budget": 1, "context": 17, "ata": False}),
         (GenerationOptions, {"max_new_tokens": 1, "temperature": 0.0, "seed": 0}),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 def ask(
     command: typer.Context,
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False)],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False, readable=False)
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
@@ -48,6 +50,7 @@ def ask(
     start: o.Start = None,
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
+    max_pixels: o.MaxPixels = o.SAMPLING.max_pixels,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -74,7 +77,13 @@ def ask(
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(
-            fps=fps, max_frames=max_frames, window=window, start=start, end=end, picture=picture
+            fps=fps,
+            max_frames=max_frames,
+            window=window,
+            start=start,
+            end=end,
+            picture=picture,
+            max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -82,7 +91,7 @@ def ask(
             raise UsageError(
                 "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
             )
-        info = probe_video(video, ffmpeg)
+        info = probe_video(video, ffmpeg, max_pixels)
         ensure(model, revision, screen, yes=yes, offline=offline)
         screen.on_event(Progress("load", 0, 1))
         with opened(info, sampling, model, revision, ffmpeg) as decoding:
@@ -96,13 +105,13 @@ def ask(
                 _present(run, screen, rows)
 
 
-def probe_video(video: Path, ffmpeg: str | None) -> VideoInfo:
+def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:
     """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is needed."""
     from ..video.ffmpeg import find_ffmpeg
-    from ..video.probe import probe
+    from ..video.isolated import probe
 
     find_ffmpeg(ffmpeg)
-    return probe(video)
+    return probe(video, max_pixels)
 
 
 def opened(

@@ -23,7 +23,9 @@ def inspect(
     command: typer.Context,
     source: Annotated[
         Path,
-        typer.Argument(metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False),
+        typer.Argument(
+            metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False, readable=False
+        ),
     ],
     words: Annotated[
         list[str] | None,
@@ -42,6 +44,7 @@ def inspect(
     start: o.Start = None,
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
+    max_pixels: o.MaxPixels = o.SAMPLING.max_pixels,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -65,12 +68,18 @@ def inspect(
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         sampling = SamplingOptions(
-            fps=fps, max_frames=max_frames, window=window, start=start, end=end, picture=picture
+            fps=fps,
+            max_frames=max_frames,
+            window=window,
+            start=start,
+            end=end,
+            picture=picture,
+            max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
-            info = probe_video(source, ffmpeg)
+            info = probe_video(source, ffmpeg, max_pixels)
             ensure(model, revision, screen, yes=yes, offline=offline)
             runs = [_measured(info, question, screen, model, revision, load, sampling, limits, ffmpeg)]
         for run in runs:

@@ -101,6 +101,12 @@ Picture = Annotated[
         help="auto: as a player shows it (square pixels, HDR as SDR). raw: as it is stored.",
     ),
 ]
+MaxPixels = Annotated[
+    int,
+    _option(
+        "--max-pixels", metavar="N", help="Pixels of a picture, at most; a video with larger ones is refused."
+    ),
+]
 Budget = Annotated[
     int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")
 ]

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -14,18 +14,20 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
+from ..config import SamplingOptions
 from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
+from .limits import MOST_FRAMES, check_size
 from .shown import shown_frames
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
-_MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
+_WATCHED = 64  # packets
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
 _UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
@@ -54,26 +56,34 @@ _DOLBY_MATRIX = 15  # IPT-C2
 _DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 
 
-def probe(path: str | Path) -> VideoInfo:
-    """Read the stream's facts and its packet index.
+def probe(
+    path: str | Path, max_pixels: int = SamplingOptions.max_pixels, watch: Callable[[], object] = lambda: None
+) -> VideoInfo:
+    """Read the stream's facts and its packet index, in this process: `isolated.probe` is for files of others.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
     Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
     frames. Where the file ends before the duration that it announces, the announced frames stay in the
     count: what is missing shows when it is decoded.
 
+    Args:
+        max_pixels: of a picture at most.
+        watch: called as long as packets come.
+
     Raises:
         TypeError: `path` is neither a str nor a Path.
         UsageError: it is a URL.
-        VideoError: no such file, not a video, no video stream in a known codec, or no frames in it.
+        VideoError: no such file, not a video, no video stream in a known codec, no frames in it, or
+            pictures that are too large.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
     path = Path(path)
     status = _check_file(path)
-    with _opened(path) as container:
+    with _opened(path, max_pixels) as container:
         stream = _video_stream(path, container)
-        index = _read_index(container, stream)
+        check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
+        index = _read_index(container, stream, watch)
         if not index.pts:
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
@@ -147,16 +157,17 @@ class _Timeline(NamedTuple):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def _opened(path: Path, max_pixels: int) -> Iterator[InputContainer]:
     """The demuxer, restricted to formats that read nothing but this file."""
     try:
         str(path).encode("utf-8")
         source: str | BinaryIO = f"file:{path}"
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
+    options = {**READER_OPTIONS, "max_pixels": str(max_pixels)}
     try:
         # tags may be in any encoding
-        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
+        with av.open(source, "r", options=options, metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
@@ -186,7 +197,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return next((s for s in known if best is not None and s.index == best.index), known[0])
 
 
-def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
+def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callable[[], object]) -> _Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
     if name in _REORDERED:
@@ -198,9 +209,13 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     opening: int | None = None
     started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
-        for packet in container.demux(stream):
+        for number, packet in enumerate(container.demux(stream)):
+            if number % _WATCHED == 0:
+                watch()
             if packet.size == 0:
                 continue
+            if len(pts) > MOST_FRAMES:
+                raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
             if packet.is_keyframe and not started:
                 started, early = True, len(pts)
@@ -281,7 +296,7 @@ def _timeline(index: _Index, stream: av.VideoStream, container: InputContainer, 
     total = announced * float(rate)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
-    if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
+    if total > MOST_FRAMES or is_cut_off(path, container.format.name) is False:
         return _Timeline(rate, times, pts, end)  # what is announced is not so
     beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
     return _Timeline(rate, np.concatenate([times, beyond]), pts, max(announced, end))

@@ -1,0 +1,80 @@
+"""What reading and decoding a video may take. A hostile file meets these limits before the machine's.
+
+A file under 1 GB never takes tempo and its children beyond 1.5 GB, models not counted.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import SamplingOptions
+from ..errors import VideoError
+
+MOST_FRAMES = 5_000_000  # in a video: 46 hours at 30 frames per second
+SINGLE_THREAD_PIXELS = 9_000_000  # of a picture, beyond which ffmpeg decodes with one thread
+THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
+STALL_SECONDS = 30.0  # of reading without a picture's packet
+_CODED = 1.1  # a picture's coded size over its own, at most: codecs round edges up
+_READER_BYTES = 1 << 30  # of address space; Python, libav and numpy take 0.2 GB of it
+_DECODER_BYTES = 1_150_000_000  # that ffmpeg allocates; 8K takes most of it
+_BYTES_PER_PIXEL = 32  # more where a user allows larger pictures
+_FIXED_SECONDS = 60.0
+_SLOWEST = 10e6  # bytes per second that any disk reads
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What reading one file may take.
+
+    Attributes:
+        max_pixels: of a picture.
+        memory: bytes of address space.
+        seconds: for the whole file.
+        stall: seconds without a packet of its pictures.
+    """
+
+    max_pixels: int
+    memory: int
+    seconds: float
+    stall: float = STALL_SECONDS
+
+
+def read_limits(size: int, max_pixels: int | None = None) -> ReadLimits:
+    """The limits for a file of `size` bytes; `max_pixels` None: as `SamplingOptions` has it."""
+    most = SamplingOptions.max_pixels if max_pixels is None else max_pixels
+    return ReadLimits(most, _READER_BYTES + _extra_bytes(most), _FIXED_SECONDS + size / _SLOWEST)
+
+
+def decoder_memory(max_pixels: int) -> int:
+    """Bytes that ffmpeg may allocate."""
+    return _DECODER_BYTES + _extra_bytes(max_pixels)
+
+
+def _extra_bytes(max_pixels: int) -> int:
+    return _BYTES_PER_PIXEL * max(0, max_pixels - SamplingOptions.max_pixels)
+
+
+def decoder_options(pixels: int, max_pixels: int) -> dict[str, int]:
+    """Options of ffmpeg's input for a video whose pictures have `pixels`.
+
+    Each thread holds pictures of its own. Where there may be several, pictures that are much larger than the
+    header says are refused.
+    """
+    if pixels > SINGLE_THREAD_PIXELS:
+        return {"threads": 1, "max_pixels": int(max_pixels * _CODED)}
+    limits = {"max_pixels": int(min(max_pixels, SINGLE_THREAD_PIXELS) * _CODED)}
+    threads = THREAD_PIXELS // pixels
+    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {})
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse pictures that are too large.
+
+    Raises:
+        VideoError: they have more than `max_pixels`.
+    """
+    if width * height > max_pixels:
+        raise VideoError(
+            f"'{path}' has pictures of {width} x {height} pixels, more than {max_pixels:,}",
+            "Raise `max_pixels` if they are meant to be so large.",
+        )

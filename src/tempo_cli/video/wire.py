@@ -1,0 +1,113 @@
+"""How the process that reads a video answers: a header of fixed size, facts as JSON, and arrays of numbers.
+
+Nothing in an answer can name a type or run code, and no count in it is believed beyond the limits here.
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..types import Colors, VideoInfo
+from .limits import MOST_FRAMES
+
+GREETING = b"tempo.probe/1\n"  # what comes before an answer, once the reader is ready
+INFO, FAILURE = 0, 1
+_HEADER = struct.Struct("<BIQqQ")  # kind, bytes of JSON, times, timestamps (-1: none), key frames
+_MOST_JSON = 1 << 20
+_MOST_FRAMES = 2 * MOST_FRAMES  # frames that are announced come on top of those that are there
+Read = Callable[[int], bytes]
+
+
+class WireError(Exception):
+    """An answer that no reader gives."""
+
+
+def pack_info(info: VideoInfo) -> bytes:
+    """A video's facts as an answer. Its path is left out: who asked knows it."""
+    colors = info.colors
+    facts = {
+        "stream": info.stream,
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "rate": [info.rate.numerator, info.rate.denominator],
+        "duration": info.duration,
+        "size": info.size,
+        "mtime": info.mtime,
+        "sample_aspect_ratio": [info.sample_aspect_ratio.numerator, info.sample_aspect_ratio.denominator],
+        "colors": [colors.transfer, sorted(colors.untold), colors.dolby],
+    }
+    places = np.array([place for place, _ in info.keyframes], "<i8")
+    seconds = np.array([second for _, second in info.keyframes], "<f8")
+    pts = b"" if info.pts is None else info.pts.astype("<i8").tobytes()
+    text = json.dumps(facts).encode()
+    header = _HEADER.pack(
+        INFO, len(text), len(info.times), -1 if info.pts is None else len(info.pts), len(places)
+    )
+    arrays = info.times.astype("<f8").tobytes(), pts, places.tobytes(), seconds.tobytes()
+    return b"".join((header, text, *arrays))
+
+
+def pack_failure(kind: str, message: str, hint: str) -> bytes:
+    """A failure as an answer: the code string of its class of error, and its two lines."""
+    text = json.dumps([kind, message[: _MOST_JSON // 32], hint[: _MOST_JSON // 32]]).encode()
+    return _HEADER.pack(FAILURE, len(text), 0, -1, 0) + text
+
+
+def unpack(read: Read, path: Path) -> VideoInfo | tuple[str, str, str]:
+    """The facts, or (kind, message, hint) of a failure.
+
+    Args:
+        read: gives exactly so many bytes, or raises.
+
+    Raises:
+        WireError: it is no answer.
+    """
+    kind, size, frames, held, keys = _HEADER.unpack(read(_HEADER.size))
+    if size > _MOST_JSON or max(frames, held, keys) > _MOST_FRAMES or held < -1:
+        raise WireError(f"an answer of {size} bytes with {frames}, {held} and {keys} numbers")
+    try:
+        facts = json.loads(read(size))
+        if kind == FAILURE:
+            code, message, hint = facts
+            return str(code), str(message), str(hint)
+        times = np.frombuffer(read(8 * frames), "<f8")
+        pts = None if held < 0 else np.frombuffer(read(8 * held), "<i8")
+        places = np.frombuffer(read(8 * keys), "<i8")
+        seconds = np.frombuffer(read(8 * keys), "<f8")
+        return _info(path, facts, times, pts, places, seconds)
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        raise WireError(f"{type(error).__name__}: {error}") from None
+
+
+def _info(path: Path, facts: Any, times: Any, pts: Any, places: Any, seconds: Any) -> VideoInfo:
+    transfer, untold, dolby = facts["colors"]
+    numbers = [facts["duration"], facts["mtime"], *facts["rate"], *facts["sample_aspect_ratio"]]
+    if not (np.isfinite(times).all() and np.isfinite(seconds).all() and np.isfinite(numbers).all()):
+        raise ValueError("not all of its numbers are finite")
+    whole = [facts[name] for name in ("stream", "width", "height", "size")]
+    if not all(type(number) is int and 0 <= number < 1 << 63 for number in whole):
+        raise ValueError("not all of its counts are")
+    if ((places < 0) | (places > len(times))).any():
+        raise ValueError("key frames beyond its end")
+    return VideoInfo(
+        path=path,
+        stream=facts["stream"],
+        codec=str(facts["codec"]),
+        width=facts["width"],
+        height=facts["height"],
+        rate=Fraction(*facts["rate"]),
+        times=times.astype(np.float64),
+        pts=None if pts is None else pts.astype(np.int64),
+        duration=float(facts["duration"]),
+        size=facts["size"],
+        mtime=float(facts["mtime"]),
+        keyframes=tuple(zip(places.tolist(), seconds.tolist(), strict=True)),
+        sample_aspect_ratio=Fraction(*facts["sample_aspect_ratio"]),
+        colors=Colors(None if transfer is None else str(transfer), frozenset(untold), bool(dolby)),
+    )
