@@ -13,7 +13,7 @@ from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
 from .conversion import Conversion
 from .ffmpeg import FFmpegProcess
 from .formats import READER_OPTIONS
-from .limits import check_size, decoder_memory, decoder_options
+from .limits import Options, check_size, decoder_memory, decoder_options
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
@@ -270,7 +270,7 @@ def _arguments(
     binary: str,
     seek: float | None,
     filters: str,
-    limits: dict[str, int],
+    limits: tuple[Options, Options],
 ) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
@@ -279,10 +279,10 @@ def _arguments(
 
     Args:
         filters: for the selected pictures; empty: none.
-        limits: options of the decoder.
+        limits: options of input and output.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
-    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **limits, **seeking)
+    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **limits[0], **seeking)
     if pts is None:
         expression = selection(ranges, "n")
     else:
@@ -294,6 +294,7 @@ def _arguments(
         vcodec="ppm",
         pix_fmt="rgb24",
         fps_mode="passthrough",
+        **limits[1],
         vf=f"select='{expression}',showinfo=checksum=0" + (f",{filters}" if filters else ""),
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )

@@ -16,7 +16,7 @@ THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
 _CODED = 1.1  # a picture's coded size over its own, at most: codecs round edges up
 _READER_BYTES = 1 << 30  # of address space; Python, libav and numpy take 0.2 GB of it
-_DECODER_BYTES = 1_150_000_000  # that ffmpeg allocates; 8K takes most of it
+_DECODER_BYTES = 1_250_000_000  # that ffmpeg allocates; 8K takes most of it
 _BYTES_PER_PIXEL = 32  # more where a user allows larger pictures
 _FIXED_SECONDS = 60.0
 _SLOWEST = 10e6  # bytes per second that any disk reads
@@ -54,17 +54,21 @@ def _extra_bytes(max_pixels: int) -> int:
     return _BYTES_PER_PIXEL * max(0, max_pixels - SamplingOptions.max_pixels)
 
 
-def decoder_options(pixels: int, max_pixels: int) -> dict[str, int]:
-    """Options of ffmpeg's input for a video whose pictures have `pixels`.
+Options = dict[str, int]
+
+
+def decoder_options(pixels: int, max_pixels: int) -> tuple[Options, Options]:
+    """Options of ffmpeg's input and of its output for a video whose pictures have `pixels`.
 
     Each thread holds pictures of its own. Where there may be several, pictures that are much larger than the
     header says are refused.
     """
     if pixels > SINGLE_THREAD_PIXELS:
-        return {"threads": 1, "max_pixels": int(max_pixels * _CODED)}
+        one = {"threads": 1, "max_pixels": int(max_pixels * _CODED)}
+        return one, {"threads": 1, "thread_queue_size": 1}  # else 8 pictures wait to be written
     limits = {"max_pixels": int(min(max_pixels, SINGLE_THREAD_PIXELS) * _CODED)}
     threads = THREAD_PIXELS // pixels
-    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {})
+    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

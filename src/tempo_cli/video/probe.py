@@ -80,7 +80,7 @@ def probe(
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
     path = Path(path)
     status = _check_file(path)
-    with _opened(path, max_pixels) as container:
+    with _opened(path) as container:
         stream = _video_stream(path, container)
         check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
         index = _read_index(container, stream, watch)
@@ -157,17 +157,16 @@ class _Timeline(NamedTuple):
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[InputContainer]:
+def _opened(path: Path) -> Iterator[InputContainer]:
     """The demuxer, restricted to formats that read nothing but this file."""
     try:
         str(path).encode("utf-8")
         source: str | BinaryIO = f"file:{path}"
     except UnicodeEncodeError:
         source = path.open("rb")  # PyAV passes only names in UTF-8 on
-    options = {**READER_OPTIONS, "max_pixels": str(max_pixels)}
     try:
         # tags may be in any encoding
-        with av.open(source, "r", options=options, metadata_errors="replace") as container:
+        with av.open(source, "r", options=READER_OPTIONS, metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
