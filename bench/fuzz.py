@@ -343,7 +343,8 @@ def results(folder: Path, numbers: list[int], every: int) -> Iterator[dict[str, 
                 yield json.loads(line)
                 batch = batch[1:]
         if batch:  # the process that reads is ended by its own limits, or by what is in the file
-            ending = signal.Signals(-worker.returncode).name if worker.returncode < 0 else "memory"
+            code = worker.returncode
+            ending = signal.Signals(-code).name if code < 0 else f"internal: exit {code}"
             yield {"number": batch[0], "pair": list(PAIRS)[batch[0] % len(PAIRS)], "read": ending}
             numbers = batch[1:] + numbers
 

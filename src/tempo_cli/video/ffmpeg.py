@@ -5,6 +5,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -197,12 +198,12 @@ class FFmpegProcess:
     def _keep(self, stamp: Stamp | None) -> None:
         """Let it wait for its picture; while too many wait, so does ffmpeg."""
         while True:
-            try:
-                self._stamps.put(stamp, timeout=0.2)
+            ended = self._child.has_ended()
+            with suppress(queue.Full):
+                self._stamps.put(stamp, timeout=0 if ended else 0.2)
                 return
-            except queue.Full:
-                if self._child.has_ended():
-                    return
+            if ended:
+                return  # so many pictures are not wanted any more
 
 
 def _stamp(pts: str, *numbers: str | None) -> Stamp:

@@ -192,7 +192,10 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
             f"{_name(path)} has video in a codec that ffmpeg does not know",
             "Convert it to H.264 with the program or camera software that made it.",
         )
-    best = container.streams.best("video")
+    try:
+        best = container.streams.best("video")
+    except IndexError:  # a stream that came up while others were examined
+        best = None
     return next((s for s in known if best is not None and s.index == best.index), known[0])
 
 

@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Callable
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def unpack(read: Read, path: Path) -> VideoInfo | tuple[str, str, str]:
 def _info(path: Path, facts: Any, times: Any, pts: Any, places: Any, seconds: Any) -> VideoInfo:
     transfer, untold, dolby = facts["colors"]
     numbers = [facts["duration"], facts["mtime"], *facts["rate"], *facts["sample_aspect_ratio"]]
-    if not (np.isfinite(times).all() and np.isfinite(seconds).all() and np.isfinite(numbers).all()):
+    if not (np.isfinite(times).all() and np.isfinite(seconds).all() and all(map(isfinite, numbers))):
         raise ValueError("not all of its numbers are finite")
     whole = [facts[name] for name in ("stream", "width", "height", "size")]
     if not all(type(number) is int and 0 <= number < 1 << 63 for number in whole):
