@@ -109,7 +109,7 @@ class FrameDecoder:
     def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
         """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
         filters = self._conversion.begin()
-        limits = decoder_options(self._info.width * self._info.height, self._max_pixels)
+        limits = decoder_options(self._info.width, self._info.height, self._max_pixels)
         with self._lock:
             self._end()
             if not self._killed:

@@ -14,7 +14,7 @@ MOST_FRAMES = 5_000_000  # in a video: 46 hours at 30 frames per second
 SINGLE_THREAD_PIXELS = 9_000_000  # of a picture, beyond which ffmpeg decodes with one thread
 THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
-_CODED = 1.1  # a picture's coded size over its own, at most: codecs round edges up
+_EDGE = 128  # px that codecs and libav add to an edge at most
 _READER_BYTES = 1 << 30  # of address space; Python, libav and numpy take 0.2 GB of it
 _DECODER_BYTES = 1_250_000_000  # that ffmpeg allocates; 8K takes most of it
 _BYTES_PER_PIXEL = 32  # more where a user allows larger pictures
@@ -57,16 +57,18 @@ def _extra_bytes(max_pixels: int) -> int:
 Options = dict[str, int]
 
 
-def decoder_options(pixels: int, max_pixels: int) -> tuple[Options, Options]:
-    """Options of ffmpeg's input and of its output for a video whose pictures have `pixels`.
+def decoder_options(width: int, height: int, max_pixels: int) -> tuple[Options, Options]:
+    """Options of ffmpeg's input and of its output for a video with pictures of this size.
 
     Each thread holds pictures of its own. Where there may be several, pictures that are much larger than the
     header says are refused.
     """
+    coded = (width + _EDGE) * (height + _EDGE)
+    pixels = width * height
     if pixels > SINGLE_THREAD_PIXELS:
-        one = {"threads": 1, "max_pixels": int(max_pixels * _CODED)}
+        one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
         return one, {"threads": 1, "thread_queue_size": 1}  # else 8 pictures wait to be written
-    limits = {"max_pixels": int(min(max_pixels, SINGLE_THREAD_PIXELS) * _CODED)}
+    limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded)}
     threads = THREAD_PIXELS // pixels
     return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}
 

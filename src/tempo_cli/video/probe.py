@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import av.error
@@ -192,11 +192,14 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
             f"{_name(path)} has video in a codec that ffmpeg does not know",
             "Convert it to H.264 with the program or camera software that made it.",
         )
-    try:
-        best = container.streams.best("video")
-    except IndexError:  # a stream that came up while others were examined
-        best = None
+    best = container.streams.best("video")
     return next((s for s in known if best is not None and s.index == best.index), known[0])
+
+
+def _packets(container: InputContainer, stream: av.VideoStream) -> Iterator["av.Packet[Any]"]:
+    # PyAV ends with an error about itself where another stream came up on the way
+    with suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callable[[], object]) -> _Index:
@@ -211,7 +214,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
     opening: int | None = None
     started = undated = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
-        for number, packet in enumerate(container.demux(stream)):
+        for number, packet in enumerate(_packets(container, stream)):
             if number % _WATCHED == 0:
                 watch()
             if packet.size == 0:
