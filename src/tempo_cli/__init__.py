@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .scope import CancelScope
     from .tempo import Tempo
     from .types import VideoInfo
+    from .video.isolated import probe
     from .video.opened import Video, open_video
-    from .video.probe import probe
 
 __version__ = "0.1.0"
 
@@ -67,7 +67,7 @@ _MODULES = {
     "VideoInfo": "types",
     "Warned": "events",
     "open_video": "video.opened",
-    "probe": "video.probe",
+    "probe": "video.isolated",
     "read_shape": "hub.locations",
     "run_from_json": "schema",
 }

@@ -62,6 +62,7 @@ class SamplingOptions:
             (reference).
         mode: `index` spreads the samples evenly over the frames (reference), `time` over the seconds; `auto`
             is `index` unless that would leave long gaps (`plan.sampling`).
+        max_pixels: of a stored picture; a video with larger ones is refused.
     """
 
     fps: float = 2.0
@@ -71,11 +72,13 @@ class SamplingOptions:
     end: float | None = None
     picture: str = "auto"
     mode: str = "auto"
+    max_pixels: int = 36_000_000
 
     def __post_init__(self) -> None:
         _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
         _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
         _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
+        _require(self.max_pixels >= 1, f"max_pixels is {self.max_pixels}", "36000000 is usual: 8K and more.")
         _require(self.picture in ("auto", "raw"), f"picture is {self.picture}", "Known: auto, raw.")
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)

@@ -11,7 +11,7 @@ import imageio_ffmpeg
 import pytest
 
 from tempo_cli import __version__
-from tempo_cli.errors import Interrupted
+from tempo_cli.errors import Interrupted, VideoError
 from tempo_cli.schema import Run
 
 from .conftest import FRACTAL, MODEL, SHORT, Outcome
@@ -130,10 +130,10 @@ def test_a_failure_names_the_video_the_question_and_the_model(
 
 
 def test_a_bug_names_them_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
     done = tempo("ask", FRACTAL, "what", "--model", "nano", "--json")
     assert names(done.out) == (str(FRACTAL), "what", "nano")
     assert done.json["error"]["code"] == "internal"
@@ -143,10 +143,10 @@ def test_a_bug_names_them_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_interruption_names_them_too(
     signal_error: BaseException, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(_: Path) -> None:
+    def stopped(*_: object) -> None:
         raise signal_error
 
-    monkeypatch.setattr("tempo_cli.video.probe.probe", stopped)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", stopped)
     done = tempo("ask", "a.mp4", "-q", "first", "-q", "second", "--model", "nano", "--json")
     assert [names(line) for line in done.out.splitlines()] == [
         ("a.mp4", "first", "nano"),
@@ -183,11 +183,35 @@ def test_a_hostile_file_name_is_shown_escaped(tempo: Tempo) -> None:
     assert two_lines(done)[0] == r"error: 'a\x1b[31m\x0a\u202eb[bold].mp4' does not exist"
 
 
+@pytest.mark.parametrize("command", ["ask", "inspect"])
+def test_a_video_that_may_not_be_read_is_the_videos_error(
+    command: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the tests may read everything."""
+
+    def refused(*_: object) -> None:
+        raise VideoError("'a.mp4' may not be read", "Check the file's permissions.")
+
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", refused)
+    done = tempo(command, FRACTAL, "what", "--model", "nano")
+    assert (done.code, two_lines(done)[0]) == (3, "error: 'a.mp4' may not be read")
+
+
+@pytest.mark.parametrize("command", ["ask", "inspect"])
+def test_pictures_beyond_max_pixels_are_refused_with_the_flag(command: str, tempo: Tempo) -> None:
+    done = tempo(command, FRACTAL, "what", "--model", "nano", "--max-pixels", "100")
+    assert done.code == 3
+    error, hint = two_lines(done)
+    assert error.endswith("pixels, more than 100")
+    assert hint == "hint: Raise --max-pixels if they are meant to be so large."
+
+
 def test_a_bug_ends_in_two_lines(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("unforeseen [bold]")
 
-    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
     done = tempo("ask", FRACTAL, "what")
     assert done.code == 1
     assert two_lines(done)[0] == "error: RuntimeError: unforeseen [bold]"

@@ -90,20 +90,20 @@ def test_errors_and_hints_have_flags_on_the_screen_and_in_json(tempo: Tempo) -> 
 
 
 def test_an_error_message_has_flags_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise ModelError("`offline` forbids it", "Try `seed=1`.")
 
-    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
     done = tempo("ask", FRACTAL, "what", "--json")
     assert done.err.splitlines() == ["error: --offline forbids it", "hint: Try --seed 1."]
     assert done.json["error"] == {"code": "model", "message": "--offline forbids it", "hint": "Try --seed 1."}
 
 
 def test_the_text_of_a_bug_stays(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("no `dtype`")
 
-    monkeypatch.setattr("tempo_cli.video.probe.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
     done = tempo("ask", FRACTAL, "what", "--json")
     assert done.json["error"]["message"] == "RuntimeError: no `dtype`"
 

@@ -138,6 +138,13 @@ def test_only_video_starts_processes():
     assert importers("subprocess", "multiprocessing", "os.system", "os.popen") <= inside("video")
 
 
+def test_libav_is_met_only_in_the_process_that_reads():
+    assert importers("av") == {"video.announced", "video.keyframes", "video.probe", "video.shown"}
+    assert importers("tempo_cli.video.probe") == {"video.reader"}  # when it has limited itself
+    code = "from tempo_cli import open_video, probe; from tempo_cli.video import reader, selftest, wire"
+    assert "av" not in imported(code)
+
+
 def test_only_the_checkpoint_reads_the_models_files():
     readers = importers("pathlib", "os", "io", "safetensors", "huggingface_hub")
     assert readers & inside("model") == {"model.checkpoint"}
@@ -190,7 +197,7 @@ def test_public_names_import_no_more_than_they_need():
     heavy = {"torch", "transformers", "av", "numpy", "PIL"}
     assert imported("import tempo_cli; dir(tempo_cli)") & {*heavy, "tempo_cli.errors"} == set()
     assert imported("from tempo_cli import OutOfMemoryError, SamplingOptions, Warned") & heavy == set()
-    assert imported("from tempo_cli import probe, run_from_json, VideoInfo") & heavy == {"av", "numpy"}
+    assert imported("from tempo_cli import probe, run_from_json, VideoInfo") & heavy == {"numpy"}
 
 
 NAMES = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tempo_cli.types import Pixels
-from tempo_cli.video import ffmpeg
+from tempo_cli.video import child, ffmpeg
 
 from .clips import JOINED, RECIPES, ClipMaker, FullDecode, decode_all, run_ffmpeg
 
@@ -88,7 +88,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             super().__init__(*arguments, **options)  # type: ignore[call-overload]
             ids.append(self.pid)
 
-    monkeypatch.setattr(ffmpeg.subprocess, "Popen", Recorded)
+    monkeypatch.setattr(child.subprocess, "Popen", Recorded)
     return ids
 
 

@@ -199,7 +199,7 @@ def test_sdr_gets_no_filter_of_ours(picture, colors, tmp_path, monkeypatch):
     monkeypatch.setattr(
         decode,
         "FFmpegProcess",
-        lambda words: graphs.append(words[words.index("-vf") + 1]) or original(words),
+        lambda words, memory: graphs.append(words[words.index("-vf") + 1]) or original(words, memory),
     )
     path = tmp_path / "clip.mkv"
     run_ffmpeg(*source(0.2), "-vf", f"setparams=colorspace={colors}", *H265, "-pix_fmt", "yuv420p10le", path)

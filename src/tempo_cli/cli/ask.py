@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 def ask(
     command: typer.Context,
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False)],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False, readable=False)
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
@@ -49,6 +51,7 @@ def ask(
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
     sampling: o.Sampling = o.SamplingMode.AUTO,
+    max_pixels: o.MaxPixels = o.SAMPLING.max_pixels,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -82,6 +85,7 @@ def ask(
             end=end,
             picture=picture,
             mode=sampling.value,
+            max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -89,7 +93,7 @@ def ask(
             raise UsageError(
                 "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
             )
-        info = probe_video(video, ffmpeg)
+        info = probe_video(video, ffmpeg, max_pixels)
         ensure(model, revision, screen, yes=yes, offline=offline)
         screen.on_event(Progress("load", 0, 1))
         with opened(info, frames, model, revision, ffmpeg) as decoding:
@@ -103,13 +107,13 @@ def ask(
                 _present(run, screen, rows)
 
 
-def probe_video(video: Path, ffmpeg: str | None) -> VideoInfo:
+def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:
     """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is needed."""
     from ..video.ffmpeg import find_ffmpeg
-    from ..video.probe import probe
+    from ..video.isolated import probe
 
     find_ffmpeg(ffmpeg)
-    return probe(video)
+    return probe(video, max_pixels)
 
 
 def opened(

@@ -23,7 +23,9 @@ def inspect(
     command: typer.Context,
     source: Annotated[
         Path,
-        typer.Argument(metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False),
+        typer.Argument(
+            metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False, readable=False
+        ),
     ],
     words: Annotated[
         list[str] | None,
@@ -43,6 +45,7 @@ def inspect(
     end: o.End = None,
     picture: o.Picture = o.SAMPLING.picture,
     sampling: o.Sampling = o.SamplingMode.AUTO,
+    max_pixels: o.MaxPixels = o.SAMPLING.max_pixels,
     ffmpeg: o.FFmpeg = None,
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
@@ -73,11 +76,12 @@ def inspect(
             end=end,
             picture=picture,
             mode=sampling.value,
+            max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
-            info = probe_video(source, ffmpeg)
+            info = probe_video(source, ffmpeg, max_pixels)
             ensure(model, revision, screen, yes=yes, offline=offline)
             runs = [_measured(info, question, screen, model, revision, load, frames, limits, ffmpeg)]
         for run in runs:

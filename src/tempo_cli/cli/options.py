@@ -118,6 +118,12 @@ Sampling = Annotated[
         "auto is index, unless that leaves long gaps.",
     ),
 ]
+MaxPixels = Annotated[
+    int,
+    _option(
+        "--max-pixels", metavar="N", help="Pixels of a picture, at most; a video with larger ones is refused."
+    ),
+]
 Budget = Annotated[
     int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")
 ]

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 import ffmpeg
 import numpy as np
 
+from ..config import SamplingOptions
 from ..errors import VideoError
 from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
 from .conversion import Conversion
 from .counted import CountedFrames
 from .ffmpeg import FFmpegProcess
 from .formats import READER_OPTIONS, WITHOUT_INDEX
+from .limits import Options, check_size, decoder_memory, decoder_options
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
@@ -38,6 +40,7 @@ class FrameDecoder:
         missing: positions that an earlier decoder could not decode; this one adds its own.
         picture: auto converts HDR to SDR; raw leaves colors as they are stored.
         differs: called with why colors are other than a player shows them; None: `warn`.
+        max_pixels: of a picture at most.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class FrameDecoder:
         missing: set[int] | None = None,
         picture: str = "auto",
         differs: Callable[[str], None] | None = None,
+        max_pixels: int = SamplingOptions.max_pixels,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
+        self._max_pixels = max_pixels
         self._pts = info.pts
         self._positions = list(range(len(plan.indices))) if positions is None else list(positions)
         self._indices = plan.indices[self._positions]
@@ -82,7 +87,7 @@ class FrameDecoder:
         are left out, with a warning at the end.
 
         Raises:
-            VideoError: nothing could be decoded, or ffmpeg hung.
+            VideoError: nothing could be decoded, a picture is too large, or ffmpeg hung.
         """
         indices, at = self._indices, 0
         for index, pixels, look in self._decoded():
@@ -108,11 +113,12 @@ class FrameDecoder:
     def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
         """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
         filters = self._conversion.begin()
+        limits = decoder_options(self._info.width, self._info.height, self._max_pixels)
         with self._lock:
             self._end()
             if not self._killed:
-                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek, filters)
-                self._process = FFmpegProcess(arguments)
+                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek, filters, limits)
+                self._process = FFmpegProcess(arguments, decoder_memory(self._max_pixels))
         self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
 
     def _end(self) -> None:
@@ -170,7 +176,7 @@ class FrameDecoder:
         number, pts, process = next(self._numbers, None), self._pts, self._process
         if number is None or process is None:
             return None
-        pixels = _read_frame(process, self._patience)
+        pixels = self._read(process)
         if pixels is None:
             return None
         if pts is None:
@@ -182,6 +188,18 @@ class FrameDecoder:
         if stamp is None or stamp.pts is None:
             return None
         return int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look
+
+    def _read(self, process: FFmpegProcess) -> Pixels | None:
+        header = b"".join(process.read_line(self._patience) for _ in range(3))
+        match = _HEADER.fullmatch(header)
+        if match is None:
+            return None
+        width, height = int(match[1]), int(match[2])
+        check_size(self._info.path, width, height, self._max_pixels)
+        buffer = bytearray(height * width * 3)
+        if not buffer or not process.read_into(memoryview(buffer), self._patience):
+            return None
+        return np.frombuffer(buffer, np.uint8).reshape(height, width, 3)
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -270,6 +288,7 @@ def _arguments(
     binary: str,
     seek: float | None,
     filters: str,
+    limits: tuple[Options, Options],
 ) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
@@ -278,12 +297,13 @@ def _arguments(
 
     Args:
         filters: for the selected pictures; empty: none.
+        limits: options of input and output.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
     reading = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
     if info.format is not None:
         reading |= {"format": info.format}
-    source = ffmpeg.input("VIDEO", **reading, **seeking)
+    source = ffmpeg.input("VIDEO", **reading, **limits[0], **seeking)
     if pts is None:
         expression = selection(ranges, "n")
     else:
@@ -295,6 +315,7 @@ def _arguments(
         vcodec="ppm",
         pix_fmt="rgb24",
         fps_mode="passthrough",
+        **limits[1],
         vf=f"select='{expression}',showinfo=checksum=0" + (f",{filters}" if filters else ""),
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
@@ -303,15 +324,3 @@ def _arguments(
     place = arguments.index("-i")
     arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
     return arguments[:place] + (["-noaccurate_seek"] if seek is not None else []) + arguments[place:]
-
-
-def _read_frame(process: FFmpegProcess, patience: float) -> Pixels | None:
-    header = b"".join(process.read_line(patience) for _ in range(3))
-    match = _HEADER.fullmatch(header)
-    if match is None:
-        return None
-    width, height = int(match[1]), int(match[2])
-    buffer = bytearray(height * width * 3)
-    if not process.read_into(memoryview(buffer), patience):
-        return None
-    return np.frombuffer(buffer, np.uint8).reshape(height, width, 3)

@@ -1,25 +1,29 @@
 """The ffmpeg binary and its processes: never through a shell, never without an end."""
 
-import os
 import queue
 import re
 import shutil
-import signal
-import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
-from typing import IO, NamedTuple
+from math import inf
+from typing import NamedTuple
 
 import imageio_ffmpeg
 
 from ..errors import SetupError
 from ..types import Colors, Look
+from .child import Child, PipeReader, output
 
 OLDEST = (5, 1)  # the first release with -fps_mode passthrough
+LISTING_SECONDS = 20.0  # that it may take to name its version, filters or decoders
+LISTING_BYTES = 1 << 20
 _KEPT_LINES = 50
+_LONGEST_LINE = 4096  # bytes; what comes after them is left out
+_MOST_STAMPS = 20_000  # that wait for their pictures
 _SHOWINFO = r"\[Parsed_showinfo\S* @ \S+\](?: \[info\])? "
 _STAMP = re.compile(_SHOWINFO + r"n: *\d+ pts: *(-?\d+|NOPTS) (?:.* sar:(\d+)/(\d+) s:(\d+)x(\d+) )?")
 _COLORS = re.compile(_SHOWINFO + r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
@@ -66,18 +70,8 @@ def bundled_ffmpeg() -> str | None:
 
 def ffmpeg_version(binary: str) -> tuple[int, int] | None:
     """Major and minor version; a build from the source tree counts as new; None if it does not run."""
-    try:
-        done = subprocess.run(
-            [binary, "-version"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            stdin=subprocess.DEVNULL,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
-    match = re.match(r"ffmpeg version (?:n?(\d+)\.(\d+)|(\S+))", done.stdout)
+    printed = output([binary, "-version"], LISTING_SECONDS, LISTING_BYTES)
+    match = re.match(rb"ffmpeg version (?:n?(\d+)\.(\d+)|([!-~]+))", printed or b"")
     if match is None:
         return None
     return (int(match[1]), int(match[2])) if match[1] else (999, 0)
@@ -86,18 +80,9 @@ def ffmpeg_version(binary: str) -> tuple[int, int] | None:
 @cache
 def has_filters(binary: str, *names: str) -> bool:
     """Whether `binary` has all filters of these names."""
-    try:
-        done = subprocess.run(
-            [binary, "-hide_banner", "-filters"],
-            capture_output=True,
-            timeout=20,
-            stdin=subprocess.DEVNULL,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
+    printed = output([binary, "-hide_banner", "-filters"], LISTING_SECONDS, LISTING_BYTES)
     # ` .S zscale            V->V       Apply resizing, colorspace and bit depth conversion.`
-    rows = (line.split() for line in done.stdout.decode("utf-8", "replace").splitlines())
+    rows = (line.split() for line in (printed or b"").decode("utf-8", "replace").splitlines())
     return {row[1] for row in rows if len(row) > 2}.issuperset(names)
 
 
@@ -111,43 +96,35 @@ class Stamp(NamedTuple):
 class FFmpegProcess:
     """A running ffmpeg whose standard output is read here; whoever starts it must `close` it.
 
-    It runs in a session of its own, so that Ctrl-C reaches only us, and we end it.
+    Args:
+        memory: bytes that it may allocate, where the system can limit that; None: any.
+
+    Attributes:
+        stalled: whether it was ended because it kept us waiting.
+
+    Raises:
+        SetupError: it does not start.
     """
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], memory: int | None = None) -> None:
         try:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
-            )
+            self._child = Child(arguments, memory=memory, AV_LOG_FORCE_NOCOLOR="1")
         except OSError as error:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
-        self._owner = os.getpid()
+        self._output = PipeReader(self._child.stdout, self._child.has_ended, self._stall)
         self._complaints: list[str] = []
-        self._stamps: queue.Queue[Stamp | None] = queue.Queue()
+        self._stamps: queue.Queue[Stamp | None] = queue.Queue(_MOST_STAMPS)
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
         self._drain.start()
 
     def read_line(self, seconds: float) -> bytes:
         """One line of output, empty at the end. After `seconds` without it the process is killed."""
-        with _Watchdog(self, seconds):
-            return self._stdout.readline(64)
+        return self._output.read_line(64, seconds)
 
     def read_into(self, buffer: memoryview, seconds: float) -> bool:
         """Fill `buffer`; False if the output ends before. After `seconds` the process is killed."""
-        done = 0
-        with _Watchdog(self, seconds):
-            while done < len(buffer):
-                count = self._stdout.readinto(buffer[done:])  # type: ignore[attr-defined]
-                if not count:
-                    return False
-                done += count
-        return True
+        return self._output.read_into(buffer, seconds)
 
     def read_stamp(self, seconds: float, *, needed: bool = True) -> Stamp | None:
         """What `showinfo` says of the next picture; None at the end.
@@ -158,19 +135,12 @@ class FFmpegProcess:
             return self._stamps.get(timeout=seconds)
         except queue.Empty:
             if needed:
-                self.stalled = True
-                self.kill()
+                self._stall()
             return None
 
     def kill(self) -> None:
         """End it at once, and what it started. A forked process leaves its parent's alone."""
-        if os.getpid() != self._owner:
-            return
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        if self._process.poll() is None:
-            self._process.kill()
+        self._child.kill()
 
     def complaints(self) -> list[str]:
         """The first errors that it wrote to stderr, after its end."""
@@ -179,52 +149,61 @@ class FFmpegProcess:
 
     def wait(self, seconds: float) -> None:
         """Let it end by itself after its output has; one that does not is killed and counts as stalled."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.stalled = True
-            self.kill()
+        if self._child.wait(seconds) is None:
+            self._stall()
 
     def close(self) -> None:
         """End and reap it, and let go of its pipes."""
-        if os.getpid() != self._owner:
-            return
-        self.kill()
-        self._process.wait()
+        self._child.kill()
+        self._child.wait()
         self._drain.join(timeout=5)
-        self._stdout.close()
-        self._stderr.close()
+        self._child.close()
 
-    @property
-    def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout is not None
-        return self._process.stdout
-
-    @property
-    def _stderr(self) -> IO[bytes]:
-        assert self._process.stderr is not None
-        return self._process.stderr
+    def _stall(self) -> None:
+        self.stalled = True
+        self.kill()
 
     def _keep_stderr(self) -> None:
         begun: Stamp | None = None  # a picture's colors stand in a line after its timestamp
         dolby = False
-        for raw in self._stderr:
-            line = raw.decode("utf-8", "replace")
+        for line in self._lines():
             if stamp := _STAMP.match(line):
                 if begun is not None:
-                    self._stamps.put(begun)
+                    self._keep(begun)
                 begun, dolby = _stamp(*stamp.groups()), False
             elif begun is not None and begun.look is not None and (colors := _COLORS.match(line)):
                 look = replace(begun.look, colors=_colors(*colors.groups(), dolby=dolby))
-                self._stamps.put(Stamp(begun.pts, look))
+                self._keep(Stamp(begun.pts, look))
                 begun = None
             elif _DOLBY.match(line):
                 dolby = True
             elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
                 self._complaints.append(complaint[1].strip())
         if begun is not None:
-            self._stamps.put(begun)
-        self._stamps.put(None)
+            self._keep(begun)
+        self._keep(None)
+
+    def _lines(self) -> Iterator[str]:
+        """Lines of stderr, long ones cut off, to its end or ffmpeg's."""
+        reader = PipeReader(self._child.stderr, self._child.has_ended, self._child.kill)
+        begun = b""
+        while data := reader.read(1 << 16, inf):
+            *whole, begun = (begun + data).split(b"\n")
+            for line in whole:
+                yield line[:_LONGEST_LINE].decode("utf-8", "replace")
+            begun = begun[:_LONGEST_LINE]
+        if begun:
+            yield begun.decode("utf-8", "replace")
+
+    def _keep(self, stamp: Stamp | None) -> None:
+        """Let it wait for its picture; while too many wait, so does ffmpeg."""
+        while True:
+            ended = self._child.has_ended()
+            with suppress(queue.Full):
+                self._stamps.put(stamp, timeout=0 if ended else 0.2)
+                return
+            if ended:
+                return  # so many pictures are not wanted any more
 
 
 def _stamp(pts: str, *numbers: str | None) -> Stamp:
@@ -241,22 +220,3 @@ def _colors(spread: str, matrix: str, primaries: str, transfer: str, *, dolby: b
     untold = frozenset(name for name, value in told.items() if value in _NOT_TOLD)
     known = None if transfer in _NOT_TOLD else transfer
     return Colors(known, untold, matrix == "ipt-c2" or (dolby and known is None))
-
-
-class _Watchdog:
-    """Kills a process that keeps us waiting too long."""
-
-    def __init__(self, process: FFmpegProcess, seconds: float) -> None:
-        self._process = process
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
-
-    def _bite(self) -> None:
-        self._process.stalled = True
-        self._process.kill()
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()

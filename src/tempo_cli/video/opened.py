@@ -19,8 +19,9 @@ from ..scope import CancelScope
 from ..types import Frame, Pixels, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
+from .isolated import probe
+from .limits import check_size
 from .prefetch import Prefetch
-from .probe import probe
 from .resize import shrink
 
 _AHEAD = 16  # segments that may wait for the model
@@ -47,6 +48,7 @@ class Video:
     """
 
     def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
+        check_size(info.path, info.width, info.height, sampling.max_pixels)
         self.info, self.sampling, self.shape = info, sampling, shape
         self.sample_aspect_ratio, self.color_transfer = info.sample_aspect_ratio, info.colors.transfer
         self.shown: Size = self._shown((info.height, info.width), info.sample_aspect_ratio)
@@ -132,6 +134,7 @@ class Video:
             positions=None if every else positions,
             missing=self._missing,
             picture=self.sampling.picture,
+            max_pixels=self.sampling.max_pixels,
             differs=lambda message: self._say("colors", message),
         )
         with self._lock:
@@ -162,6 +165,8 @@ class Video:
         source: Pixels | None = None
         fitted = size
         for frame in frames:
+            if segment < 0:
+                self._check_unchanged()  # by now ffmpeg has opened it
             if frame.position // self.sampling.window != segment:
                 segment = frame.position // self.sampling.window
                 size = self._look_at(frame)
@@ -231,9 +236,10 @@ def open_video(
 
     Raises:
         UsageError: no frame in the part that was asked for, or a URL.
-        VideoError: no such file, not a video, no video stream, or no frames in it.
+        VideoError: no such file, not a video, no video stream, no frames in it, or pictures that are
+            too large.
         SetupError: no ffmpeg that can be used.
     """
     options, binary = checked_options(sampling, SamplingOptions), find_ffmpeg(ffmpeg)
-    info = path if isinstance(path, VideoInfo) else probe(path)
+    info = path if isinstance(path, VideoInfo) else probe(path, options.max_pixels)
     return Video(info, options, checked_options(shape, FrameShape), binary)

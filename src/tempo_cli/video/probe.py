@@ -4,7 +4,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +15,14 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
+from ..config import SamplingOptions
 from ..errors import UsageError, VideoError
 from ..types import Colors, IntArray, VideoInfo
 from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
 from .formats import RAW
 from .keyframes import drops_leading_pictures, is_random_access
+from .limits import MOST_FRAMES, check_size
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
@@ -30,6 +32,7 @@ from .webp import probe_animated_webp
 _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
+_WATCHED = 64  # packets
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -56,28 +59,37 @@ _DOLBY_MATRIX = 15  # IPT-C2
 _DOLBY_TAGS = {b"dvh1", b"dvhe", b"dva1", b"dvav", b"dav1"}
 
 
-def probe(path: str | Path) -> VideoInfo:
-    """Read the stream's facts and its packet index.
+def probe(
+    path: str | Path, max_pixels: int = SamplingOptions.max_pixels, watch: Callable[[], object] = lambda: None
+) -> VideoInfo:
+    """Read the stream's facts and its packet index, in this process: `isolated.probe` is for files of others.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
     Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
     frames. Where the file ends before the duration that it announces, the announced frames stay in the
     count: what is missing shows when it is decoded.
 
+    Args:
+        max_pixels: of a picture at most.
+        watch: called as long as packets come.
+
     Raises:
         TypeError: `path` is neither a str nor a Path.
         UsageError: it is a URL.
-        VideoError: no such file, not a video, no video stream in a known codec, or no frames in it.
+        VideoError: no such file, not a video, no video stream in a known codec, no frames in it, or
+            pictures that are too large.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"a video must be a str, a Path or a VideoInfo, not {type(path).__name__}")
     path = Path(path)
     status = _check_file(path)
     if (animation := probe_animated_webp(path, status)) is not None:
+        check_size(path, animation.width, animation.height, max_pixels)
         return animation
     with _opened(path) as container:
         stream = _video_stream(path, container)
-        index = _read_index(container, stream)
+        check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
+        index = _read_index(container, stream, watch)
         if not index.pts:
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
@@ -174,7 +186,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return chosen
 
 
-def _read_index(container: InputContainer, stream: av.VideoStream) -> Index:
+def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callable[[], object]) -> Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
     if name in _REORDERED or reader in RAW.split(","):
@@ -188,9 +200,13 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> Index:
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
-        for packet in packets_of(container, stream):
+        for number, packet in enumerate(packets_of(container, stream)):
+            if number % _WATCHED == 0:
+                watch()
             if packet.size == 0:
                 continue
+            if len(pts) > MOST_FRAMES:
+                raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
             if packet.dts is not None:
                 looked = looked and (

@@ -1,15 +1,15 @@
 """Does this ffmpeg do its work? Tried out on a clip of ours rather than believed."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import SetupError, VideoError
 from ..types import FramePlan
+from .child import output
 from .decode import FrameDecoder
-from .ffmpeg import FFmpegProcess
-from .probe import probe
+from .ffmpeg import LISTING_BYTES, FFmpegProcess
+from .isolated import probe
 
 CLIP = Path(__file__).with_name("clip.mp4")  # moving bars in H.264 with B-frames, no sound, 2 KB
 CLIP_FRAMES = 8
@@ -37,20 +37,13 @@ def missing_decoders(binary: str) -> list[str]:
     Raises:
         SetupError: it does not tell.
     """
-    try:
-        done = subprocess.run(
-            [binary, "-hide_banner", "-decoders"],
-            capture_output=True,
-            timeout=PATIENCE,
-            stdin=subprocess.DEVNULL,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+    printed = output([binary, "-hide_banner", "-decoders"], PATIENCE, LISTING_BYTES)
+    if printed is None:
         raise SetupError(
-            f"'{binary}' does not list its decoders: {error}", "Leave `ffmpeg` out to use the bundled one."
-        ) from error
+            f"'{binary}' does not list its decoders", "Leave `ffmpeg` out to use the bundled one."
+        )
     # ` V....D libdav1d             dav1d AV1 decoder`
-    rows = (line.split() for line in done.stdout.decode("utf-8", "replace").splitlines())
+    rows = (line.split() for line in printed.decode("utf-8", "replace").splitlines())
     there = {row[1] for row in rows if len(row) > 1 and row[0].startswith("V")}
     return [codec for codec, names in SOFTWARE_DECODERS.items() if there.isdisjoint(names)]
 

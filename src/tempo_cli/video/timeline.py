@@ -15,9 +15,9 @@ from ..types import FloatArray, IntArray
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .boxes import MP4
 from .fragments import read_fragments
+from .limits import MOST_FRAMES
 
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
-_MOST_FRAMES = 5_000_000  # that an announcement is believed, 55 hours: 40 MB of times
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
 _UNEVEN, _MOSTLY, _TOLERANCE = 0.1, 0.9, 0.02
 _PAUSES = 1.5  # usual steps that the mean step may have: above it, pauses take a good part of the time
@@ -166,14 +166,14 @@ def make_timeline(index: Index, stream: av.VideoStream, container: InputContaine
         return told
     if container.format.name == MP4 and (fragments := read_fragments(path, stream.id)):
         rate = fragments.rate(reported) or rate
-        beyond = fragments.beyond(times, rate, index.hidden, _MOST_FRAMES)
+        beyond = fragments.beyond(times, rate, index.hidden, MOST_FRAMES)
         longest = fragments.end if len(beyond) else end
         longer = np.concatenate([times, beyond])
         return told._replace(rate=rate, times=longer + delay, duration=longest + delay)
     total = announced * float(rate)
     if stream.frames and container.format.name != "avi":
         total = stream.frames - index.hidden
-    if total > _MOST_FRAMES or is_cut_off(path, container.format.name) is False:
+    if total > MOST_FRAMES or is_cut_off(path, container.format.name) is False:
         return told  # what is announced is not so
     beyond = times[-1] + np.arange(1, max(0, round(total) - count) + 1) / float(rate)
     longer = np.concatenate([times, beyond])
