@@ -37,6 +37,10 @@ INFO = VideoInfo(
     keyframes=((0, 0.1), (2, 1e6 / 3)),
     sample_aspect_ratio=Fraction(64, 45),
     colors=Colors("smpte2084", frozenset({"matrix", "range"}), True),
+    format="mjpeg",
+    without_index=True,
+    restarting=np.array([90_000, 93_003, 90_000], np.int64),
+    restarts=(0.1 + 0.2, 1e6 / 3),
 )
 
 
@@ -63,7 +67,9 @@ def test_every_fact_comes_through_unchanged() -> None:
     told = unpacked(wire.pack_info(INFO))
     assert isinstance(told, VideoInfo)
     assert plain(told) == plain(INFO)
-    bare = replace(INFO, pts=None, keyframes=(), colors=Colors(), rate=Fraction(10**30 + 1, 10**29))
+    bare = replace(
+        INFO, pts=None, restarting=None, keyframes=(), colors=Colors(), rate=Fraction(10**30 + 1, 10**29)
+    )
     told = unpacked(wire.pack_info(bare))
     assert isinstance(told, VideoInfo)
     assert plain(told) == plain(bare)
@@ -74,18 +80,16 @@ def test_a_failure_comes_through_unchanged() -> None:
     assert unpacked(wire.pack_failure(*lines)) == lines
 
 
-def header(kind: int = 0, size: int = 2, times: int = 1, pts: int = -1, keys: int = 0) -> bytes:
-    return wire._HEADER.pack(kind, size, times, pts, keys)
+def header(size: int = 2, **lengths: int) -> bytes:
+    return wire._HEADER.pack(0, size, *(lengths.get(name, -1) for name, _ in wire._ARRAYS))
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         header(size=1 << 21),
-        header(times=2 * MOST_FRAMES + 1),
-        header(pts=2 * MOST_FRAMES + 1),
         header(pts=-2),
-        header(keys=2 * MOST_FRAMES + 1),
+        *(header(**{name: 2 * MOST_FRAMES + 1}) for name, _ in wire._ARRAYS),
     ],
 )
 def test_no_memory_is_taken_for_a_count_that_no_video_has(answer: bytes) -> None:
@@ -287,10 +291,10 @@ HANG = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); ti
 ASK = """
 import sys
 from tempo_cli.video import isolated
-from tempo_cli.cli import main
+from tempo_cli.__main__ import main
 isolated.command = lambda *_: ["-c", {code!r}, {file!r}]
 sys.argv = ["tempo", "ask", "a.mp4", "what", "--model", "nano"]
-main.main()
+main()
 """
 
 
@@ -303,6 +307,7 @@ def test_a_signal_while_a_video_is_read_ends_both(number: int, code: int, tmp_pa
     file = tmp_path / "reader"
     with subprocess.Popen([sys.executable, "-c", ASK.format(code=HANG, file=str(file))]) as tempo:
         while not (file.exists() and file.read_text()):
+            assert tempo.poll() is None
             time.sleep(0.01)
         tempo.send_signal(number)
         assert tempo.wait(20) == code
