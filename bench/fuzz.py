@@ -401,8 +401,10 @@ def main() -> None:
             file.flush()
             if is_internal(found):
                 print(found, flush=True)
+    bugs = sum(map(is_internal, log))
     print("\n".join(summary(log)))
-    print(json.dumps({"files": len(log), "internal": sum(map(is_internal, log))}))
+    print(json.dumps({"bench": "fuzz", "files": len(log), "internal": bugs}))
+    sys.exit(bugs > 0)
 
 
 if __name__ == "__main__":

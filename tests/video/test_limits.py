@@ -97,20 +97,23 @@ def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path: Path) -> 
 def test_large_pictures_get_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     most = 36_000_000
-    assert limits.decoder_options(1920, 1080, most) == ({"max_pixels": 9_000_000}, {})
-    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784, "threads": 4}, {})
-    assert limits.decoder_options(3000, 3000, most) == ({"max_pixels": 9_784_384, "threads": 4}, {})
-    one = {"max_pixels": 36_000_000, "threads": 1}, {"threads": 1, "thread_queue_size": 1}
-    assert limits.decoder_options(3001, 3000, most) == one
-    assert limits.decoder_options(10, 10, 50) == ({"max_pixels": 138**2}, {})
+    assert limits.decoder_options(1920, 1080, most) == ({"max_pixels": 9_000_000}, {}, "")
+    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784, "threads": 4}, {}, "")
+    assert limits.decoder_options(3000, 3000, most) == ({"max_pixels": 9_784_384, "threads": 4}, {}, "")
+    one, queue, halved = limits.decoder_options(3001, 3000, most)
+    assert (one, queue) == ({"max_pixels": most, "threads": 1}, {"threads": 1, "thread_queue_size": 1})
+    assert halved.startswith("scale=")
+    assert limits.decoder_options(10, 10, 50) == ({"max_pixels": 138**2}, {}, "")
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784}, {})
-    assert limits.decoder_memory(most) == 1_250_000_000
-    assert limits.decoder_memory(most + 100) == 1_250_003_200
+    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784}, {}, "")
+    assert limits.decoder_memory(most) == 1_100_000_000
+    assert limits.decoder_memory(most + 100) == 1_100_003_200
 
 
-def test_one_thread_gives_the_same_pictures(clip: ClipMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = probe(clip("h264.mp4"))
+@pytest.mark.parametrize("name", ["h264.mp4", "rotated_90.mp4", "odd_size.mp4", "uneven.gif"])
+def test_large_pictures_are_halved(name: str, clip: ClipMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And otherwise the same, at the same places, with the size as shown that they have."""
+    info = probe(clip(name))
     many, _ = decode_plan(info, every_frame(info))
     arguments: list[list[str]] = []
     original = decode.FFmpegProcess
@@ -119,7 +122,13 @@ def test_one_thread_gives_the_same_pictures(clip: ClipMaker, monkeypatch: pytest
     )
     monkeypatch.setattr(limits, "SINGLE_THREAD_PIXELS", 1)
     one, warnings = decode_plan(info, every_frame(info))
-    np.testing.assert_array_equal([frame.pixels for frame in one], [frame.pixels for frame in many])
+    height, width = (edge // 2 for edge in many[0].pixels.shape[:2])
+    whole = np.array([frame.pixels[: 2 * height, : 2 * width] for frame in many], np.float64)
+    means = whole.reshape(len(many), height, 2, width, 2, 3).mean(axis=(2, 4))
+    apart = [[np.abs(mean - frame.pixels).mean() for mean in means] for frame in one[:20]]
+    assert np.argmin(apart, axis=1).tolist() == list(range(20))
+    assert np.min(apart) < 8  # of 255: colors are stored at half size already
+    assert [frame.look for frame in one] == [frame.look for frame in many]
     assert (arguments[0].count("-threads"), warnings) == (2, [])
 
 

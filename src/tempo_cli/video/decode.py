@@ -83,7 +83,8 @@ class FrameDecoder:
         raises while Python starts a process would make it forget the process.
 
         The pixels are those of `ffmpeg -fps_mode passthrough -pix_fmt rgb24`, autorotated, bit for bit
-        (reference); HDR is converted to SDR first, unless `picture` is raw. Frames that can't be decoded
+        (reference); HDR is converted to SDR first, unless `picture` is raw, and pictures of more than 9 Mpx
+        are halved. Frames that can't be decoded
         are left out, with a warning at the end.
 
         Raises:
@@ -288,7 +289,7 @@ def _arguments(
     binary: str,
     seek: float | None,
     filters: str,
-    limits: tuple[Options, Options],
+    limits: tuple[Options, Options, str],
 ) -> list[str]:
     """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
 
@@ -297,7 +298,7 @@ def _arguments(
 
     Args:
         filters: for the selected pictures; empty: none.
-        limits: options of input and output.
+        limits: options of input and output, and a filter, as `decoder_options` gives them.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
     reading = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
@@ -316,7 +317,7 @@ def _arguments(
         pix_fmt="rgb24",
         fps_mode="passthrough",
         **limits[1],
-        vf=f"select='{expression}',showinfo=checksum=0" + (f",{filters}" if filters else ""),
+        vf=",".join(filter(None, (f"select='{expression}'", "showinfo=checksum=0", limits[2], filters))),
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]

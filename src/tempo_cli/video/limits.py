@@ -1,6 +1,6 @@
 """What reading and decoding a video may take. A hostile file meets these limits before the machine's.
 
-A file under 1 GB never takes tempo and its children beyond 1.5 GB, models not counted.
+No file takes tempo, with the small model, and its children beyond 1.5 GB.
 """
 
 import os
@@ -16,7 +16,7 @@ THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
 _EDGE = 128  # px that codecs and libav add to an edge at most
 _READER_BYTES = 1_400_000_000  # of address space; Python, libav and numpy take 0.2 GB of it
-_DECODER_BYTES = 1_250_000_000  # that ffmpeg allocates; 8K takes most of it
+_DECODER_BYTES = 1_100_000_000  # that ffmpeg allocates; 8K takes 0.8 GB
 _BYTES_PER_PIXEL = 32  # more where a user allows larger pictures
 _FIXED_SECONDS = 60.0
 _SLOWEST = 10e6  # bytes per second that any disk reads
@@ -54,23 +54,25 @@ def _extra_bytes(max_pixels: int) -> int:
     return _BYTES_PER_PIXEL * max(0, max_pixels - SamplingOptions.max_pixels)
 
 
+# before anything is kept at full size; the model looks at 512 pixels an edge
+_HALVED = "scale=trunc(iw/2):trunc(ih/2):flags=area"
 Options = dict[str, int]
 
 
-def decoder_options(width: int, height: int, max_pixels: int) -> tuple[Options, Options]:
-    """Options of ffmpeg's input and of its output for a video with pictures of this size.
+def decoder_options(width: int, height: int, max_pixels: int) -> tuple[Options, Options, str]:
+    """Options of ffmpeg's input and output, and a filter (empty: none), for pictures of this size.
 
     Each thread holds pictures of its own. Where there may be several, pictures that are much larger than the
-    header says are refused.
+    header says are refused. Pictures that leave room for one thread only are halved.
     """
     coded = (width + _EDGE) * (height + _EDGE)
     pixels = width * height
     if pixels > SINGLE_THREAD_PIXELS:
         one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
-        return one, {"threads": 1, "thread_queue_size": 1}  # else 8 pictures wait to be written
+        return one, {"threads": 1, "thread_queue_size": 1}, _HALVED  # else 8 pictures wait to be written
     limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded)}
     threads = THREAD_PIXELS // pixels
-    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}
+    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}, ""
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
