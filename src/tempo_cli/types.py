@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
+Kinds = npt.NDArray[np.uint8]
 BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
 
 
@@ -68,6 +69,10 @@ class VideoInfo:
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
         sample_aspect_ratio: width of a pixel over its height, before rotation; 1 where it is not told.
         colors: as the container or the codec tells them; a frame may tell others.
+        packet_pts: presentation times of all packets in the order of the file, ticks, each of them once, (P,)
+            int64; None where it is not known for sure which packets need not be decoded.
+        packet_kinds: of these packets, bits of `plan.packets`, (P,) uint8.
+        needs_beginning: whether a decoder must have seen the first packet to decode any other rightly.
     """
 
     path: Path
@@ -84,6 +89,9 @@ class VideoInfo:
     keyframes: tuple[tuple[int, float], ...] = ()
     sample_aspect_ratio: Fraction = Fraction(1)
     colors: Colors = Colors()
+    packet_pts: IntArray | None = None
+    packet_kinds: Kinds | None = None
+    needs_beginning: bool = False
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):

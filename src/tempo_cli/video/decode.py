@@ -1,25 +1,24 @@
 """Frames by index, through ffmpeg: exact, in order, and never more than one in memory here."""
 
-import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
-import ffmpeg
 import numpy as np
 
 from ..errors import VideoError
-from ..types import Frame, FramePlan, IntArray, Look, Pixels, VideoInfo
+from ..types import Frame, FramePlan, VideoInfo
+from .arguments import Range, decoding_arguments, wanted_ranges
 from .conversion import Conversion
 from .ffmpeg import FFmpegProcess
-from .formats import READER_OPTIONS
+from .lanes import Source
+from .pictures import Picture, read_pixels
+from .running import Running
+from .seeking import Seeker
+from .thinned import ThinnedFrames
+from .thinning import DecodingRecord, span_of
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
-_HEADER = re.compile(rb"P6\n(\d+) (\d+)\n255\n")
-
-Range = tuple[int, int]
-Picture = tuple[int, Pixels, Look | None]
 
 
 class FrameDecoder:
@@ -27,6 +26,7 @@ class FrameDecoder:
 
     Frames are selected by their timestamps, so that one that can't be decoded takes no other's place;
     by counting where the file tells no timestamps. Decoding begins at a keyframe before the first of them.
+    Packets that none of them needs are not decoded, where that is known to change no picture.
 
     Args:
         warn: called with what had to be left out.
@@ -35,6 +35,7 @@ class FrameDecoder:
         missing: positions that an earlier decoder could not decode; this one adds its own.
         picture: auto converts HDR to SDR; raw leaves colors as they are stored.
         differs: called with why colors are other than a player shows them; None: `warn`.
+        record: what earlier decoders of this video found out; this one adds its own.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FrameDecoder:
         missing: set[int] | None = None,
         picture: str = "auto",
         differs: Callable[[str], None] | None = None,
+        record: DecodingRecord | None = None,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
         self._pts = info.pts
@@ -57,15 +59,16 @@ class FrameDecoder:
         held = self._indices if info.pts is None else self._indices[self._indices < len(info.pts)]
         if not len(held) and positions is None:
             raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
-        self._parts = list(_parts(wanted_ranges(held))) if len(held) else []
+        self._held = np.unique(held)
         self._patience = stall + int(np.diff(self._indices, prepend=0).max(initial=0)) / _SLOWEST
         self._binary = binary
         self._conversion = Conversion(info.colors, binary, picture == "auto", differs or warn)
         self._courtesy = 1.0  # seconds that one waits for what can be done without
-        self._lock = threading.RLock()  # it may be killed in the thread that holds it
-        self._killed = False
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
+        self._running = Running()
+        self._record = DecodingRecord() if record is None else record
+        self._seeker = Seeker(info, self._record, self._running, self._source)
 
     def frames(self) -> Iterator[Frame]:
         """Yield the planned frames in order, each as soon as it is decoded; ffmpeg starts with the first.
@@ -96,41 +99,56 @@ class FrameDecoder:
 
     def kill(self) -> None:
         """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
-        with self._lock:
-            self._killed = True
-            if self._process is not None:
-                self._process.kill()
+        self._running.kill()
 
     def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
         """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
         filters = self._conversion.begin()
-        with self._lock:
-            self._end()
-            if not self._killed:
-                arguments = _arguments(self._info, self._pts, ranges, self._binary, seek, filters)
-                self._process = FFmpegProcess(arguments)
+        self._end()
+        arguments = decoding_arguments(self._info, self._pts, ranges, self._binary, seek, filters)
+        self._process = self._running.start(lambda: FFmpegProcess(arguments))
+        span = span_of(self._info, np.array([ranges[0][0], ranges[-1][1]]), seek)
+        self._record.count(1, span, span)
         self._numbers = iter([number for first, last in ranges for number in range(first, last + 1)])
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.close()
+            self._running.close(self._process)
             self._complaints += self._process.complaints()
             self._process = None
+
+    def _source(self, threads: int) -> Source:
+        filters = self._conversion.filters
+        return Source(self._info, self._binary, filters, threads, self._patience)
+
+    @property
+    def _killed(self) -> bool:
+        return self._running.killed
 
     @property
     def _hung(self) -> bool:
         return self._process is not None and self._process.stalled
 
+    @property
+    def _troubled(self) -> bool:
+        return self._process is not None and self._process.troubled
+
     def _decoded(self) -> Iterator[Picture]:
         """Frames with their indices, as ffmpeg writes them."""
-        any_came = False
-        waiting = list(self._parts)
+        any_came, done = False, -1
+        if self._pts is not None:
+            thinned = ThinnedFrames(self._source, self._conversion, self._record, self._running, self._seeker)
+            for found in thinned.pictures(self._held):
+                any_came, done = True, found.place
+                yield found
+        rest = self._held[self._held > done]
+        waiting = list(_parts(wanted_ranges(rest))) if len(rest) else []
         while waiting:
             ranges = waiting.pop(0)
-            seek = seek_point(self._info, ranges[0][0]) if self._pts is not None else None
+            seek = self._seeker.point(ranges[0][0]) if self._pts is not None else None
             self._start(ranges, seek)
             picture = self._next()
-            missed = picture is None or picture[0] != ranges[0][0]
+            missed = picture is None or picture.place != ranges[0][0] or self._troubled
             if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 self._start(ranges, None)
@@ -138,8 +156,8 @@ class FrameDecoder:
             if picture is None and self._conversion.filters and not (self._hung or self._killed):
                 picture = self._unconverted(ranges)
             while picture is not None:
-                if not self._conversion.suits(picture[2]):
-                    waiting.insert(0, _from(ranges, picture[0]))
+                if not self._conversion.suits(picture.look):
+                    waiting.insert(0, _from(ranges, picture.place))
                     break
                 any_came = True
                 yield picture
@@ -161,17 +179,17 @@ class FrameDecoder:
         number, pts, process = next(self._numbers, None), self._pts, self._process
         if number is None or process is None:
             return None
-        pixels = _read_frame(process, self._patience)
+        pixels = read_pixels(process, self._patience)
         if pixels is None:
             return None
         if pts is None:
             stamp = process.read_stamp(self._courtesy, needed=False)
             self._courtesy = 0.0 if stamp is None else self._courtesy
-            return number, pixels, stamp.look if stamp else None
+            return Picture(number, pixels, stamp.look if stamp else None)
         stamp = process.read_stamp(self._patience)
         if stamp is None or stamp.pts is None:
             return None
-        return int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look
+        return Picture(int(np.searchsorted(pts, stamp.pts)), pixels, stamp.look)
 
     def _report(self, missing: Sequence[int]) -> None:
         name, planned = self._info.path, len(self._plan.indices)
@@ -200,18 +218,7 @@ class FrameDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._killed = True  # whoever still iterates starts nothing more
-            self._end()
-
-
-def wanted_ranges(indices: IntArray) -> list[Range]:
-    """The fewest index ranges (first, last) that hold just `indices`."""
-    unique = np.unique(indices)
-    breaks = np.flatnonzero(np.diff(unique) > 1)
-    firsts = unique[np.concatenate([[0], breaks + 1])]
-    lasts = unique[np.concatenate([breaks, [len(unique) - 1]])]
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+        self._running.stop()  # whoever still iterates starts nothing more
 
 
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:
@@ -223,74 +230,3 @@ def _parts(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
     """What one ffmpeg can be told to select; the next one begins at a key frame near its part."""
     for start in range(0, len(ranges), _MOST_RANGES):
         yield ranges[start : start + _MOST_RANGES]
-
-
-def seek_point(info: VideoInfo, index: int) -> float | None:
-    """Where decoding may begin to reach frame `index`: the key frame before the last one before it.
-
-    One group of pictures to spare, because the first frames after a key frame may refer to the group before.
-    None: at the beginning of the file.
-    """
-    before = [seconds for place, seconds in info.keyframes if place <= index]
-    return before[-2] if len(before) > 2 else None
-
-
-def selection(ranges: Sequence[Range], variable: str) -> str:
-    """A filter expression that is true where `variable` is in `ranges`: a search tree, so cheap per frame."""
-    if len(ranges) == 1:
-        first, last = ranges[0]
-        return f"eq({variable},{first})" if first == last else f"between({variable},{first},{last})"
-    middle = len(ranges) // 2
-    low, high = selection(ranges[:middle], variable), selection(ranges[middle:], variable)
-    return f"if(lt({variable},{ranges[middle][0]}),{low},{high})"
-
-
-def _arguments(
-    info: VideoInfo,
-    pts: IntArray | None,
-    ranges: Sequence[Range],
-    binary: str,
-    seek: float | None,
-    filters: str,
-) -> list[str]:
-    """PPM pictures: rgb24 with the size in front of each, so rotation and changing sizes need no guess.
-
-    `showinfo` writes every picture's timestamp and look to stderr, and `-copyts` keeps the time the file's
-    own.
-
-    Args:
-        filters: for the selected pictures; empty: none.
-    """
-    seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
-    source = ffmpeg.input("VIDEO", **READER_OPTIONS, **seeking)
-    if pts is None:
-        expression = selection(ranges, "n")
-    else:
-        expression = selection([(int(pts[first]), int(pts[last])) for first, last in ranges], "pts")
-    output = ffmpeg.output(
-        source[str(info.stream)],
-        "pipe:1",
-        format="image2pipe",
-        vcodec="ppm",
-        pix_fmt="rgb24",
-        fps_mode="passthrough",
-        vf=f"select='{expression}',showinfo=checksum=0" + (f",{filters}" if filters else ""),
-        **{"frames:v": sum(last - first + 1 for first, last in ranges)},
-    )
-    quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]
-    arguments: list[str] = output.global_args(*quiet).compile(binary)
-    place = arguments.index("-i")
-    arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
-    return arguments[:place] + (["-noaccurate_seek"] if seek is not None else []) + arguments[place:]
-
-
-def _read_frame(process: FFmpegProcess, patience: float) -> Pixels | None:
-    header = b"".join(process.read_line(patience) for _ in range(3))
-    match = _HEADER.fullmatch(header)
-    if match is None:
-        return None
-    width, height = int(match[1]), int(match[2])
-    buffer = bytearray(height * width * 3)
-    if not process.read_into(memoryview(buffer), patience):
-        return None
-    return np.frombuffer(buffer, np.uint8).reshape(height, width, 3)

@@ -26,6 +26,10 @@ _COLORS = re.compile(_SHOWINFO + r"color_range:(\S+) color_space:(\S+) color_pri
 _DOLBY = re.compile(_SHOWINFO + r" *side data - Dolby Vision")
 _NOT_TOLD = {"unknown", "unspecified", "reserved", "nil"}
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] (.*)")
+_PROBED = "[info] Input #"  # what is said before is said of the first packets only
+# a decoder that lacks a picture or a part of one, and does not call that an error
+_LACKS = r"(?:reference|POC|mmco|[Mm]issing|keyframe)"
+_TROUBLE = re.compile(rf"@ \S+\] (?:\[\w+\] )?concealing|\[warning\] .*{_LACKS}")
 
 
 @cache
@@ -64,6 +68,7 @@ def bundled_ffmpeg() -> str | None:
         return None
 
 
+@cache
 def ffmpeg_version(binary: str) -> tuple[int, int] | None:
     """Major and minor version; a build from the source tree counts as new; None if it does not run."""
     try:
@@ -127,6 +132,8 @@ class FFmpegProcess:
         except OSError as error:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
+        self.troubled = False  # the decoder reported an error, or a picture that it lacks
+        self._probed = False
         self._owner = os.getpid()
         self._complaints: list[str] = []
         self._stamps: queue.Queue[Stamp | None] = queue.Queue()
@@ -220,8 +227,14 @@ class FFmpegProcess:
                 begun = None
             elif _DOLBY.match(line):
                 dolby = True
-            elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
-                self._complaints.append(complaint[1].strip())
+            elif line.startswith(_PROBED):
+                self._probed = True
+            elif complaint := _COMPLAINT.search(line):
+                self.troubled = self.troubled or self._probed
+                if len(self._complaints) < _KEPT_LINES:
+                    self._complaints.append(complaint[1].strip())
+            elif self._probed and _TROUBLE.search(line):
+                self.troubled = True
         if begun is not None:
             self._stamps.put(begun)
         self._stamps.put(None)

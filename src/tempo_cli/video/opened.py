@@ -21,6 +21,7 @@ from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
 from .probe import probe
 from .resize import shrink
+from .thinning import DecodingRecord
 
 _AHEAD = 16  # segments that may wait for the model
 
@@ -41,6 +42,7 @@ class Video:
         absent: indices of segments none of whose frames could be decoded.
         warnings: what was left out, as far as it is known by now.
         decode_seconds: spent on decoding and resizing so far.
+        decoding: which packets were decoded so far, in how many processes.
     """
 
     def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
@@ -61,6 +63,7 @@ class Video:
         self.absent: set[int] = set()
         self.warnings: list[str] = []
         self.decode_seconds = 0.0
+        self.decoding = DecodingRecord()
         self._said: set[str] = set()  # kinds of warnings
         self._binary = binary
         self._missing: set[int] = set()  # positions in the plan
@@ -144,6 +147,7 @@ class Video:
             missing=self._missing,
             picture=self.sampling.picture,
             differs=lambda message: self._say("colors", message),
+            record=self.decoding,
         )
         with self._lock:
             previous, self._stream = self._stream, None

@@ -19,6 +19,7 @@ from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .formats import READER_OPTIONS
 from .keyframes import drops_leading_pictures, is_random_access
+from .references import PacketKinds
 from .shown import shown_frames
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
@@ -80,6 +81,7 @@ def probe(path: str | Path) -> VideoInfo:
         if codec.width < 1 or codec.height < 1:
             raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
         timeline = _timeline(index, stream, container, path)
+        packets = index.kinds.result() if timeline.pts is not None else None
         return VideoInfo(
             path=path,
             stream=stream.index,
@@ -95,6 +97,8 @@ def probe(path: str | Path) -> VideoInfo:
             keyframes=_keyframes(index, timeline.pts, stream.time_base),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colors=_colors(codec),
+            packet_pts=packets[0] if packets else None,
+            packet_kinds=packets[1] if packets else None,
         )
 
 
@@ -129,7 +133,7 @@ class _Index(NamedTuple):
 
     `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
     `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
-    ticks; `exact` is whether the container tells presentation times at all.
+    ticks; `exact` is whether the container tells presentation times at all; `kinds` are all packets'.
     """
 
     pts: list[int | None]
@@ -137,6 +141,7 @@ class _Index(NamedTuple):
     hidden: int
     last: int
     exact: bool
+    kinds: PacketKinds
 
 
 class _Timeline(NamedTuple):
@@ -194,6 +199,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     pts: list[int | None] = []
     dts: list[int | None] = []
     keys: list[int] = []
+    kinds = PacketKinds(name, codec.extradata)
     hidden = last = early = 0
     opening: int | None = None
     started = undated = False
@@ -206,9 +212,11 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
                 started, early = True, len(pts)
                 if early > 0 or drops_leading_pictures(codec.name, packet, codec.extradata):
                     opening = packet.pts
-            entry = packet.pts if packet.is_keyframe and count else None
-            if entry is not None and is_random_access(reader, codec.name, packet, codec.extradata):
+            entry = packet.pts if packet.is_keyframe else None
+            access = entry is not None and is_random_access(reader, codec.name, packet, codec.extradata)
+            if access and entry is not None and count:
                 keys.append(entry)
+            kinds.add(packet, access)
             if count:
                 pts += [packet.pts] * count
                 dts += [packet.dts] * count
@@ -225,7 +233,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     if exact and any(one is not None for one in shown):
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
         shown = [one for one in shown if one is not None]
-    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact)
+    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact, kinds)
 
 
 def _colors(codec: av.VideoCodecContext) -> Colors:

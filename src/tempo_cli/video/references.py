@@ -1,0 +1,146 @@
+"""What other pictures need of a packet: whether decoding can begin with it, and whether any refers to it.
+
+Read from the header of the packet's own picture; the containers' flags are missing or promise less. Where a
+header makes no sense, or a codec's state passes on from picture to picture, the packet counts as needed.
+"""
+
+import re
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import av
+import numpy as np
+
+from ..plan.packets import CUT, DISPOSABLE
+from ..types import IntArray, Kinds
+from .keyframes import length_size, unit_places
+
+_LAYER = 4  # first of the bits that hold a picture's temporal layer
+_H264_SLICES, _H264_IDR, _H264_LAYERS = range(1, 6), 5, {14, 20, 21}
+_HEVC_SLICES, _HEVC_IDR = range(32), {19, 20}
+_HEVC_UNREFERENCED = set(range(0, 16, 2))  # by pictures of the same temporal layer
+_PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\x01\xb5[\x80-\x8f]")
+_VOP = re.compile(rb"\x00\x00\x01\xb6")
+_I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
+_VOP_I, _VOP_B = 0, 2
+
+Reader = Callable[[memoryview, bytes | None], int]
+
+
+class PacketKinds:
+    """Collects what the packets of one stream are, 9 bytes each.
+
+    Args:
+        codec: libav's canonical name.
+        extradata: the stream's header.
+    """
+
+    def __init__(self, codec: str, extradata: bytes | None) -> None:
+        self._read = _READERS.get(codec)
+        self._extradata = extradata
+        self._pts = array("q")
+        self._kinds = bytearray()
+
+    def add(self, packet: "av.Packet[Any]", random_access: bool) -> None:
+        """Note the next packet.
+
+        Args:
+            random_access: whether decoding can begin with it, as far as the container tells.
+        """
+        if self._read is None:
+            return
+        if packet.pts is None:
+            self._read = None  # what can't be named can't be left out
+            return
+        kind = self._read(memoryview(packet), self._extradata)
+        self._pts.append(packet.pts)
+        self._kinds.append(kind if random_access else kind & ~CUT)
+
+    def result(self) -> tuple[IntArray, Kinds] | None:
+        """Presentation times (P,) int64 and kinds (P,) uint8 of all packets.
+
+        None where they don't tell for sure what may be left out.
+        """
+        pts, kinds = np.array(self._pts, np.int64), np.frombuffer(bytes(self._kinds), np.uint8)
+        if self._read is None or not len(pts) or len(np.unique(pts)) < len(pts):
+            return None
+        layers = kinds >> _LAYER
+        highest = layers == layers.max()  # pictures of a higher layer may refer to any of a lower one
+        kinds = np.where(highest, kinds, kinds & ~np.uint8(DISPOSABLE)) & np.uint8(DISPOSABLE | CUT)
+        return pts, kinds.astype(np.uint8)
+
+
+def _read_h264(packet: memoryview, extradata: bytes | None) -> int:
+    slices, referenced, cut = 0, False, False
+    for place in unit_places(packet, length_size(extradata, 4)):
+        kind = packet[place] & 0x1F
+        if kind in _H264_SLICES:
+            slices += 1
+            referenced = referenced or bool(packet[place] & 0x60)  # nal_ref_idc
+            cut = cut or kind == _H264_IDR
+        elif kind in _H264_LAYERS:
+            referenced = True
+    return (CUT if cut else 0) | (DISPOSABLE if slices and not referenced else 0)
+
+
+def _read_hevc(packet: memoryview, extradata: bytes | None) -> int:
+    slices, referenced, cut, temporal = 0, False, False, 0
+    for place in unit_places(packet, length_size(extradata, 21)):
+        kind = packet[place] >> 1 & 0x3F
+        if kind not in _HEVC_SLICES or place + 1 >= len(packet):
+            continue
+        slices += 1
+        layer = (packet[place] & 1) << 5 | packet[place + 1] >> 3
+        temporal = max(temporal, (packet[place + 1] & 7) - 1)
+        referenced = referenced or layer > 0 or kind not in _HEVC_UNREFERENCED
+        cut = cut or kind in _HEVC_IDR
+    return temporal << _LAYER | (CUT if cut else 0) | (DISPOSABLE if slices and not referenced else 0)
+
+
+def _read_mpeg12(packet: memoryview, _: bytes | None) -> int:
+    match = _PICTURE.search(packet)
+    if match is None or match.end() + 2 > len(packet):
+        return 0
+    kind = packet[match.end() + 1] >> 3 & 7
+    extension = _EXTENSION.search(packet, match.end())
+    place = extension.end() + 1 if extension else len(packet)
+    whole = place >= len(packet) or packet[place] & 3 == _FRAME
+    return (CUT if kind == _I else 0) | (DISPOSABLE if kind == _B and whole else 0)
+
+
+def _read_mpeg4(packet: memoryview, _: bytes | None) -> int:
+    kinds = [packet[match.end()] >> 6 for match in _VOP.finditer(packet) if match.end() < len(packet)]
+    if len(kinds) != 1:
+        return 0
+    return (CUT if kinds[0] == _VOP_I else 0) | (DISPOSABLE if kinds[0] == _VOP_B else 0)
+
+
+def _read_vp8(packet: memoryview, _: bytes | None) -> int:
+    return 0 if packet[0] & 1 else CUT
+
+
+def _read_vp9(packet: memoryview, _: bytes | None) -> int:
+    """Pictures that nothing refers to still pass motion vectors and probabilities on."""
+    marker, profile = packet[0] >> 6, packet[0] >> 4 & 3
+    shift = 2 if profile != 0b11 else 1
+    existing, inter = packet[0] >> (shift + 1) & 1, packet[0] >> shift & 1
+    return CUT if marker == 0b10 and not existing and not inter else 0
+
+
+def _stands_alone(*_: object) -> int:
+    return CUT
+
+
+_READERS: dict[str, Reader] = {
+    "h264": _read_h264,
+    "hevc": _read_hevc,
+    "mpeg1video": _read_mpeg12,
+    "mpeg2video": _read_mpeg12,
+    "mpeg4": _read_mpeg4,
+    "vp8": _read_vp8,
+    "vp9": _read_vp9,
+    "mjpeg": _stands_alone,
+    "prores": _stands_alone,
+    "dnxhd": _stands_alone,
+}
