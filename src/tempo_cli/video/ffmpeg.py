@@ -27,6 +27,7 @@ _DOLBY = re.compile(_SHOWINFO + r" *side data - Dolby Vision")
 _NOT_TOLD = {"unknown", "unspecified", "reserved", "nil"}
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] (.*)")
 _PROBED = "[info] Input #"  # what is said before is said of the first packets only
+_MUXER = "to muxer in stream"  # pictures closer together than the output's clock can tell
 # a decoder that lacks a picture or a part of one, and does not call that an error
 _LACKS = r"(?:reference|POC|mmco|[Mm]issing|keyframe)"
 _TROUBLE = re.compile(rf"@ \S+\] (?:\[\w+\] )?concealing|\[warning\] .*{_LACKS}")
@@ -230,7 +231,7 @@ class FFmpegProcess:
             elif line.startswith(_PROBED):
                 self._probed = True
             elif complaint := _COMPLAINT.search(line):
-                self.troubled = self.troubled or self._probed
+                self.troubled = self.troubled or (self._probed and _MUXER not in line)
                 if len(self._complaints) < _KEPT_LINES:
                     self._complaints.append(complaint[1].strip())
             elif self._probed and _TROUBLE.search(line):

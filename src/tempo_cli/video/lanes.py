@@ -135,19 +135,19 @@ class Lanes:
         self._owner = np.zeros(len(indices), np.int64)
         self._lanes: list[Lane] = []
         self.decoded = 0
-        for share in shares:
-            positions = index.positions(source.info.pts[indices[share]])
-            needed, last = needed_packets(index, positions), int(positions.max())
-            if seek is None and index.kinds[0] & CUT:
-                needed[0] = True  # where encoders name themselves
-            kept = kept_ranges(index, decoded_from(needed, last))
-            self.decoded += int(needed.sum())
-            self._owner[share] = len(self._lanes)
-            try:
+        try:
+            for share in shares:
+                positions = index.positions(source.info.pts[indices[share]])
+                needed, last = needed_packets(index, positions), int(positions.max())
+                if seek is None and index.kinds[0] & CUT:
+                    needed[0] = True  # where encoders name themselves
+                kept = kept_ranges(index, decoded_from(needed, last))
+                self.decoded += int(needed.sum())
+                self._owner[share] = len(self._lanes)
                 self._lanes.append(Lane(source, indices[share], seek, kept))
-            except BaseException:
-                self.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
 
     def pictures(self) -> Iterator[Picture]:
         """Every frame in order, until one is missing or a decoder reports an error before it."""

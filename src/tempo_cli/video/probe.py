@@ -199,7 +199,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     pts: list[int | None] = []
     dts: list[int | None] = []
     keys: list[int] = []
-    kinds = PacketKinds(name, codec.extradata)
+    kinds = PacketKinds(reader, name, codec.extradata)
     hidden = last = early = 0
     opening: int | None = None
     started = undated = False

@@ -24,6 +24,10 @@ _PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\
 _VOP = re.compile(rb"\x00\x00\x01\xb6")
 _I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
 _VOP_I, _VOP_B = 0, 2
+# PyAV generates presentation times that a file lacks, in all but these codecs; these containers lack none.
+# What ffmpeg guesses instead depends on the packets before, so that none may be left out.
+_NOT_GENERATED, _MATROSKA = {"h264", "hevc"}, "matroska,webm"
+_EXACT = {"mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA}
 
 Reader = Callable[[memoryview, bytes | None], int]
 
@@ -32,12 +36,15 @@ class PacketKinds:
     """Collects what the packets of one stream are, 9 bytes each.
 
     Args:
+        reader: libav's name of the container format.
         codec: libav's canonical name.
         extradata: the stream's header.
     """
 
-    def __init__(self, codec: str, extradata: bytes | None) -> None:
-        self._read = _READERS.get(codec)
+    def __init__(self, reader: str, codec: str, extradata: bytes | None) -> None:
+        old_style = codec == "mpeg4" and reader == _MATROSKA  # often as in AVI, with decoding times only
+        safe = codec in _NOT_GENERATED or (reader in _EXACT and not old_style)
+        self._read = _READERS.get(codec) if safe else None
         self._extradata = extradata
         self._pts = array("q")
         self._kinds = bytearray()

@@ -46,12 +46,22 @@ class ThinnedFrames:
             first = plan.checked
             yield from self._checked(plan)
         if self._record.exact and first < len(indices):
-            lanes = self._start(plan, first, plan.shares(first))
-            for picture in lanes.pictures() if lanes is not None else ():
-                if not self._conversion.suits(picture.look):
-                    break
-                yield picture
-            self._running.close(lanes)
+            yield from self._others(plan, first)
+
+    def _others(self, plan: ThinningPlan, first: int) -> Iterator[Picture]:
+        """Frames from `plan.indices[first]` on, by decoders side by side."""
+        lanes = self._start(plan, first, plan.shares(first))
+        if lanes is None:
+            return
+        done = first
+        for picture in lanes.pictures():
+            if not self._conversion.suits(picture.look):
+                return
+            yield picture
+            done += 1
+        if done < len(plan.indices) and not self._running.killed:
+            self._record.exact = False
+        self._running.close(lanes)
 
     def _checked(self, plan: ThinningPlan) -> Iterator[Picture]:
         """The first frames, decoded plainly and compared with those that are decoded without the rest."""
