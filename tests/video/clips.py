@@ -184,6 +184,7 @@ OTHERS: dict[str, Recipe] = {
     ),
     "index_last.mp4": Recipe((*source(), *H264)),
     "small.h264": Recipe((*source(size="96x54"), *H264), (96, 54)),
+    "whole_chroma.h264": Recipe((*source(), *H264[:-1], "yuv444p")),
     "late_start.mkv": Recipe(("-itsoffset", "0.7", "-i", "@h264.mp4", "-i", "@tone.m4a", *COPY_BOTH)),
     "pause.ts": Recipe(
         (*source(), "-vf", "setpts='(N+2500*gte(N,25))/25/TB'", *PASSTHROUGH, *H264),

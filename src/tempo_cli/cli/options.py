@@ -77,7 +77,9 @@ Quantize = Annotated[
 FFmpeg = Annotated[
     str | None,
     _option(
-        "--ffmpeg", metavar="FILE", help="The ffmpeg to use. Default: the one on PATH, else a bundled one."
+        "--ffmpeg",
+        metavar="FILE",
+        help="The ffmpeg to use. Default: one from 7.0 on on PATH, else a bundled one.",
     ),
 ]
 Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames looked at per second of video.")]

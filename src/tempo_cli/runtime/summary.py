@@ -8,6 +8,7 @@ from ..plan.picture import ratio_text
 from ..schema import (
     Answer,
     BudgetSummary,
+    DecoderSummary,
     GenerationSummary,
     Memory,
     ModelInfo,
@@ -83,7 +84,7 @@ def summarize(
 
 
 def _video(video: Video) -> VideoSummary:
-    info = video.info
+    info, decoding = video.info, video.decoding
     return VideoSummary(
         path=str(info.path),
         duration=info.duration,
@@ -98,6 +99,7 @@ def _video(video: Video) -> VideoSummary:
         picture=video.sampling.picture,
         sample_aspect_ratio=ratio_text(video.sample_aspect_ratio),
         color_transfer=video.color_transfer,
+        decoder=DecoderSummary(decoding.processes, decoding.packets, decoding.decoded),
     )
 
 

@@ -99,6 +99,8 @@ def decoding_arguments(
     place = arguments.index("-i")
     arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
     reading = ["-noaccurate_seek"] if seek is not None else []
+    # where frames are counted: filters that are set up anew, for a new size or color, count from 0 again
+    reading += ["-reinit_filter", "0"] if pts is None else []
     reading += ["-threads", str(threads)] if threads else []
     reading += [f"-/bsf:{info.stream}", str(files.packets)] if files is not None else []
     return arguments[:place] + reading + arguments[place:]

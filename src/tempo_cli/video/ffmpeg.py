@@ -19,6 +19,7 @@ from ..errors import SetupError
 from ..types import Colors, Look
 
 OLDEST = (5, 1)  # the first release with -fps_mode passthrough
+PREFERRED = (7, 0)  # the first that reads filters of packets from a file, so that it need not decode all
 _KEPT_LINES = 50
 _SHOWINFO = r"\[Parsed_showinfo\S* @ \S+\](?: \[info\])? "
 _STAMP = re.compile(_SHOWINFO + r"n: *\d+ pts: *(-?\d+|NOPTS) (?:.* sar:(\d+)/(\d+) s:(\d+)x(\d+) )?")
@@ -35,7 +36,9 @@ _TROUBLE = re.compile(rf"@ \S+\] (?:\[\w+\] )?concealing|\[warning\] .*{_LACKS}"
 
 @cache
 def find_ffmpeg(explicit: str | None = None) -> str:
-    """The ffmpeg to use: the one asked for, else the one on PATH if it is 5.1 or newer, else the bundled one.
+    """The ffmpeg to use: the one asked for, else the one on PATH if it is 7.0 or newer, else the bundled one.
+
+    Without a bundled one, the one on PATH if it is 5.1 or newer: it decodes every packet.
 
     Raises:
         SetupError: the one asked for does not run or is too old, or there is none at all.
@@ -53,12 +56,14 @@ def find_ffmpeg(explicit: str | None = None) -> str:
             )
         return found
     on_path = shutil.which("ffmpeg")
-    if on_path and (ffmpeg_version(on_path) or (0, 0)) >= OLDEST:
+    version = (ffmpeg_version(on_path) if on_path else None) or (0, 0)
+    if on_path and version >= PREFERRED:
         return on_path
-    bundled = bundled_ffmpeg()
-    if bundled is None:
-        raise SetupError("no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg.")
-    return bundled
+    if bundled := bundled_ffmpeg():
+        return bundled
+    if on_path and version >= OLDEST:
+        return on_path
+    raise SetupError("no ffmpeg was found", "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg.")
 
 
 def bundled_ffmpeg() -> str | None:

@@ -14,6 +14,9 @@ _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _IDR = 5  # H.264: nothing after it refers to anything before it
 _IRAP = range(16, 22)  # HEVC: nothing shown after it does
 
+_X264 = re.compile(rb"x264 - core (\d+)")
+_RIGHT_SINCE = 151  # of x264, in pictures with whole chroma
+
 _OPEN = {16, 17, 18, 21}  # HEVC: frames stored after it and shown before it may refer to what came before
 
 # readers whose seeking lands where their index says
@@ -52,6 +55,20 @@ def length_size(extradata: bytes | None, place: int) -> int | None:
     if extradata is None or len(extradata) <= place or extradata[0] != 1:
         return None
     return (extradata[place] & 3) + 1
+
+
+def needs_beginning(codec: str, pixel_format: str | None, first: "av.Packet[Any]") -> bool:
+    """Whether a decoder must have seen the first packet to decode any other rightly.
+
+    Older x264 wrote 4:4:4 in a way of its own. Decoders know it by the version, which only that packet names.
+
+    Args:
+        first: the stream's first packet.
+    """
+    if codec != "h264" or "444" not in (pixel_format or ""):
+        return False
+    match = _X264.search(memoryview(first))
+    return match is not None and int(match[1]) < _RIGHT_SINCE
 
 
 def unit_places(packet: memoryview, size: int | None) -> Iterator[int]:

@@ -54,6 +54,7 @@ class Lane:
         info = source.info
         assert info.pts is not None
         self._pts, self._patience = info.pts, source.patience
+        self._strict = seek is not None or kept is not None  # without either, errors are the video's own
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         files = None
         if kept is not None:
@@ -99,7 +100,7 @@ class Lane:
         process = self._process
         while (pixels := read_pixels(process, self._patience)) is not None:
             stamp = process.read_stamp(self._patience)
-            if stamp is None or stamp.pts is None or process.troubled:
+            if stamp is None or stamp.pts is None or (self._strict and process.troubled):
                 return
             yield Picture(int(np.searchsorted(self._pts, stamp.pts)), pixels, stamp.look)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
@@ -20,8 +21,8 @@ from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .prefetch import Prefetch
 from .probe import probe
-from .resize import shrink
-from .thinning import DecodingRecord
+from .resize import in_threads, shrink_frame
+from .thinning import DecodingRecord, usable_cores
 
 _AHEAD = 16  # segments that may wait for the model
 
@@ -172,13 +173,17 @@ class Video:
                 yield segment
 
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Those of a segment in one size, that of its first."""
+        """Those of a segment in one size, that of its first. Pillow lets other threads run meanwhile."""
+        return in_threads(partial(shrink_frame, self.shape), self._sized(frames), usable_cores())
+
+    def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Size]]:
+        """Each with the size as shown of its segment's first."""
         segment, size = -1, (0, 0)
         for frame in frames:
             if frame.position // self.sampling.window != segment:
                 segment = frame.position // self.sampling.window
                 size = self._look_at(frame)
-            yield Frame(frame.position, shrink(frame.pixels, self.shape, size), frame.look)
+            yield frame, size
 
     def _look_at(self, frame: Frame) -> Size:
         """Height and width of a frame as it is shown; what it says goes before what the header says."""

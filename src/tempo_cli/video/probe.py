@@ -18,7 +18,7 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, FloatArray, IntArray, VideoInfo
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .formats import READER_OPTIONS
-from .keyframes import drops_leading_pictures, is_random_access
+from .keyframes import drops_leading_pictures, is_random_access, needs_beginning
 from .references import PacketKinds
 from .shown import shown_frames
 
@@ -99,6 +99,7 @@ def probe(path: str | Path) -> VideoInfo:
             colors=_colors(codec),
             packet_pts=packets[0] if packets else None,
             packet_kinds=packets[1] if packets else None,
+            needs_beginning=index.bound,
         )
 
 
@@ -133,7 +134,8 @@ class _Index(NamedTuple):
 
     `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
     `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
-    ticks; `exact` is whether the container tells presentation times at all; `kinds` are all packets'.
+    ticks; `exact` is whether the container tells presentation times at all; `kinds` are all packets';
+    `bound` is whether all need the first one.
     """
 
     pts: list[int | None]
@@ -142,6 +144,7 @@ class _Index(NamedTuple):
     last: int
     exact: bool
     kinds: PacketKinds
+    bound: bool
 
 
 class _Timeline(NamedTuple):
@@ -202,11 +205,13 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     kinds = PacketKinds(reader, name, codec.extradata)
     hidden = last = early = 0
     opening: int | None = None
-    started = undated = False
+    started = undated = bound = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
+            if not pts and not hidden:
+                bound = needs_beginning(name, codec.pix_fmt, packet)
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
             if packet.is_keyframe and not started:
                 started, early = True, len(pts)
@@ -233,7 +238,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream) -> _Index:
     if exact and any(one is not None for one in shown):
         # a packet without a pts among others with one: a second field, or the rest of a cut-off group
         shown = [one for one in shown if one is not None]
-    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact, kinds)
+    return _Index(shown, keys, hidden + len(pts) - len(shown), last, exact, kinds, bound)
 
 
 def _colors(codec: av.VideoCodecContext) -> Colors:

@@ -8,9 +8,8 @@ import numpy as np
 
 from ..plan.packets import PacketIndex, check_span, index_packets, needed_packets, share_out
 from ..types import IntArray, VideoInfo
-from .ffmpeg import ffmpeg_version
+from .ffmpeg import PREFERRED, ffmpeg_version
 
-_SINCE = (7, 0)  # the first ffmpeg that reads filters of packets from a file
 _MOST_PROCESSES = 4
 _MOST_KEPT = 0.95  # of the packets: where fewer can be left out, one process decodes all
 _LEAST_PACKETS = 500  # below, starting several processes costs more than it saves
@@ -84,7 +83,7 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
         or not len(indices)
     ):
         return None
-    if (ffmpeg_version(binary) or (0, 0)) < _SINCE:
+    if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:
         return None
     index = index_packets(info.packet_pts, info.packet_kinds)
     if not np.isin(info.pts[indices], info.packet_pts).all():
