@@ -1,8 +1,8 @@
 """Are the frames that are decoded from fewer packets the frames of plain decoding?
 
-Decodes random sets of frames of generated clips (many codecs, containers and structures) in both ways, and compares a
-hash of every frame. Nothing is checked on the way, so that a packet that was left out wrongly shows. A seeded part of
-this runs with the tests.
+Decodes random sets of frames of generated clips (many codecs, containers and structures) in both ways, and
+compares a hash of every frame. Nothing is checked on the way, so that a packet that was left out wrongly
+shows. A seeded part of this runs with the tests.
 
 Run: python bench/frames.py [--runs 50] [--ffmpeg FILE] [--seed 1]
 """
@@ -35,7 +35,7 @@ def make(name: str, folder: Path) -> Path:
 
 
 def compare(path: Path, binary: str, sets: int, seed: int) -> list[object]:
-    """Sets of frames that were compared, wrong ones, fallbacks, and the part of the packets that was decoded."""
+    """Codec, compared sets, wrong ones, fallbacks, and the part of the packets that was decoded."""
     info = probe(path)
     plain = dict(digests(info, np.arange(info.frames), binary, DecodingRecord(exact=False)))
     random, total = np.random.default_rng(seed), DecodingRecord()
