@@ -94,6 +94,8 @@ VIDEOS: dict[str, Recipe] = {
     "theora.ogv": Recipe((*source(), "-c:v", "libtheora")),
     "prores.mov": Recipe((*source(), "-c:v", "prores_ks")),
     "raw.y4m": Recipe(source()),
+    "live.webm": Recipe((*source(), *VP9, "-live", "1")),
+    "short.mp4": Recipe((*source(0.7), *H264), frames=17),
     "fragmented.mp4": Recipe((*source(), *H264, *FRAGMENTED)),
     "interlaced.ts": Recipe((*source(size="160x96"), *H264, "-x264-params", "interlaced=1"), (160, 96)),
     "open_gop.ts": Recipe((*source(), *H264, "-x264-params", "open-gop=1")),
@@ -127,7 +129,7 @@ VIDEOS: dict[str, Recipe] = {
     ),
     **{
         f"frames_{frames}.mp4": Recipe((*source(), "-frames:v", str(frames), *H264), frames=frames)
-        for frames in range(1, 8)
+        for frames in range(1, 10)
     },
 }
 _GROUPS = ("-g", "10", "-keyint_min", "10")
@@ -191,6 +193,9 @@ OTHERS: dict[str, Recipe] = {
     ),
     "long.ts": Recipe(("-i", "@long.mp4", *COPY), frames=100),
     "longer_open_groups.mp4": Recipe((*source(6), *H264, *_OPEN), frames=150),
+    # 9 hours: the same minute over and over, 5 frames per second, a key frame every 2 s
+    "minute.mp4": Recipe((*source(12), "-vf", "setpts=5*PTS", "-r", "5", *H264, "-g", "10"), frames=300),
+    "hours.mp4": Recipe(("-stream_loop", "539", "-i", "@minute.mp4", *COPY), frames=162_000),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
     "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),
