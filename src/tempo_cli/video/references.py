@@ -15,6 +15,7 @@ import numpy as np
 from ..plan.packets import CUT, DISPOSABLE
 from ..types import IntArray, Kinds
 from .keyframes import length_size, unit_places
+from .shown import AV1_FRAMES, AV1_SEQUENCE, av1_units
 
 _LAYER = 4  # first of the bits that hold a picture's temporal layer
 _H264_SLICES, _H264_IDR, _H264_LAYERS = range(1, 6), 5, {14, 20, 21}
@@ -24,6 +25,7 @@ _PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\
 _VOP = re.compile(rb"\x00\x00\x01\xb6")
 _I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
 _VOP_I, _VOP_B = 0, 2
+_AV1_SHOWN_KEY = 0b0001  # show_existing_frame, frame_type, show_frame
 # PyAV generates presentation times that a file lacks, in all but these codecs; these containers lack none.
 # What ffmpeg guesses instead depends on the packets before, so that none may be left out.
 _NOT_GENERATED, _MATROSKA = {"h264", "hevc"}, "matroska,webm"
@@ -135,6 +137,14 @@ def _read_vp9(packet: memoryview, _: bytes | None) -> int:
     return CUT if marker == 0b10 and not existing and not inter else 0
 
 
+def _read_av1(packet: memoryview, _: bytes | None) -> int:
+    """Only a key frame that is shown at once replaces everything that later ones may refer to."""
+    kinds = [(unit.kind, unit.payload[0] >> 4 if len(unit.payload) else 0) for unit in av1_units(packet)]
+    frames = [bits for kind, bits in kinds if kind in AV1_FRAMES]
+    begins = any(kind == AV1_SEQUENCE for kind, _ in kinds)
+    return CUT if begins and frames and frames[0] == _AV1_SHOWN_KEY else 0
+
+
 def _stands_alone(*_: object) -> int:
     return CUT
 
@@ -147,6 +157,7 @@ _READERS: dict[str, Reader] = {
     "mpeg4": _read_mpeg4,
     "vp8": _read_vp8,
     "vp9": _read_vp9,
+    "av1": _read_av1,
     "mjpeg": _stands_alone,
     "prores": _stands_alone,
     "dnxhd": _stands_alone,

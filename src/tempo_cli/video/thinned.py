@@ -54,14 +54,16 @@ class ThinnedFrames:
         if lanes is None:
             return
         done = first
-        for picture in lanes.pictures():
-            if not self._conversion.suits(picture.look):
-                return
-            yield picture
-            done += 1
-        if done < len(plan.indices) and not self._running.killed:
-            self._record.exact = False
-        self._running.close(lanes)
+        try:
+            for picture in lanes.pictures():
+                if not self._conversion.suits(picture.look):
+                    return
+                yield picture
+                done += 1
+            if done < len(plan.indices) and not self._running.killed:
+                self._record.exact = False
+        finally:
+            self._running.close(lanes)
 
     def _checked(self, plan: ThinningPlan) -> Iterator[Picture]:
         """The first frames, decoded plainly and compared with those that are decoded without the rest."""
@@ -75,18 +77,20 @@ class ThinnedFrames:
         span = span_of(source.info, indices, seek)
         self._record.count(1, span, span)
         others, alike = thin.pictures(), 0
-        for index in indices.tolist():
-            picture = plain.take()
-            if picture is None or picture.place != index:
-                break
-            if not self._conversion.suits(picture.look):
-                return
-            other = next(others, None)
-            alike += other is not None and np.array_equal(other.pixels, picture.pixels)
-            yield picture
-        if not self._running.killed:
-            self._record.exact = alike == plan.checked
-        self._running.close(plain, thin)
+        try:
+            for index in indices.tolist():
+                picture = plain.take()
+                if picture is None or picture.place != index:
+                    break
+                if not self._conversion.suits(picture.look):
+                    return
+                other = next(others, None)
+                alike += other is not None and np.array_equal(other.pixels, picture.pixels)
+                yield picture
+            if not self._running.killed:
+                self._record.exact = alike == plan.checked
+        finally:
+            self._running.close(plain, thin)
 
     def _start(self, plan: ThinningPlan, first: int, shares: Sequence[IntArray]) -> Lanes | None:
         """Decoders for `plan.indices[first:]`, or for as many as `shares` has."""

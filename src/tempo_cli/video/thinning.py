@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..plan.packets import PacketIndex, check_span, index_packets, needed_packets, share_out
+from ..plan.packets import CUT, PacketIndex, check_span, index_packets, needed_packets, share_out
 from ..types import IntArray, VideoInfo
 from .ffmpeg import PREFERRED, ffmpeg_version
 
@@ -85,6 +85,8 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
         return None
     if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:
         return None
+    if info.needs_beginning and not info.packet_kinds[0] & CUT:
+        return None  # the first packet can't be kept without what follows it
     index = index_packets(info.packet_pts, info.packet_kinds)
     if not np.isin(info.pts[indices], info.packet_pts).all():
         return None
