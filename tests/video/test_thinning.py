@@ -1,5 +1,6 @@
 """Decoding only what the wanted frames need gives the frames of plain decoding, or falls back to it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tempo_cli.plan import packets
 from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
 from tempo_cli.types import VideoInfo
-from tempo_cli.video import lanes, thinning
+from tempo_cli.video import arguments, lanes, thinning
 from tempo_cli.video.ffmpeg import FFmpegProcess
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
@@ -212,3 +213,21 @@ def _troubled(binary: str) -> bool:
     process.complaints()
     process.close()
     return process.troubled
+
+
+def test_packets_without_a_time_are_not_dropped() -> None:
+    """ffmpeg's expressions have the smallest integer for what is not there."""
+    expression = re.fullmatch(r"noise=drop='(.*)'", arguments.packet_filter([(5, 9), (20, 20)]))
+    assert expression
+    functions = {
+        "gt": lambda x, y: x > y,
+        "lt": lambda x, y: x < y,
+        "eq": lambda x, y: x == y,
+        "not_": lambda x: not x,
+        "between": lambda x, low, high: low <= x <= high,
+        "if_": lambda condition, then, otherwise: then if condition else otherwise,
+    }
+    body = re.sub(r"\b(if|not)\(", r"\1_(", expression[1])
+    times = [-(2**63), -1, 0, 4, 5, 9, 10, 20, 21]
+    dropped = [pts for pts in times if eval(body, {"__builtins__": {}}, {**functions, "pts": pts})]
+    assert dropped == [-1, 0, 4, 10, 21]
