@@ -79,7 +79,7 @@ FFmpeg = Annotated[
     _option(
         "--ffmpeg",
         metavar="FILE",
-        help="The ffmpeg to use. Default: one from 7.0 on on PATH, else a bundled one.",
+        help="The ffmpeg to use. Default: the one on PATH if 7.0 or newer, else a bundled one.",
     ),
 ]
 Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames looked at per second of video.")]
