@@ -27,6 +27,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class DecoderSummary:
+    """How the video has been decoded until the end of this question.
+
+    Attributes:
+        processes: the most ffmpeg processes that decoded at the same time.
+        packets: from where decoding began to the last wanted frame, in all passes over the file.
+        decoded: packets that reached a decoder; the others are needed by no wanted frame.
+    """
+
+    processes: int
+    packets: int
+    decoded: int
+
+
+@dataclass(frozen=True)
 class VideoSummary:
     """The video of a run.
 
@@ -38,6 +53,7 @@ class VideoSummary:
         picture: auto or raw; None in runs saved by an older tempo.
         sample_aspect_ratio: width and height of a pixel as stored, such as `64:45`; None in such runs.
         color_transfer: in libav's words, such as bt709 or smpte2084; None where it is not told.
+        decoder: None in runs saved by an older tempo.
     """
 
     path: str
@@ -53,6 +69,7 @@ class VideoSummary:
     picture: str | None = None
     sample_aspect_ratio: str | None = None
     color_transfer: str | None = None
+    decoder: DecoderSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -300,6 +317,8 @@ def _object(line: str) -> dict[str, Any]:
 
 def _build(kind: Any, value: dict[str, Any]) -> Any:
     known = kind.__dataclass_fields__
+    if isinstance(value.get("decoder"), dict):
+        value = {**value, "decoder": _build(DecoderSummary, value["decoder"])}
     fields = {name: item for name, item in value.items() if name in known}
     return kind(**{name: tuple(item) if isinstance(item, list) else item for name, item in fields.items()})
 

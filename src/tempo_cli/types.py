@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
+Kinds = npt.NDArray[np.uint8]
 BudgetMode = Literal["linear", "rescaled", "uniform", "off"]
 SamplingMode = Literal["index", "time"]
 
@@ -76,6 +77,10 @@ class VideoInfo:
             None.
         restarts: seconds at which the file's clock starts anew, as where files were joined end to end; the
             times go on.
+        packet_pts: presentation times of all packets in the order of the file, ticks, each of them once, (P,)
+            int64; None where it is not known for sure which packets need not be decoded.
+        packet_kinds: of these packets, bits of `plan.packets`, (P,) uint8.
+        needs_beginning: whether a decoder must have seen the first packet to decode any other rightly.
     """
 
     path: Path
@@ -96,10 +101,18 @@ class VideoInfo:
     without_index: bool = False
     restarting: IntArray | None = None
     restarts: tuple[float, ...] = ()
+    packet_pts: IntArray | None = None
+    packet_kinds: Kinds | None = None
+    needs_beginning: bool = False
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):
             raise ValueError("timestamps must be one strictly ascending row")
+        packets = self.packet_pts, self.packet_kinds
+        if [one is None for one in packets] not in ([True, True], [False, False]):
+            raise ValueError("packets have a time and a kind, or are not known")
+        if packets[0] is not None and packets[1] is not None and packets[0].shape != packets[1].shape:
+            raise ValueError("each packet has a time and a kind")
         if self.times.ndim != 1 or len(self.times) < 1 or (np.diff(self.times) < 0).any():
             raise ValueError("frame times must be one ascending row")
         if self.rate <= 0 or self.width < 1 or self.height < 1:

@@ -33,6 +33,28 @@ def test_an_old_ffmpeg_on_the_path_is_passed_over(script: Script, monkeypatch: p
     assert found["binary"].facts["path"] == BUNDLED
 
 
+def test_an_ffmpeg_that_must_decode_all_is_passed_over(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = script("ffmpeg", "echo 'ffmpeg version 6.1.1-3ubuntu5 Copyright'")
+    monkeypatch.setenv("PATH", str(Path(older).parent))
+    found = by_name(media.findings(None))
+    assert found["on PATH"].message == f"{older} is ffmpeg 6.1; before 7.0 it must decode every frame"
+    assert found["binary"].facts["path"] == BUNDLED
+    assert "the bundled one, as there is none of 7.0 or newer on PATH" in found["binary"].message
+
+
+def test_an_older_ffmpeg_without_a_bundled_one(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = script("ffmpeg", "echo 'ffmpeg version 6.1.1-3ubuntu5 Copyright'")
+    monkeypatch.setenv("PATH", str(Path(older).parent))
+    monkeypatch.setattr("tempo_cli.video.ffmpeg.bundled_ffmpeg", lambda: None)
+    found = by_name(media.findings(None))
+    assert "on PATH" not in found
+    assert found["binary"].message == (
+        f"ffmpeg 6.1, from PATH, which decodes every frame (from 7.0 on only what is needed): {older}"
+    )
+
+
 def test_a_dead_ffmpeg_on_the_path_is_passed_over(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = script("ffmpeg", "exit 1")
     monkeypatch.setenv("PATH", str(Path(dead).parent))

@@ -12,6 +12,7 @@ from tempo_cli.schema import (
     Answer,
     AnsweredRun,
     BudgetSummary,
+    DecoderSummary,
     GenerationSummary,
     Memory,
     ModelInfo,
@@ -42,6 +43,7 @@ VIDEO = VideoSummary(
     picture="auto",
     sample_aspect_ratio="64:45",
     color_transfer="smpte2084",
+    decoder=DecoderSummary(2, 700, 300),
 )
 RUN = AnsweredRun(
     video=VIDEO,
@@ -69,6 +71,7 @@ PLAIN = {
         "path": "a/ü.mp4", "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
         "start": 0.0, "end": 10.0, "size": 1234, "mtime": 1.5,
         "picture": "auto", "sample_aspect_ratio": "64:45", "color_transfer": "smpte2084",
+        "decoder": {"processes": 2, "packets": 700, "decoded": 300},
     },
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},

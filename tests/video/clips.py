@@ -95,6 +95,7 @@ VIDEOS: dict[str, Recipe] = {
     "theora.ogv": Recipe((*source(), "-c:v", "libtheora")),
     "prores.mov": Recipe((*source(), "-c:v", "prores_ks")),
     "raw.y4m": Recipe(source()),
+    "live_vp9.webm": Recipe((*source(), *VP9, "-live", "1")),
     "fragmented.mp4": Recipe((*source(), *H264, *FRAGMENTED)),
     "interlaced.ts": Recipe((*source(size="160x96"), *H264, "-x264-params", "interlaced=1"), (160, 96)),
     "open_gop.ts": Recipe((*source(), *H264, "-x264-params", "open-gop=1")),
@@ -190,6 +191,7 @@ OTHERS: dict[str, Recipe] = {
     ),
     "index_last.mp4": Recipe((*source(), *H264)),
     "small.h264": Recipe((*source(size="96x54"), *H264), (96, 54)),
+    "whole_chroma.h264": Recipe((*source(), *H264[:-1], "yuv444p")),
     "late_start.mkv": Recipe(("-itsoffset", "0.7", "-i", "@h264.mp4", "-i", "@tone.m4a", *COPY_BOTH)),
     "pause.ts": Recipe(
         (*source(), "-vf", "setpts='(N+2500*gte(N,25))/25/TB'", *PASSTHROUGH, *H264),
@@ -211,6 +213,9 @@ OTHERS: dict[str, Recipe] = {
         (96, 54),
         156,
     ),
+    # 9 hours: the same minute over and over, 5 frames per second, a key frame every 2 s
+    "minute.mp4": Recipe((*source(12), "-vf", "setpts=5*PTS", "-r", "5", *H264, "-g", "10"), frames=300),
+    "hours.mp4": Recipe(("-stream_loop", "539", "-i", "@minute.mp4", *COPY), frames=162_000),
     "no_packets.mp4": Recipe((*source(), "-vf", "trim=end=0", *H264, "-movflags", "empty_moov"), frames=0),
     "no_packets.mkv": Recipe((*source(), "-vf", "trim=end=0", *H264), frames=0),
     "many_frames.mp4": Recipe((*NOISE, "-frames:v", "3300", *H264), (32, 32), 3300),

@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,11 +18,27 @@ from hypothesis import strategies as st
 from tempo_cli.config import SamplingOptions
 from tempo_cli.errors import VideoError
 from tempo_cli.plan.sampling import frames_between, plan_frames
-from tempo_cli.types import FramePlan, IntArray, VideoInfo
-from tempo_cli.video.decode import FrameDecoder, Range, seek_point, selection, wanted_ranges
+from tempo_cli.types import FramePlan, IntArray, Pixels, VideoInfo
+from tempo_cli.video.arguments import Range, selection, wanted_ranges
+from tempo_cli.video.decode import FrameDecoder
+from tempo_cli.video.keyframes import needs_beginning
 from tempo_cli.video.probe import probe
+from tempo_cli.video.seeking import seek_point
+from tempo_cli.video.thinning import DecodingRecord
 
-from .clips import FFMPEG, GROUPS, VIDEOS, ClipMaker, FullDecode, decode_plan, every_frame
+from .clips import (
+    FFMPEG,
+    GROUPS,
+    VIDEOS,
+    ClipMaker,
+    FullDecode,
+    Recipe,
+    decode_all,
+    decode_plan,
+    every_frame,
+    run_ffmpeg,
+    source,
+)
 
 ONE_PIXEL_PAIR = r"printf 'P6\n2 1\n255\nabcdef'"  # a frame of 2x1 px, as ffmpeg writes it
 
@@ -280,7 +297,7 @@ def test_no_process_is_left_after_stopping_halfway(taken: int, clip: ClipMaker, 
         frames = decoder.frames()
         assert [next(frames).position for _ in range(taken)] == list(range(taken))
         os.kill(started[0], 0)  # still there
-    assert_gone(started)
+    assert_gone(started, len(started))
 
 
 def test_no_process_starts_before_the_first_frame_or_after_the_end(
@@ -297,7 +314,7 @@ def test_no_process_is_left_after_an_error(clip: ClipMaker, started: list[int]) 
     info = probe(clip("many_frames.mp4"))
     with pytest.raises(KeyError), FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail) as decoder:
         {}[next(decoder.frames()).position]
-    assert_gone(started)
+    assert_gone(started, 2)  # the first frames are decoded both ways
 
 
 def test_no_thread_is_left(clip: ClipMaker) -> None:
@@ -399,3 +416,99 @@ def test_a_talkative_ffmpeg_does_not_block(script: Callable[[str, str], str]) ->
     with FrameDecoder(fake_video(1), plan(0), binary, pytest.fail, stall=20) as decoder:
         (frame,) = decoder.frames()
     assert frame.pixels.tolist() == [[list(b"abc"), list(b"def")]]
+
+
+# --- what is wrong after a seek ---
+
+
+@pytest.fixture(scope="module")
+def old_444(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4:4:4 that claims to be of an x264 whose way of coding it only the first packet tells."""
+    path = tmp_path_factory.mktemp("old") / "old_444.mkv"
+    run_ffmpeg(*source(4), "-c:v", "libx264", "-pix_fmt", "yuv444p", "-g", "10", path)
+    content = path.read_bytes()
+    found = re.search(rb"x264 - core (\d{3})", content)
+    assert found
+    path.write_bytes(content.replace(found[0], b"x264 - core 148", 1))
+    return path
+
+
+@pytest.fixture
+def one_thread(script: Callable[[str, str], str]) -> str:
+    """An ffmpeg that decodes in one thread: what it makes of a damaged video is always the same."""
+    return script("ffmpeg", f'exec "{FFMPEG}" -threads 1 "$@"')
+
+
+def _frames(info: VideoInfo, binary: str, record: DecodingRecord | None = None) -> list[Pixels]:
+    with FrameDecoder(info, plan(97, 99), binary, lambda _: None, record=record) as decoder:
+        return [frame.pixels for frame in decoder.frames()]
+
+
+def test_old_x264_444_is_decoded_from_its_beginning(old_444: Path, one_thread: str) -> None:
+    """After a seek ffmpeg would take it for today's: other pictures come, without an error."""
+    info = probe(old_444)
+    assert info.needs_beginning
+    assert seek_point(info, 99) is None
+    whole = _frames(replace(info, keyframes=()), one_thread)
+    np.testing.assert_array_equal(_frames(info, one_thread), whole)
+    sought = _frames(replace(info, needs_beginning=False), one_thread, DecodingRecord(seekable=True))
+    assert (sought[0] != whole[0]).any(), "else this test shows nothing"
+
+
+def test_a_video_that_seeks_to_other_pictures_is_decoded_from_its_beginning(
+    old_444: Path, one_thread: str
+) -> None:
+    """Even where nothing tells: the first frame that a seek can reach is decoded both ways."""
+    info, record = replace(probe(old_444), needs_beginning=False), DecodingRecord()
+    whole = _frames(replace(info, keyframes=()), one_thread)
+    np.testing.assert_array_equal(_frames(info, one_thread, record), whole)
+    assert record.seekable is False
+
+
+@pytest.mark.parametrize(
+    ("core", "pixels", "bound"),
+    [(b"150", "yuv444p", True), (b"151", "yuv444p", False), (b"150", "yuv420p", False)],
+)
+def test_which_x264_must_be_decoded_from_its_beginning(core: bytes, pixels: str, bound: bool) -> None:
+    packet = av.Packet(b"\0\0\0\1\6x264 - core " + core + b" r1")
+    assert needs_beginning("h264", pixels, packet) == bound
+    assert not needs_beginning("hevc", pixels, packet)
+
+
+def test_a_seek_is_tried_once_for_each_video(clip: ClipMaker, truth: FullDecode, started: list[int]) -> None:
+    info, record = probe(clip("groups.mp4")), DecodingRecord()
+    for index in (99, 57):
+        with FrameDecoder(info, plan(index), FFMPEG, pytest.fail, record=record) as decoder:
+            np.testing.assert_array_equal(next(decoder.frames()).pixels, truth("groups.mp4")[index])
+    assert record.seekable is True
+    assert len(started) == 4
+
+
+def test_an_error_after_a_seek_means_decoding_from_the_beginning(
+    clip: ClipMaker, truth: FullDecode, script: Callable[[str, str], str], started: list[int]
+) -> None:
+    info, record = probe(clip("groups.mp4")), DecodingRecord(seekable=True)
+    noise = 'echo "[info] Input #0" >&2; echo "[h264 @ 0x5] [error] no frame!" >&2'
+    noisy = f'case "$*" in *" -ss "*) {noise};; esac\nexec "{FFMPEG}" "$@"'
+    with FrameDecoder(info, plan(97, 99), script("ffmpeg", noisy), pytest.fail, record=record) as decoder:
+        frames = [frame.pixels for frame in decoder.frames()]
+    np.testing.assert_array_equal(frames, truth("groups.mp4")[[97, 99]])
+    assert len(started) == 3  # one tells its version
+
+
+# --- frames that are counted ---
+
+
+@pytest.mark.parametrize("second", ["small.h264", "whole_chroma.h264"])
+@pytest.mark.parametrize("indices", [[45, 55, 105, 120], [149], [60, 99, 100]], ids=str)
+def test_frames_are_counted_across_changes_of_size_and_color(
+    second: str, indices: list[int], clip: ClipMaker, tmp_path: Path
+) -> None:
+    path = tmp_path / "changes.h264"
+    first = clip("h264.h264").read_bytes()
+    path.write_bytes(first + clip(second).read_bytes() + first)
+    info = probe(path)
+    assert info.pts is None
+    frames, warnings = decode_plan(info, plan(*indices))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], decode_all(path, Recipe(()))[indices])
+    assert warnings == []

@@ -8,6 +8,7 @@ import imageio_ffmpeg
 import pytest
 
 from tempo_cli.errors import SetupError
+from tempo_cli.video import ffmpeg
 from tempo_cli.video.ffmpeg import FFmpegProcess, ffmpeg_version, find_ffmpeg
 
 from .clips import FFMPEG
@@ -87,14 +88,14 @@ def test_the_one_asked_for_is_used_before_path(script: Script) -> None:
 
 
 @pytest.mark.usefixtures("only_path")
-@pytest.mark.parametrize("version", ["5.1", "9.0.2", "N-109542-g2e8ea1e9dd"])
+@pytest.mark.parametrize("version", ["7.0.2-static", "9.0.2", "N-109542-g2e8ea1e9dd"])
 def test_the_one_on_path_is_used_before_the_bundled_one(version: str, script: Script) -> None:
     on_path = script("ffmpeg", saying(version))
     assert find_ffmpeg() == on_path
 
 
 @pytest.mark.usefixtures("only_path")
-@pytest.mark.parametrize("body", [saying("5.0.3"), saying("4.4.2-0ubuntu0.22.04.1"), "exit 1", "echo hello"])
+@pytest.mark.parametrize("body", [saying("6.1.1"), saying("4.4.2-0ubuntu0.22.04.1"), "exit 1", "echo hello"])
 def test_an_unfit_one_on_path_is_passed_over(body: str, script: Script) -> None:
     script("ffmpeg", body)
     assert find_ffmpeg() == FFMPEG
@@ -103,6 +104,16 @@ def test_an_unfit_one_on_path_is_passed_over(body: str, script: Script) -> None:
 @pytest.mark.usefixtures("only_path")
 def test_without_one_on_path_the_bundled_one_is_used() -> None:
     assert find_ffmpeg() == FFMPEG
+
+
+@pytest.mark.usefixtures("only_path")
+@pytest.mark.parametrize("version", ["5.1", "6.1.1"])
+def test_without_a_bundled_one_an_older_one_on_path_is_used(
+    version: str, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg, "bundled_ffmpeg", lambda: None)
+    on_path = script("ffmpeg", saying(version))
+    assert find_ffmpeg() == on_path
 
 
 @pytest.mark.usefixtures("only_path")

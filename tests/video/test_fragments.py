@@ -27,7 +27,10 @@ LAYOUTS = {
     "with sound": ("frag_keyframe+empty_moov+default_base_moof", ("-map", "1")),
     "sound, one index": ("dash+global_sidx+frag_keyframe", ("-map", "1")),
 }
-LATE = {"with sound": 0.08}  # seconds by which the picture begins after the sound, without an edit list
+LATE = {
+    "with sound": 0.08,
+    "sound, one index": 0.08,
+}  # seconds by which the picture begins after the sound, without an edit list
 # where the third fragment is cut: in which of its boxes, and behind how much of it
 CUTS = {
     "before the fragment": (b"moof", 0.0),

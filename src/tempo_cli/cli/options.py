@@ -85,7 +85,9 @@ Quantize = Annotated[
 FFmpeg = Annotated[
     str | None,
     _option(
-        "--ffmpeg", metavar="FILE", help="The ffmpeg to use. Default: the one on PATH, else a bundled one."
+        "--ffmpeg",
+        metavar="FILE",
+        help="The ffmpeg to use. Default: the one on PATH if 7.0 or newer, else a bundled one.",
     ),
 ]
 Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames looked at per second of video.")]

@@ -40,7 +40,7 @@ def nvdec(explicit: str | None) -> Iterator[Finding]:
 
 def _on_path() -> Iterator[Finding]:
     """Only what is wrong with it: `binary` says which one is taken."""
-    from ..video.ffmpeg import OLDEST, ffmpeg_version
+    from ..video.ffmpeg import OLDEST, PREFERRED, bundled_ffmpeg, ffmpeg_version
 
     place = shutil.which("ffmpeg")
     if place is None:
@@ -50,22 +50,30 @@ def _on_path() -> Iterator[Finding]:
         message = f"{place} does not run"
     elif version < OLDEST:
         message = f"{place} is ffmpeg {_name(version)}, older than {_name(OLDEST)}"
+    elif version < PREFERRED and bundled_ffmpeg() is not None:
+        message = f"{place} is ffmpeg {_name(version)}; before {_name(PREFERRED)} it must decode every frame"
     else:
         return
     yield Finding("on PATH", Level.note, message, "Nothing to mend: tempo takes another one.")
 
 
 def _binary(binary: str, explicit: str | None) -> Iterator[Finding]:
-    from ..video.ffmpeg import ffmpeg_version
+    from ..video.ffmpeg import PREFERRED, ffmpeg_version
 
     version = ffmpeg_version(binary)
     if version is None:
-        mend = "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg."
+        mend = "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg."
         yield Finding("binary", Level.problem, f"'{binary}' does not run", mend)
         return
     source = "setting" if explicit else "PATH" if binary == shutil.which("ffmpeg") else "bundled"
     facts = {"path": binary, "version": _name(version), "source": source}
-    origin = {"setting": "as set", "PATH": "from PATH", "bundled": "the bundled one"}[source]
+    origin = {
+        "setting": "as set",
+        "PATH": "from PATH",
+        "bundled": f"the bundled one, as there is none of {_name(PREFERRED)} or newer on PATH",
+    }[source]
+    if version < PREFERRED:
+        origin += f", which decodes every frame (from {_name(PREFERRED)} on only what is needed)"
     yield Finding("binary", Level.ok, f"ffmpeg {_name(version)}, {origin}: {binary}", facts=facts)
 
 

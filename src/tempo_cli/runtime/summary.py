@@ -9,6 +9,7 @@ from ..plan.segments import segment_span
 from ..schema import (
     Answer,
     BudgetSummary,
+    DecoderSummary,
     GenerationSummary,
     Memory,
     ModelInfo,
@@ -85,7 +86,7 @@ def summarize(
 
 
 def _video(video: Video) -> VideoSummary:
-    info = video.info
+    info, decoding = video.info, video.decoding
     return VideoSummary(
         path=str(info.path),
         duration=info.duration,
@@ -100,6 +101,7 @@ def _video(video: Video) -> VideoSummary:
         picture=video.sampling.picture,
         sample_aspect_ratio=ratio_text(video.sample_aspect_ratio),
         color_transfer=video.color_transfer,
+        decoder=DecoderSummary(decoding.processes, decoding.packets, decoding.decoded),
     )
 
 

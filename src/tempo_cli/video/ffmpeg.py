@@ -21,6 +21,7 @@ from .child import Child, PipeReader, output
 OLDEST = (5, 1)  # the first release with -fps_mode passthrough
 LISTING_SECONDS = 20.0  # that it may take to name its version, filters or decoders
 LISTING_BYTES = 1 << 20
+PREFERRED = (7, 0)  # the first that reads filters of packets from a file, so that it need not decode all
 _KEPT_LINES = 50
 _LONGEST_LINE = 4096  # bytes; what comes after them is left out
 _MOST_STAMPS = 20_000  # that wait for their pictures
@@ -30,11 +31,18 @@ _COLORS = re.compile(_SHOWINFO + r"color_range:(\S+) color_space:(\S+) color_pri
 _DOLBY = re.compile(_SHOWINFO + r" *side data - Dolby Vision")
 _NOT_TOLD = {"unknown", "unspecified", "reserved", "nil"}
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] (.*)")
+_PROBED = "[info] Input #"  # what is said before is said of the first packets only
+_MUXER = "to muxer in stream"  # pictures closer together than the output's clock can tell
+# a decoder that lacks a picture or a part of one, and does not call that an error
+_LACKS = r"(?:reference|POC|mmco|[Mm]issing|keyframe)"
+_TROUBLE = re.compile(rf"@ \S+\] (?:\[\w+\] )?concealing|\[warning\] .*{_LACKS}")
 
 
 @cache
 def find_ffmpeg(explicit: str | None = None) -> str:
-    """The ffmpeg to use: the one asked for, else the one on PATH if it is 5.1 or newer, else the bundled one.
+    """The ffmpeg to use: the one asked for, else the one on PATH if it is 7.0 or newer, else the bundled one.
+
+    Without a bundled one, the one on PATH if it is 5.1 or newer: it decodes every packet.
 
     Raises:
         SetupError: the one asked for does not run or is too old, or there is none at all.
@@ -52,12 +60,14 @@ def find_ffmpeg(explicit: str | None = None) -> str:
             )
         return found
     on_path = shutil.which("ffmpeg")
-    if on_path and (ffmpeg_version(on_path) or (0, 0)) >= OLDEST:
+    version = (ffmpeg_version(on_path) if on_path else None) or (0, 0)
+    if on_path and version >= PREFERRED:
         return on_path
-    bundled = bundled_ffmpeg()
-    if bundled is None:
-        raise SetupError("no ffmpeg was found", "Install ffmpeg 5.1 or newer, or reinstall imageio-ffmpeg.")
-    return bundled
+    if bundled := bundled_ffmpeg():
+        return bundled
+    if on_path and version >= OLDEST:
+        return on_path
+    raise SetupError("no ffmpeg was found", "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg.")
 
 
 def bundled_ffmpeg() -> str | None:
@@ -68,6 +78,7 @@ def bundled_ffmpeg() -> str | None:
         return None
 
 
+@cache
 def ffmpeg_version(binary: str) -> tuple[int, int] | None:
     """Major and minor version; a build from the source tree counts as new; None if it does not run."""
     printed = output([binary, "-version"], LISTING_SECONDS, LISTING_BYTES)
@@ -113,6 +124,8 @@ class FFmpegProcess:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
         self._output = PipeReader(self._child.stdout, self._child.has_ended, self._stall)
+        self.troubled = False  # the decoder reported an error, or a picture that it lacks
+        self._probed = False
         self._complaints: list[str] = []
         self._stamps: queue.Queue[Stamp | None] = queue.Queue(_MOST_STAMPS)
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
@@ -177,8 +190,14 @@ class FFmpegProcess:
                 begun = None
             elif _DOLBY.match(line):
                 dolby = True
-            elif len(self._complaints) < _KEPT_LINES and (complaint := _COMPLAINT.search(line)):
-                self._complaints.append(complaint[1].strip())
+            elif line.startswith(_PROBED):
+                self._probed = True
+            elif complaint := _COMPLAINT.search(line):
+                self.troubled = self.troubled or (self._probed and _MUXER not in line)
+                if len(self._complaints) < _KEPT_LINES:
+                    self._complaints.append(complaint[1].strip())
+            elif self._probed and _TROUBLE.search(line):
+                self.troubled = True
         if begun is not None:
             self._keep(begun)
         self._keep(None)

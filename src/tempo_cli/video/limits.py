@@ -6,12 +6,14 @@ No file takes tempo, with the small model, and its children beyond 1.5 GB.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..config import SamplingOptions
 from ..errors import VideoError
 
 MOST_FRAMES = 5_000_000  # in a video: 46 hours at 30 frames per second
 SINGLE_THREAD_PIXELS = 9_000_000  # of a picture, beyond which ffmpeg decodes with one thread
+MOST_DECODERS = 4  # processes of ffmpeg for one video
 THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
 _EDGE = 128  # px that codecs and libav add to an edge at most
@@ -56,11 +58,18 @@ def _extra_bytes(max_pixels: int) -> int:
 
 # before anything is kept at full size; the model looks at 512 pixels an edge
 _HALVED = "scale=trunc(iw/2):trunc(ih/2):flags=area"
-Options = dict[str, int]
 
 
-def decoder_options(width: int, height: int, max_pixels: int) -> tuple[Options, Options, str]:
-    """Options of ffmpeg's input and output, and a filter (empty: none), for pictures of this size.
+class DecoderOptions(NamedTuple):
+    """Options of ffmpeg's input and of its output, and a filter for the pictures; empty: none."""
+
+    reading: dict[str, int]
+    writing: dict[str, int]
+    shrinking: str
+
+
+def decoder_options(width: int, height: int, max_pixels: int) -> DecoderOptions:
+    """Options for pictures of this size.
 
     Each thread holds pictures of its own. Where there may be several, pictures that are much larger than the
     header says are refused. Pictures that leave room for one thread only are halved.
@@ -69,10 +78,17 @@ def decoder_options(width: int, height: int, max_pixels: int) -> tuple[Options, 
     pixels = width * height
     if pixels > SINGLE_THREAD_PIXELS:
         one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
-        return one, {"threads": 1, "thread_queue_size": 1}, _HALVED  # else 8 pictures wait to be written
+        # else 8 pictures wait to be written
+        return DecoderOptions(one, {"threads": 1, "thread_queue_size": 1}, _HALVED)
     limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded)}
     threads = THREAD_PIXELS // pixels
-    return limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}, ""
+    return DecoderOptions(limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}, "")
+
+
+def most_decoders(width: int, height: int) -> int:
+    """Processes that may decode pictures of this size side by side; each gets its part of the memory."""
+    pixels = width * height
+    return 1 if pixels > SINGLE_THREAD_PIXELS else min(MOST_DECODERS, THREAD_PIXELS // 2 // pixels)
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

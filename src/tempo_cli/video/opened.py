@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from ..config import FrameShape, SamplingOptions, checked_options
@@ -16,13 +17,14 @@ from ..plan.pixels import Size
 from ..plan.sampling import plan_sampling
 from ..plan.segments import cut_segments
 from ..scope import CancelScope
-from ..types import Frame, Pixels, Segment, VideoInfo
+from ..types import Frame, Segment, VideoInfo
 from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .isolated import probe
 from .limits import check_size
 from .prefetch import Prefetch
-from .resize import shrink
+from .resize import in_threads, shrink_frames
+from .thinning import DecodingRecord, resizing_threads
 
 _AHEAD = 16  # segments that may wait for the model
 
@@ -45,6 +47,7 @@ class Video:
         warnings: what is unusual about its times, or how it is sampled; what was left out, as far as it is
             known by now.
         decode_seconds: spent on decoding and resizing so far.
+        decoding: which packets were decoded so far, in how many processes.
     """
 
     def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
@@ -58,6 +61,7 @@ class Video:
         self.absent: set[int] = set()
         self.warnings: list[str] = [*clock_warnings(info, self.plan.mode), *sampled.warnings]
         self.decode_seconds = 0.0
+        self.decoding = DecodingRecord()
         self._said: set[str] = set()  # kinds of warnings
         self._binary = binary
         self._missing: set[int] = set()  # positions in the plan
@@ -130,12 +134,13 @@ class Video:
             self.info,
             self.plan,
             self._binary,
-            self._warn,
+            lambda message: self._say("damage", message),
             positions=None if every else positions,
             missing=self._missing,
             picture=self.sampling.picture,
             max_pixels=self.sampling.max_pixels,
             differs=lambda message: self._say("colors", message),
+            record=self.decoding,
         )
         with self._lock:
             previous, self._stream = self._stream, None
@@ -161,8 +166,13 @@ class Video:
 
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
+        for group in in_threads(partial(shrink_frames, self.shape), self._sized(frames), resizing_threads()):
+            yield from group
+
+    def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], Size]]:
+        """Frames with the same pixels, and the size as shown of their segment's first."""
+        group: list[Frame] = []
         segment, size = -1, (0, 0)
-        source: Pixels | None = None
         fitted = size
         for frame in frames:
             if segment < 0:
@@ -170,10 +180,13 @@ class Video:
             if frame.position // self.sampling.window != segment:
                 segment = frame.position // self.sampling.window
                 size = self._look_at(frame)
-            if frame.pixels is not source or fitted != size:
-                source, fitted = frame.pixels, size
-                small = shrink(frame.pixels, self.shape, size)
-            yield Frame(frame.position, small, frame.look)
+            if group and (frame.pixels is not group[0].pixels or fitted != size):
+                yield group, fitted
+                group = []
+            group.append(frame)
+            fitted = size
+        if group:
+            yield group, fitted
 
     def _look_at(self, frame: Frame) -> Size:
         """Height and width of a frame as it is shown; what it says goes before what the header says."""
@@ -197,9 +210,6 @@ class Video:
 
     def _shown(self, size: Size, aspect: Fraction) -> Size:
         return shown_size(size, aspect) if self.sampling.picture == "auto" else size
-
-    def _warn(self, message: str) -> None:
-        self._say("damage", message)
 
     def _say(self, kind: str, message: str) -> None:
         """Once of each kind: a later decoder says the same of the same frames."""

@@ -21,8 +21,9 @@ from ..types import Colors, IntArray, VideoInfo
 from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
 from .formats import RAW
-from .keyframes import drops_leading_pictures, is_random_access
+from .keyframes import drops_leading_pictures, is_random_access, needs_beginning
 from .limits import MOST_FRAMES, check_size
+from .references import PacketKinds
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
@@ -96,6 +97,7 @@ def probe(
         if codec.width < 1 or codec.height < 1:
             raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
         timeline = make_timeline(index, stream, container, path)
+        packets = index.kinds.result() if timeline.pts is not None else None
         return VideoInfo(
             path=path,
             stream=stream.index,
@@ -115,6 +117,9 @@ def probe(
             without_index=bool(container.flags & _IGNORE_INDEX),
             restarting=timeline.restarting,
             restarts=timeline.restarts,
+            packet_pts=packets[0] if packets else None,
+            packet_kinds=packets[1] if packets else None,
+            needs_beginning=index.bound,
         )
 
 
@@ -199,6 +204,8 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
     looked = undated = False
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
+    kinds = PacketKinds(reader, name, codec.extradata)
+    bound = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for number, packet in enumerate(packets_of(container, stream)):
             if number % _WATCHED == 0:
@@ -207,6 +214,8 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 continue
             if len(pts) > MOST_FRAMES:
                 raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
+            if not pts and not hidden:
+                bound = needs_beginning(name, codec.pix_fmt, packet)
             count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
             if packet.dts is not None:
                 looked = looked and (
@@ -217,9 +226,11 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 looked = True
                 loses = drops_leading_pictures(codec.name, packet, codec.extradata)
                 openings.append(Opening(len(pts), packet.pts, loses))
-            entry = packet.pts if packet.is_keyframe and count else None
-            if entry is not None and is_random_access(reader, codec.name, packet, codec.extradata):
+            entry = packet.pts if packet.is_keyframe else None
+            access = entry is not None and is_random_access(reader, codec.name, packet, codec.extradata)
+            if access and entry is not None and count:
                 keys.append(entry)
+            kinds.add(packet, access)
             if count:
                 pts += [packet.pts] * count
                 dts += [packet.dts] * count
@@ -239,7 +250,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
         places = [place for place in places if pts[place] is not None]
     parts = sorted({place for place in np.searchsorted(places, starts).tolist() if 0 < place < len(places)})
     hidden += len(pts) - len(places)
-    return Index([pts[place] for place in places], keys, hidden, last, exact, parts)
+    return Index([pts[place] for place in places], keys, hidden, last, exact, parts, kinds, bound)
 
 
 def _colors(codec: av.VideoCodecContext) -> Colors:

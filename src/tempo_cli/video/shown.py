@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import av
 
-_SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6  # AV1: types of OBUs
+AV1_SEQUENCE, AV1_FRAMES = 1, (3, 6)  # types of OBUs: sequence header; frame header, and frame
 _DIRAC_END = b"BBCD\x10"  # a packet that ends the stream
 _CONFIGURATION = 4  # AV1: bytes in front of the OBUs in the stream's header
 
@@ -71,7 +71,8 @@ class _Unit(NamedTuple):
     payload: memoryview
 
 
-def _units(data: memoryview) -> Iterator[_Unit]:
+def av1_units(data: memoryview) -> Iterator[_Unit]:
+    """The OBUs of a packet."""
     place = 0
     while place < len(data):
         header = data[place]
@@ -92,13 +93,13 @@ def _units(data: memoryview) -> Iterator[_Unit]:
 
 def _av1_shown(packet: memoryview, configuration: memoryview) -> int:
     """Frames with `show_existing_frame` or `show_frame`; of several spatial layers one is output."""
-    units = list(_units(packet))
-    frames = [unit for unit in units if unit.kind in (_FRAME_HEADER, _FRAME)]
+    units = list(av1_units(packet))
+    frames = [unit for unit in units if unit.kind in AV1_FRAMES]
     shown = [unit for unit in frames if _bit(unit.payload, 0) or _bit(unit.payload, 3)]
     if len(shown) < len(frames):
-        for unit in (*units, *_units(configuration)):
+        for unit in (*units, *av1_units(configuration)):
             # with reduced_still_picture_header a frame's header has neither bit, and every frame is shown
-            if unit.kind == _SEQUENCE_HEADER and _bit(unit.payload, 4):
+            if unit.kind == AV1_SEQUENCE and _bit(unit.payload, 4):
                 return len(frames)
     layered = any(unit.layer for unit in shown)
     return 1 if layered or not frames else len(shown)

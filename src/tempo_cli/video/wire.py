@@ -25,6 +25,8 @@ _ARRAYS = (
     ("restarting", "<i8"),
     ("keyframe_places", "<i8"),
     ("keyframe_seconds", "<f8"),
+    ("packet_pts", "<i8"),
+    ("packet_kinds", "u1"),
 )
 _HEADER = struct.Struct(
     f"<BI{len(_ARRAYS)}q"
@@ -55,6 +57,7 @@ def pack_info(info: VideoInfo) -> bytes:
         "format": info.format,
         "without_index": info.without_index,
         "restarts": info.restarts,
+        "needs_beginning": info.needs_beginning,
     }
     arrays = {
         "times": info.times,
@@ -62,6 +65,8 @@ def pack_info(info: VideoInfo) -> bytes:
         "restarting": info.restarting,
         "keyframe_places": np.array([place for place, _ in info.keyframes], np.int64),
         "keyframe_seconds": np.array([second for _, second in info.keyframes], np.float64),
+        "packet_pts": info.packet_pts,
+        "packet_kinds": info.packet_kinds,
     }
     text = json.dumps(facts).encode()
     lengths = (-1 if (one := arrays[name]) is None else len(one) for name, _ in _ARRAYS)
@@ -109,6 +114,8 @@ def _info(
     restarting: Any,
     keyframe_places: Any,
     keyframe_seconds: Any,
+    packet_pts: Any,
+    packet_kinds: Any,
 ) -> VideoInfo:
     transfer, untold, dolby = facts["colors"]
     restarts = tuple(float(second) for second in facts["restarts"])
@@ -145,4 +152,7 @@ def _info(
         without_index=bool(facts["without_index"]),
         restarting=None if restarting is None else restarting.astype(np.int64),
         restarts=restarts,
+        packet_pts=None if packet_pts is None else packet_pts.astype(np.int64),
+        packet_kinds=None if packet_kinds is None else packet_kinds.astype(np.uint8),
+        needs_beginning=bool(facts["needs_beginning"]),
     )

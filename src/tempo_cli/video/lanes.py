@@ -1,0 +1,181 @@
+"""Decoders that run side by side, each in a process of its own and read ahead by a thread."""
+
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..plan.packets import CUT, PacketIndex, decoded_from, kept_ranges, needed_packets
+from ..types import IntArray, Pixels, VideoInfo
+from .arguments import Files, decoding_arguments, packet_filter, picture_filters, wanted_ranges
+from .ffmpeg import FFmpegProcess
+from .limits import DecoderOptions, decoder_memory, most_decoders
+from .pictures import Picture, read_pixels
+from .prefetch import Prefetch
+
+_WAITING_BYTES = 64 << 20  # of pictures that wait for their turn, for each process
+_MOST_WAITING = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """What all decoders of one video have in common.
+
+    Attributes:
+        filters: for the selected pictures; empty: none.
+        threads: of a decoder; 0: as many as ffmpeg finds right.
+        patience: seconds without output after which a process counts as hung.
+        limits, max_pixels: what decoding may take.
+    """
+
+    info: VideoInfo
+    binary: str
+    filters: str
+    threads: int
+    patience: float
+    limits: DecoderOptions
+    max_pixels: int
+
+
+class Lane:
+    """One decoder. Whoever makes it must `close` it.
+
+    Args:
+        indices: the frames that it gives, ascending, each once.
+        seek: where decoding begins, seconds in the file's own time; None: its beginning.
+        kept: presentation times (first, last) of the packets that reach the decoder; None: all do.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: IntArray,
+        seek: float | None = None,
+        kept: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        info = source.info
+        assert info.pts is not None
+        self._pts, self._patience = info.pts, source.patience
+        self._path, self._max_pixels = info.path, source.max_pixels
+        self._strict = seek is not None or kept is not None  # without either, errors are the video's own
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        files = None
+        if kept is not None:
+            self._folder = tempfile.TemporaryDirectory(prefix="tempo-", ignore_cleanup_errors=True)
+            files = Files(Path(self._folder.name, "packets"), Path(self._folder.name, "pictures"))
+            files.packets.write_text(packet_filter(kept), encoding="ascii")
+            pictures = picture_filters(self._pts, wanted_ranges(indices), source.filters)
+            files.pictures.write_text(pictures, encoding="ascii")
+        arguments = decoding_arguments(
+            info,
+            self._pts,
+            wanted_ranges(indices),
+            source.binary,
+            seek,
+            source.filters,
+            source.limits,
+            files,
+            source.threads,
+        )
+        # two at least run at the same time: what is compared, or shared out
+        memory = decoder_memory(source.max_pixels) // max(2, most_decoders(info.width, info.height))
+        depth = int(np.clip(_WAITING_BYTES // (info.width * info.height * 3), 2, _MOST_WAITING))
+        try:
+            self._process = FFmpegProcess(arguments, memory)
+        except BaseException:
+            self._remove_files()
+            raise
+        self._ahead = Prefetch(self._read(), depth, self._process.kill)
+
+    def take(self) -> Picture | None:
+        """The next picture; None at the end, or where the decoder reports an error before it."""
+        return self._ahead.take()
+
+    def kill(self) -> None:
+        """End the process at once, from any thread; `take` is then soon at the end."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and the thread, and remove what they needed."""
+        self._ahead.close()
+        self._process.close()
+        self._remove_files()
+
+    def _read(self) -> Generator[Picture]:
+        """In the lane's thread. A decoder reports what it lacks before the picture comes that this spoils."""
+        process = self._process
+        while (pixels := self._pixels()) is not None:
+            stamp = process.read_stamp(self._patience)
+            if stamp is None or stamp.pts is None or (self._strict and process.troubled):
+                return
+            yield Picture(int(np.searchsorted(self._pts, stamp.pts)), pixels, stamp.look)
+
+    def _pixels(self) -> Pixels | None:
+        return read_pixels(self._process, self._path, self._patience, self._max_pixels)
+
+    def _remove_files(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+class Lanes:
+    """Decoders that share frames between them, and decode only the packets that these need.
+
+    Whoever makes them must `close` them.
+
+    Args:
+        indices: the frames, ascending, each once.
+        shares: places in `indices` that each decoder takes.
+        seek: where decoding begins, seconds in the file's own time; None: its beginning.
+
+    Attributes:
+        decoded: packets that reach a decoder until its last frame comes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        index: PacketIndex,
+        indices: IntArray,
+        shares: Sequence[IntArray],
+        seek: float | None,
+    ) -> None:
+        assert source.info.pts is not None
+        self._indices = indices
+        self._owner = np.zeros(len(indices), np.int64)
+        self._lanes: list[Lane] = []
+        self.decoded = 0
+        try:
+            for share in shares:
+                positions = index.positions(source.info.pts[indices[share]])
+                needed, last = needed_packets(index, positions), int(positions.max())
+                if seek is None and index.kinds[0] & CUT:
+                    needed[0] = True  # where encoders name themselves
+                kept = kept_ranges(index, decoded_from(needed, last))
+                self.decoded += int(needed.sum())
+                self._owner[share] = len(self._lanes)
+                self._lanes.append(Lane(source, indices[share], seek, kept))
+        except BaseException:
+            self.close()
+            raise
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every frame in order, until one is missing or a decoder reports an error before it."""
+        for index, owner in zip(self._indices.tolist(), self._owner.tolist(), strict=True):
+            picture = self._lanes[owner].take()
+            if picture is None or picture.place != index:
+                return
+            yield picture
+
+    def kill(self) -> None:
+        """End the processes at once, from any thread; `pictures` is then soon at the end."""
+        for lane in self._lanes:
+            lane.kill()
+
+    def close(self) -> None:
+        """End the processes and their threads."""
+        self.kill()  # all of them, before waiting for one
+        for lane in self._lanes:
+            lane.close()

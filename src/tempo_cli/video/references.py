@@ -1,0 +1,164 @@
+"""What other pictures need of a packet: whether decoding can begin with it, and whether any refers to it.
+
+Read from the header of the packet's own picture; the containers' flags are missing or promise less. Where a
+header makes no sense, or a codec's state passes on from picture to picture, the packet counts as needed.
+"""
+
+import re
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import av
+import numpy as np
+
+from ..plan.packets import CUT, DISPOSABLE
+from ..types import IntArray, Kinds
+from .keyframes import length_size, unit_places
+from .shown import AV1_FRAMES, AV1_SEQUENCE, av1_units
+
+_LAYER = 4  # first of the bits that hold a picture's temporal layer
+_H264_SLICES, _H264_IDR, _H264_LAYERS = range(1, 6), 5, {14, 20, 21}
+_HEVC_SLICES, _HEVC_IDR = range(32), {19, 20}
+_HEVC_UNREFERENCED = set(range(0, 16, 2))  # by pictures of the same temporal layer
+_PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\x01\xb5[\x80-\x8f]")
+_VOP = re.compile(rb"\x00\x00\x01\xb6")
+_I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
+_VOP_I, _VOP_B = 0, 2
+_AV1_SHOWN_KEY = 0b0001  # show_existing_frame, frame_type, show_frame
+# PyAV generates presentation times that a file lacks, in all but these codecs; these containers lack none.
+# What ffmpeg guesses instead depends on the packets before, so that none may be left out.
+_NOT_GENERATED, _MATROSKA = {"h264", "hevc"}, "matroska,webm"
+_EXACT = {"mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA}
+
+Reader = Callable[[memoryview, bytes | None], int]
+
+
+class PacketKinds:
+    """Collects what the packets of one stream are, 9 bytes each.
+
+    Args:
+        reader: libav's name of the container format.
+        codec: libav's canonical name.
+        extradata: the stream's header.
+    """
+
+    def __init__(self, reader: str, codec: str, extradata: bytes | None) -> None:
+        old_style = codec == "mpeg4" and reader == _MATROSKA  # often as in AVI, with decoding times only
+        safe = codec in _NOT_GENERATED or (reader in _EXACT and not old_style)
+        self._read = _READERS.get(codec) if safe else None
+        self._extradata = extradata
+        self._pts = array("q")
+        self._kinds = bytearray()
+
+    def add(self, packet: "av.Packet[Any]", random_access: bool) -> None:
+        """Note the next packet.
+
+        Args:
+            random_access: whether decoding can begin with it, as far as the container tells.
+        """
+        if self._read is None:
+            return
+        if packet.pts is None:
+            self._read = None  # what can't be named can't be left out
+            return
+        kind = self._read(memoryview(packet), self._extradata)
+        self._pts.append(packet.pts)
+        self._kinds.append(kind if random_access else kind & ~CUT)
+
+    def result(self) -> tuple[IntArray, Kinds] | None:
+        """Presentation times (P,) int64 and kinds (P,) uint8 of all packets.
+
+        None where they don't tell for sure what may be left out.
+        """
+        pts, kinds = np.array(self._pts, np.int64), np.frombuffer(bytes(self._kinds), np.uint8)
+        if self._read is None or not len(pts) or len(np.unique(pts)) < len(pts):
+            return None
+        layers = kinds >> _LAYER
+        highest = layers == layers.max()  # pictures of a higher layer may refer to any of a lower one
+        kinds = np.where(highest, kinds, kinds & ~np.uint8(DISPOSABLE)) & np.uint8(DISPOSABLE | CUT)
+        return pts, kinds.astype(np.uint8)
+
+
+def _read_h264(packet: memoryview, extradata: bytes | None) -> int:
+    slices, referenced, cut = 0, False, False
+    for place in unit_places(packet, length_size(extradata, 4)):
+        kind = packet[place] & 0x1F
+        if kind in _H264_SLICES:
+            slices += 1
+            referenced = referenced or bool(packet[place] & 0x60)  # nal_ref_idc
+            cut = cut or kind == _H264_IDR
+        elif kind in _H264_LAYERS:
+            referenced = True
+    return (CUT if cut else 0) | (DISPOSABLE if slices and not referenced else 0)
+
+
+def _read_hevc(packet: memoryview, extradata: bytes | None) -> int:
+    slices, referenced, cut, temporal = 0, False, False, 0
+    for place in unit_places(packet, length_size(extradata, 21)):
+        kind = packet[place] >> 1 & 0x3F
+        if kind not in _HEVC_SLICES or place + 1 >= len(packet):
+            continue
+        slices += 1
+        layer = (packet[place] & 1) << 5 | packet[place + 1] >> 3
+        temporal = max(temporal, (packet[place + 1] & 7) - 1)
+        referenced = referenced or layer > 0 or kind not in _HEVC_UNREFERENCED
+        cut = cut or kind in _HEVC_IDR
+    return temporal << _LAYER | (CUT if cut else 0) | (DISPOSABLE if slices and not referenced else 0)
+
+
+def _read_mpeg12(packet: memoryview, _: bytes | None) -> int:
+    match = _PICTURE.search(packet)
+    if match is None or match.end() + 2 > len(packet):
+        return 0
+    kind = packet[match.end() + 1] >> 3 & 7
+    extension = _EXTENSION.search(packet, match.end())
+    place = extension.end() + 1 if extension else len(packet)
+    whole = place >= len(packet) or packet[place] & 3 == _FRAME
+    return (CUT if kind == _I else 0) | (DISPOSABLE if kind == _B and whole else 0)
+
+
+def _read_mpeg4(packet: memoryview, _: bytes | None) -> int:
+    kinds = [packet[match.end()] >> 6 for match in _VOP.finditer(packet) if match.end() < len(packet)]
+    if len(kinds) != 1:
+        return 0
+    return (CUT if kinds[0] == _VOP_I else 0) | (DISPOSABLE if kinds[0] == _VOP_B else 0)
+
+
+def _read_vp8(packet: memoryview, _: bytes | None) -> int:
+    return 0 if packet[0] & 1 else CUT
+
+
+def _read_vp9(packet: memoryview, _: bytes | None) -> int:
+    """Pictures that nothing refers to still pass motion vectors and probabilities on."""
+    marker, profile = packet[0] >> 6, packet[0] >> 4 & 3
+    shift = 2 if profile != 0b11 else 1
+    existing, inter = packet[0] >> (shift + 1) & 1, packet[0] >> shift & 1
+    return CUT if marker == 0b10 and not existing and not inter else 0
+
+
+def _read_av1(packet: memoryview, _: bytes | None) -> int:
+    """Only a key frame that is shown at once replaces everything that later ones may refer to."""
+    kinds = [(unit.kind, unit.payload[0] >> 4 if len(unit.payload) else 0) for unit in av1_units(packet)]
+    frames = [bits for kind, bits in kinds if kind in AV1_FRAMES]
+    begins = any(kind == AV1_SEQUENCE for kind, _ in kinds)
+    return CUT if begins and frames and frames[0] == _AV1_SHOWN_KEY else 0
+
+
+def _stands_alone(*_: object) -> int:
+    return CUT
+
+
+_READERS: dict[str, Reader] = {
+    "h264": _read_h264,
+    "hevc": _read_hevc,
+    "mpeg1video": _read_mpeg12,
+    "mpeg2video": _read_mpeg12,
+    "mpeg4": _read_mpeg4,
+    "vp8": _read_vp8,
+    "vp9": _read_vp9,
+    "av1": _read_av1,
+    "mjpeg": _stands_alone,
+    "prores": _stands_alone,
+    "dnxhd": _stands_alone,
+}

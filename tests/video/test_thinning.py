@@ -1,0 +1,233 @@
+"""Decoding only what the wanted frames need gives the frames of plain decoding, or falls back to it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempo_cli.plan import packets
+from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
+from tempo_cli.types import VideoInfo
+from tempo_cli.video import arguments, lanes, thinning
+from tempo_cli.video.ffmpeg import FFmpegProcess
+from tempo_cli.video.probe import probe
+from tempo_cli.video.thinning import DecodingRecord
+
+from .clips import FFMPEG, RECIPES, run_ffmpeg
+from .thinned import CLIPS, digests, drawn
+
+SEED, ROUNDS = 20_261, 2
+THINNED = ("x264.mp4", "x264_pyramid.mkv", "x265.mp4", "vp8.webm", "vp9.webm", "av1.mkv", "mpeg2.mkv")
+Plain = Callable[[str], tuple[VideoInfo, dict[int, str]]]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    """What is said of a clip, and the hash of each of its frames when nothing is left out."""
+    folder = tmp_path_factory.mktemp("thinned")
+    known: dict[str, tuple[VideoInfo, dict[int, str]]] = {}
+
+    def path(name: str) -> Path:
+        made = folder / name
+        if not made.exists():
+            arguments = (RECIPES | CLIPS)[name].arguments
+            run_ffmpeg(*(path(part[1:]) if part.startswith("@") else part for part in arguments), made)
+        return made
+
+    def decoded(name: str) -> tuple[VideoInfo, dict[int, str]]:
+        if name not in known:
+            info = probe(path(name))
+            found = dict(digests(info, np.arange(info.frames), FFMPEG, DecodingRecord(exact=False)))
+            assert len(set(found.values())) == info.frames == CLIPS[name].frames
+            known[name] = info, found
+        return known[name]
+
+    return decoded
+
+
+@pytest.fixture(autouse=True)
+def _short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinning, "_LEAST_PACKETS", 0)
+    monkeypatch.setattr(thinning, "_LEAST_SHARE", 2)
+    monkeypatch.setattr(thinning, "usable_cores", lambda: 2)
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_any_frames_are_those_of_plain_decoding(name: str, plain: Plain) -> None:
+    info, frames = plain(name)
+    random = np.random.default_rng([SEED, *name.encode()])
+    for _ in range(ROUNDS):
+        wanted = drawn(random, info.frames)
+        record = DecodingRecord(exact=True)  # so that nothing is compared: a wrong frame must show here
+        assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+        assert record.exact is True
+
+
+@pytest.mark.parametrize("name", THINNED)
+def test_packets_are_left_out(name: str, plain: Plain) -> None:
+    info, frames = plain(name)
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 40, 70], FFMPEG, record)) == {index: frames[index] for index in (5, 40, 70)}
+    assert 3 <= record.decoded < 0.6 * record.packets
+
+
+def test_several_processes_take_turns(plain: Plain, started: list[int]) -> None:
+    info, frames = plain("x264_pyramid.mkv")
+    record = DecodingRecord(exact=True)
+    assert list(digests(info, np.arange(0, 100, 3), FFMPEG, record)) == [
+        (index, frames[index]) for index in range(0, 100, 3)
+    ]
+    assert record.processes == len(started) == 2
+
+
+def test_the_first_frames_are_decoded_both_ways_once(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    info, frames = plain("x264_pyramid.mkv")
+    record = DecodingRecord()
+    for wanted in ([3, 7, 50, 60, 99], [4, 90]):
+        assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+        assert record.exact is True
+
+
+def _without_a_reference(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    """Leave out what must not be left out: packet `place`, to which others refer."""
+
+    def needed(index: packets.PacketIndex, positions: np.ndarray) -> packets.Mask:
+        kept = needed_packets(index, positions)
+        kept[place] = False
+        return kept
+
+    monkeypatch.setattr(lanes, "needed_packets", needed)
+
+
+@pytest.mark.parametrize("exact", [None, True], ids=["compared", "reported by the decoder"])
+@pytest.mark.parametrize("name", ["x264.mp4", "x264_refresh.mp4", "x265.mp4"])
+def test_a_reference_left_out_is_noticed(
+    name: str, exact: bool | None, plain: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No picture is missing then: others come, and they are wrong."""
+    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 30)
+    info, frames = plain(name)
+    assert info.packet_kinds is not None
+    place = next(n for n in range(3, 12) if not info.packet_kinds[n] & (DISPOSABLE | CUT))
+    _without_a_reference(monkeypatch, place)
+    wanted = [place + 4, place + 6, 40, 95]
+    record = DecodingRecord(exact=exact)
+    assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+    assert record.exact is False
+
+
+def test_a_frame_that_does_not_come_is_decoded_plainly(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    info, frames = plain("prores.mov")
+    monkeypatch.setattr(lanes, "needed_packets", lambda index, _: np.zeros(len(index.pts), np.bool_))
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 40, 70], FFMPEG, record)) == {index: frames[index] for index in (5, 40, 70)}
+    assert record.exact is False
+
+
+def test_an_ffmpeg_older_than_7_decodes_all(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    info, frames = plain("x264.mp4")
+    monkeypatch.setattr(thinning, "ffmpeg_version", lambda _: (6, 1))
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 70], FFMPEG, record)) == {index: frames[index] for index in (5, 70)}
+    assert record.decoded == record.packets >= 70
+
+
+# --- which packets are needed ---
+
+
+def _index(text: str, pts: list[int]) -> packets.PacketIndex:
+    """`I` begins a group, `b` is referred to by nothing, `P` is."""
+    kinds = {"I": CUT, "P": 0, "b": DISPOSABLE}
+    return index_packets(np.array(pts), np.array([kinds[letter] for letter in text], np.uint8))
+
+
+def _needed(index: packets.PacketIndex, *pts: int) -> str:
+    kept = needed_packets(index, index.positions(np.array(pts)))
+    return "".join("x" if one else "." for one in kept)
+
+
+def test_of_a_group_what_stands_before_the_last_wanted_picture_is_needed() -> None:
+    index = _index("IPbbPbbIPbb", [0, 3, 1, 2, 6, 4, 5, 7, 10, 8, 9])
+    assert _needed(index, 1) == "xxx........"
+    assert _needed(index, 6) == "xx..x......"
+    assert _needed(index, 5, 8) == "xx..x.xxxx."
+    assert _needed(index, 7) == ".......x..."
+
+
+def test_a_picture_shown_before_its_groups_first_one_needs_the_group_before() -> None:
+    index = _index("IPbIbbPbb", [0, 2, 1, 5, 3, 4, 8, 6, 7])
+    assert _needed(index, 4) == "xx.x.x..."
+    assert _needed(index, 6) == "...x..xx."
+
+
+def test_ranges_hold_just_the_packets_that_are_kept() -> None:
+    index = _index("IPbbPbb", [0, 30, 10, 20, 60, 40, 50])
+    kept = np.array([True, True, False, True, True, False, False])
+    assert kept_ranges(index, kept) == [(0, 0), (20, 30), (60, 60)]
+    assert kept_ranges(index, np.zeros(7, np.bool_)) == []
+
+
+def test_groups_are_dealt_out_in_turn() -> None:
+    index = _index("IPIPIPIP", list(range(8)))
+    shares = share_out(index, np.array([0, 1, 2, 4, 5, 6, 7]), 2, 2)
+    assert [share.tolist() for share in shares] == [[0, 1, 5, 6], [2, 3, 4]]
+
+
+# --- what a decoder says ---
+
+
+@pytest.mark.parametrize(
+    ("line", "troubled"),
+    [
+        ("[h264 @ 0x5] [error] Missing reference picture, default is 65530", True),
+        ("[h264 @ 0x5] [error] mmco: unref short failure", True),
+        ("[h264 @ 0x5] [info] concealing 12 DC, 12 AC, 12 MV errors in P frame", True),
+        ("[hevc @ 0x5] [error] Could not find ref with POC 12", True),
+        ("[hevc @ 0x5] [warning] missing picture in access unit", True),
+        (
+            "[image2pipe @ 0x5] [error] non monotonically increasing dts to muxer in stream 0: 3 >= 3",
+            False,
+        ),
+        (
+            "[swscaler @ 0x5] [warning] deprecated pixel format used, set range correctly",
+            False,
+        ),
+        ("[info]     title           : concealing", False),
+    ],
+)
+def test_what_counts_as_a_decoders_error(
+    line: str, troubled: bool, script: Callable[[str, str], str]
+) -> None:
+    binary = script("ffmpeg", f"echo '{line}' >&2; echo '[info] Input #0, mp4' >&2; sleep 0.1; echo >&2")
+    assert not _troubled(binary), "what is said of the first packets, before decoding, is not counted"
+    binary = script("ffmpeg", f"echo '[info] Input #0, mp4' >&2; echo '{line}' >&2")
+    assert _troubled(binary) == troubled
+
+
+def _troubled(binary: str) -> bool:
+    process = FFmpegProcess([binary])
+    process.wait(5)
+    process.complaints()
+    process.close()
+    return process.troubled
+
+
+def test_packets_without_a_time_are_not_dropped() -> None:
+    """ffmpeg's expressions have the smallest integer for what is not there."""
+    expression = re.fullmatch(r"noise=drop='(.*)'", arguments.packet_filter([(5, 9), (20, 20)]))
+    assert expression
+    functions = {
+        "gt": lambda x, y: x > y,
+        "lt": lambda x, y: x < y,
+        "eq": lambda x, y: x == y,
+        "not_": lambda x: not x,
+        "between": lambda x, low, high: low <= x <= high,
+        "if_": lambda condition, then, otherwise: then if condition else otherwise,
+    }
+    body = re.sub(r"\b(if|not)\(", r"\1_(", expression[1])
+    times = [-(2**63), -1, 0, 4, 5, 9, 10, 20, 21]
+    dropped = [pts for pts in times if eval(body, {"__builtins__": {}}, {**functions, "pts": pts})]
+    assert dropped == [-1, 0, 4, 10, 21]

@@ -1,0 +1,96 @@
+"""Clips for decoding without what no wanted frame needs, and the hashes of frames."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tempo_cli.types import FramePlan, VideoInfo
+from tempo_cli.video.decode import FrameDecoder
+from tempo_cli.video.thinning import DecodingRecord
+
+from .clips import AV1, COPY, COPY_BOTH, H264, H265, PASSTHROUGH, VP8, VP9_HIDDEN, Recipe, source
+
+
+def _x264(*parameters: str) -> tuple[str, ...]:
+    return ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", ":".join(parameters))
+
+
+def _x265(*parameters: str) -> tuple[str, ...]:
+    return (*H265[:4], "-x265-params", ":".join(("log-level=error:pools=1", *parameters)))
+
+
+_KEYS = "keyint=12:min-keyint=12:scenecut=0"
+_MPEG = ("-bf", "2", "-g", "12")
+_FIELDS = ("-flags", "+ildct+ilme", "-field_order", "tt")
+_VARIABLE = ("-vf", "settb=1/1000,setpts='40*N+17*mod(N,3)+N*N/9'", *PASSTHROUGH, "-enc_time_base", "1/1000")
+_BARE = ("-i", "@x264_pyramid.mkv", *COPY, "-avoid_negative_ts", "disabled")
+
+CLIPS: dict[str, Recipe] = {
+    "x264.mp4": Recipe((*source(4), *_x264("keyint=30")), frames=100),
+    "x264_pyramid.mkv": Recipe(
+        (*source(4), *_x264(_KEYS, "bframes=5:b-pyramid=strict:b-adapt=0")), frames=100
+    ),
+    "x264_open.mp4": Recipe((*source(4), *_x264(_KEYS, "open-gop=1:bframes=3")), frames=100),
+    "x264_no_b.ts": Recipe((*source(4), *_x264(_KEYS, "bframes=0")), frames=100),
+    "x264_refresh.mp4": Recipe((*source(4), *_x264("intra-refresh=1:keyint=12:bframes=2")), frames=100),
+    "x264_interlaced.ts": Recipe(
+        (*source(4, "160x96"), *_x264(_KEYS, "interlaced=1:bframes=3")), (160, 96), 100
+    ),
+    "x264_444.mp4": Recipe((*source(4), "-c:v", "libx264", "-pix_fmt", "yuv444p", "-g", "12"), frames=100),
+    "x264_variable.mkv": Recipe((*source(4), *_VARIABLE, *_x264(_KEYS, "bframes=3")), frames=100),
+    "x264_negative.mp4": Recipe(
+        ("-itsoffset", "-0.5", *_BARE, "-movflags", "+negative_cts_offsets"), frames=87
+    ),
+    "x264_cut.mp4": Recipe(("-ss", "1.1", "-i", "@x264.mp4", *COPY), frames=72),
+    "x264_two.mkv": Recipe(("-i", "@x264_no_b.ts", "-i", "@x264_pyramid.mkv", *COPY_BOTH), frames=100),
+    "x264_late.ts": Recipe((*("-i", "@x264_pyramid.mkv"), *COPY, "-output_ts_offset", "95441"), frames=100),
+    "x264_fragmented.mp4": Recipe(
+        ("-i", "@x264_pyramid.mkv", *COPY, "-movflags", "frag_keyframe+empty_moov"), frames=100
+    ),
+    "x264.flv": Recipe(("-i", "@x264_pyramid.mkv", *COPY), frames=100),
+    "x264.avi": Recipe((*source(4), *H264, "-g", "12"), frames=100),
+    "x265.mp4": Recipe((*source(4), *_x265(_KEYS, "bframes=4:b-pyramid=1:open-gop=0")), frames=100),
+    "x265_open.mkv": Recipe((*source(4), *_x265(_KEYS, "bframes=4:open-gop=1")), frames=100),
+    "x265_layers.ts": Recipe(
+        (*source(4), *_x265(_KEYS, "temporal-layers=3:b-pyramid=1:bframes=4")), frames=100
+    ),
+    "vp8.webm": Recipe(
+        (*source(4), *VP8, "-g", "12", "-auto-alt-ref", "1", "-lag-in-frames", "8"), frames=100
+    ),
+    "vp9.webm": Recipe((*source(4), *VP9_HIDDEN, "-g", "12"), frames=100),
+    "av1.mp4": Recipe((*source(4), *AV1, "-g", "17"), frames=100),
+    "av1.mkv": Recipe((*source(4), *AV1, "-g", "17", "-svtav1-params", "pred-struct=1"), frames=100),
+    "mpeg2.mpg": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG), frames=100),
+    "mpeg2.mkv": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG), frames=100),
+    "mpeg2_closed.ts": Recipe(
+        (*source(4), "-c:v", "mpeg2video", *_MPEG, "-flags", "+cgop", "-sc_threshold", "1000000000"),
+        frames=100,
+    ),
+    "mpeg2_fields.ts": Recipe((*source(4, "160x96"), "-c:v", "mpeg2video", *_MPEG, *_FIELDS), (160, 96), 100),
+    "mpeg4.mp4": Recipe((*source(4), "-c:v", "mpeg4", *_MPEG), frames=100),
+    "mpeg4.avi": Recipe((*source(4), "-c:v", "mpeg4", "-g", "12"), frames=100),
+    "mjpeg.avi": Recipe((*source(4), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"), frames=100),
+    "mjpeg.mov": Recipe((*source(4), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"), frames=100),
+    "prores.mov": Recipe((*source(4), "-c:v", "prores_ks"), frames=100),
+}
+
+
+def digests(
+    info: VideoInfo, indices: Sequence[int] | np.ndarray, binary: str, record: DecodingRecord
+) -> Iterator[tuple[int, str]]:
+    """(frame index, hash of the frame) of every frame that comes."""
+    plan = FramePlan(np.array(sorted(indices)), float(info.rate))
+    with FrameDecoder(info, plan, binary, lambda _: None, record=record) as decoder:
+        for frame in decoder.frames():
+            yield int(plan.indices[frame.position]), hashlib.md5(frame.pixels).hexdigest()
+
+
+def drawn(random: np.random.Generator, frames: int) -> list[int]:
+    """A few frames: spread evenly, close together, or anywhere."""
+    count = int(random.integers(1, 13))
+    first = int(random.integers(0, frames))
+    near = np.arange(first, min(first + count, frames))
+    even = np.linspace(first, frames - 1, count).round().astype(int)
+    anywhere = random.integers(0, frames, count)
+    return sorted({int(index) for index in (near, even, anywhere)[int(random.integers(0, 3))]})
