@@ -41,6 +41,9 @@ INFO = VideoInfo(
     without_index=True,
     restarting=np.array([90_000, 93_003, 90_000], np.int64),
     restarts=(0.1 + 0.2, 1e6 / 3),
+    packet_pts=np.array([-5, 9, 7], np.int64),
+    packet_kinds=np.array([3, 0, 255], np.uint8),
+    needs_beginning=True,
 )
 
 
@@ -68,7 +71,14 @@ def test_every_fact_comes_through_unchanged() -> None:
     assert isinstance(told, VideoInfo)
     assert plain(told) == plain(INFO)
     bare = replace(
-        INFO, pts=None, restarting=None, keyframes=(), colors=Colors(), rate=Fraction(10**30 + 1, 10**29)
+        INFO,
+        pts=None,
+        restarting=None,
+        packet_pts=None,
+        packet_kinds=None,
+        keyframes=(),
+        colors=Colors(),
+        rate=Fraction(10**30 + 1, 10**29),
     )
     told = unpacked(wire.pack_info(bare))
     assert isinstance(told, VideoInfo)

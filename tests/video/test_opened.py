@@ -17,7 +17,7 @@ from tempo_cli.errors import CancelledError, UsageError, VideoError
 from tempo_cli.plan.sampling import plan_frames, plan_sampling
 from tempo_cli.scope import CancelScope
 from tempo_cli.types import FramePlan, Segment
-from tempo_cli.video import opened
+from tempo_cli.video import opened, resize
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.opened import Video, open_video
@@ -442,7 +442,7 @@ PICTURES = FrameShape(PixelLimits(longest_edge=96, grid=32, min_pixels=4096, max
 def of_pictures(segments: dict[int, Segment], pictures) -> bool:
     """Whether every segment's frames are the planned ones, resized as each of them alone."""
     return all(
-        (one == opened.shrink(pictures[SCREEN[place]], PICTURES)).all()
+        (one == resize.shrink(pictures[SCREEN[place]], PICTURES)).all()
         for segment in segments.values()
         for one, place in zip(segment.frames, segment.plan.positions, strict=True)
     )
@@ -452,7 +452,7 @@ def test_a_frame_that_is_shown_for_long_is_sampled_several_times(
     clip: ClipMaker, truth: FullDecode, monkeypatch
 ):
     resized = []
-    shrink = opened.shrink
+    shrink = resize.shrink
     with open_video(clip("screen.mp4"), None, PICTURES) as video:
         assert video.plan.indices.tolist() == SCREEN
         assert (video.plan.mode, video.plan.origin, video.end, video.total) == ("time", 0.0, 60.04, 10)
@@ -460,7 +460,7 @@ def test_a_frame_that_is_shown_for_long_is_sampled_several_times(
         whole = read(video, range(10))
         assert list(whole) == list(range(10))
         assert of_pictures(whole, truth("screen.mp4"))
-        monkeypatch.setattr(opened, "shrink", lambda *words: resized.append(1) or shrink(*words))
+        monkeypatch.setattr(resize, "shrink", lambda *words: resized.append(1) or shrink(*words))
         some = read(video, [2, 3, 8])  # 2 is made of one frame, and 3 begins with it
         assert len(resized) == 4
         assert all(same(some[index], whole[index]) for index in (2, 3, 8))

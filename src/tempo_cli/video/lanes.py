@@ -107,6 +107,7 @@ class Lane:
         """In the lane's thread. A decoder reports what it lacks before the picture comes that this spoils."""
         process = self._process
         while (pixels := self._pixels()) is not None:
+            self._remove_files()  # ffmpeg has read them
             stamp = process.read_stamp(self._patience)
             if stamp is None or stamp.pts is None or (self._strict and process.troubled):
                 return
@@ -116,8 +117,9 @@ class Lane:
         return read_pixels(self._process, self._path, self._patience, self._max_pixels)
 
     def _remove_files(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
 
 
 class Lanes:
