@@ -4,7 +4,11 @@
 that importing the package (and `tempo --help`) never imports torch.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Read when torch is imported: threads that wait in a loop for work would take the cores that ffmpeg decodes on.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from .clip import Clip

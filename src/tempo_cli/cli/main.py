@@ -40,8 +40,6 @@ def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
         caught: called when an interruption has arrived here, before it is reported.
     """
     debug = bool(os.environ.get("TEMPO_DEBUG"))
-    # threads that wait in a loop for their share take the cores that ffmpeg decodes on
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     waiting: list[Request] = []  # the command's; it outlives every way out of it
     if not debug:
         warnings.simplefilter("ignore")
