@@ -299,6 +299,8 @@ def test_a_forgotten_clip_leaves_no_decoder_behind():
     video = clip.video
     del clip
     assert not video.is_open
+    video._stream._thread.join(60)
+    assert not video._stream._thread.is_alive()
 
 
 def test_what_a_forgotten_clip_kept_goes_with_the_next_question():

@@ -1,8 +1,8 @@
 """Pictures that are too large, and videos that change while they are looked at."""
 
-import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,19 +95,40 @@ def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path: Path) -> 
 
 
 def test_large_pictures_get_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    most = 36_000_000
-    assert limits.decoder_options(1920, 1080, most) == ({"max_pixels": 9_000_000}, {}, "")
-    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784, "threads": 4}, {}, "")
-    assert limits.decoder_options(3000, 3000, most) == ({"max_pixels": 9_784_384, "threads": 4}, {}, "")
-    one, queue, halved = limits.decoder_options(3001, 3000, most)
+    monkeypatch.setattr(limits, "usable_cores", lambda: 64)
+    most, alone = 36_000_000, {"threads": 1}
+    options = limits.decoder_options
+    assert options(640, 360, most) == ({"max_pixels": 9_000_000, "threads": 16}, alone, "")
+    assert options(1920, 1080, most) == ({"max_pixels": 9_000_000, "threads": 16}, alone, "")
+    assert options(3840, 2160, most) == ({"max_pixels": 9_078_784, "threads": 4}, alone, "")
+    assert options(3000, 3000, most) == ({"max_pixels": 9_784_384, "threads": 4}, alone, "")
+    one, queue, halved = options(3001, 3000, most)
     assert (one, queue) == ({"max_pixels": most, "threads": 1}, {"threads": 1, "thread_queue_size": 1})
     assert halved.startswith("scale=")
-    assert limits.decoder_options(10, 10, 50) == ({"max_pixels": 138**2}, {}, "")
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert limits.decoder_options(3840, 2160, most) == ({"max_pixels": 9_078_784}, {}, "")
+    assert options(10, 10, 50) == ({"max_pixels": 138**2, "threads": 16}, alone, "")
+    monkeypatch.setattr(limits, "usable_cores", lambda: 2)
+    assert options(3840, 2160, most) == ({"max_pixels": 9_078_784, "threads": 2}, alone, "")
     assert limits.decoder_memory(most) == 1_100_000_000
     assert limits.decoder_memory(most + 100) == 1_100_003_200
+
+
+@pytest.mark.parametrize(
+    ("size", "transfer", "most"),
+    [
+        ((640, 360), None, 4),
+        ((1920, 1080), "bt709", 4),
+        ((1920, 1080), "smpte2084", 2),
+        ((2560, 1440), None, 2),
+        ((3840, 2160), None, 1),
+        ((7680, 4320), "arib-std-b67", 1),
+    ],
+)
+def test_large_pictures_get_few_processes(
+    size: tuple[int, int], transfer: str | None, most: int, clip: ClipMaker
+) -> None:
+    info = probe(clip("h264.mp4"))
+    sized = replace(info, width=size[0], height=size[1], colors=replace(info.colors, transfer=transfer))
+    assert limits.most_decoders(sized) == most
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "rotated_90.mp4", "odd_size.mp4", "uneven.gif"])

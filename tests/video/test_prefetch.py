@@ -222,3 +222,35 @@ def test_the_source_is_closed_in_its_own_thread():
     with prefetch(source(), 2, nothing) as ahead:
         next(ahead)
     assert closed_in == ["prefetch"]
+
+
+def test_a_thread_of_the_source_may_abandon_it():
+    """A finalizer runs in any thread, also in one that the source waits for: here a second reader's."""
+    ended = threading.Event()
+
+    def inner():
+        yield 1
+        outer.abandon()  # waits for nothing, else both would wait for ever
+        yield 2
+
+    def source():
+        reader = Prefetch(inner(), 1, lambda: None)
+        try:
+            while (item := reader.take()) is not None:
+                yield item
+        finally:
+            reader.close()
+            ended.set()
+
+    gate = threading.Event()
+    outer = Prefetch(gated(source(), gate), 1, lambda: None)
+    gate.set()
+    assert ended.wait(20)
+    outer._thread.join(20)
+    assert not outer._thread.is_alive()
+    assert outer.take() is None
+
+
+def gated(items, gate):
+    gate.wait()
+    yield from items

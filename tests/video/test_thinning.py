@@ -10,7 +10,7 @@ import pytest
 from tempo_cli.plan import packets
 from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
 from tempo_cli.types import VideoInfo
-from tempo_cli.video import arguments, lanes, thinning
+from tempo_cli.video import arguments, lanes, limits, thinning
 from tempo_cli.video.ffmpeg import FFmpegProcess
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
@@ -80,6 +80,41 @@ def test_several_processes_take_turns(plain: Plain, started: list[int]) -> None:
         (index, frames[index]) for index in range(0, 100, 3)
     ]
     assert record.processes == len(started) == 2
+
+
+def test_many_cores_start_no_more_threads_than_memory_is_there_for(
+    plain: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[list[str], int | None]] = []
+    original = lanes.FFmpegProcess
+
+    def noted(arguments: list[str], memory: int | None) -> FFmpegProcess:
+        started.append((arguments, memory))
+        return original(arguments, memory)
+
+    for module in (thinning, lanes, limits):
+        monkeypatch.setattr(module, "usable_cores", lambda: 64)
+    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    monkeypatch.setattr(lanes, "FFmpegProcess", noted)
+    info, frames = plain("x264_pyramid.mkv")
+    record = DecodingRecord(seekable=True)
+    wanted = list(range(0, 100, 3))
+    assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+    assert (record.exact, record.processes) == (True, 4)
+    assert {memory for _, memory in started} == {limits.decoder_memory(36_000_000) // 4}
+    for words, _ in started:
+        threads = [words[place + 1] for place, word in enumerate(words) if word.endswith("threads")]
+        assert sorted(threads) == ["1", "1", "4"]  # of the filters, of the output, of the decoder
+
+
+def test_pictures_that_grow_beyond_the_header_do_not_wait(
+    plain: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_MOST_GROWTH", 0.5)
+    info, frames = plain("x264_pyramid.mkv")
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 40, 70], FFMPEG, record)) == {index: frames[index] for index in (5, 40, 70)}
+    assert record.exact is False
 
 
 def test_the_first_frames_are_decoded_both_ways_once(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:

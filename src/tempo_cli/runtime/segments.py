@@ -92,8 +92,8 @@ class ClipSegments:
             self.shelf.close()
 
     def abandon(self) -> None:
-        """Close the video; what is kept goes when the store is next used. From any thread."""
-        self.video.close()
+        """End the video; what is kept goes when the store is next used. From any thread, waiting for none."""
+        self.video.abandon()
         if self.shelf is not None:
             self.shelf.abandon()
 

@@ -12,6 +12,7 @@ from .formats import READER_OPTIONS, WITHOUT_INDEX
 from .limits import DecoderOptions
 
 Range = tuple[int, int]
+_FILTER_THREADS = 4  # that convert colors or shrink
 
 
 class Files(NamedTuple):
@@ -107,7 +108,9 @@ def decoding_arguments(
     arguments: list[str] = output.global_args(*quiet).compile(binary)
     place = arguments.index("-i")
     arguments[place + 1] = f"file:{info.path}"  # put in here: ffmpeg-python takes only names in UTF-8
-    added = ["-noaccurate_seek"] if seek is not None else []
+    # each part of ffmpeg would take a thread for every core, and 8 MB for each
+    added = ["-filter_threads", str(_FILTER_THREADS if filters else 1)]
+    added += ["-noaccurate_seek"] if seek is not None else []
     # where frames are counted: filters that are set up anew, for a new size or color, count from 0 again
     added += ["-reinit_filter", "0"] if pts is None else []
     added += [f"-/bsf:{info.stream}", str(files.packets)] if files is not None else []

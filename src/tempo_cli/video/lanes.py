@@ -11,12 +11,13 @@ from ..plan.packets import CUT, PacketIndex, decoded_from, kept_ranges, needed_p
 from ..types import IntArray, Pixels, VideoInfo
 from .arguments import Files, decoding_arguments, packet_filter, picture_filters, wanted_ranges
 from .ffmpeg import FFmpegProcess
-from .limits import DecoderOptions, decoder_memory, most_decoders
+from .limits import DecoderOptions, decoder_memory, most_decoders, usable_cores
 from .pictures import Picture, read_pixels
 from .prefetch import Prefetch
 
-_WAITING_BYTES = 64 << 20  # of pictures that wait for their turn, for each process
+_WAITING_BYTES = 32 << 20  # of pictures that wait for their turn, for each process
 _MOST_WAITING = 32
+_MOST_GROWTH = 2  # times the size that the header tells: larger pictures are decoded one by one
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Lane:
         indices: the frames that it gives, ascending, each once.
         seek: where decoding begins, seconds in the file's own time; None: its beginning.
         kept: presentation times (first, last) of the packets that reach the decoder; None: all do.
+        alone: no other decoder of the video runs meanwhile.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Lane:
         indices: IntArray,
         seek: float | None = None,
         kept: Sequence[tuple[int, int]] | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         info = source.info
         assert info.pts is not None
@@ -80,8 +84,11 @@ class Lane:
             source.threads,
         )
         # two at least run at the same time: what is compared, or shared out
-        memory = decoder_memory(source.max_pixels) // max(2, most_decoders(info.width, info.height))
-        depth = int(np.clip(_WAITING_BYTES // (info.width * info.height * 3), 2, _MOST_WAITING))
+        share = 1 if alone else max(2, min(most_decoders(info), usable_cores()))
+        memory = decoder_memory(source.max_pixels) // share
+        size = info.width * info.height * 3
+        depth = int(np.clip(_WAITING_BYTES // size, 2, _MOST_WAITING))
+        self._most_bytes = _MOST_GROWTH * size  # of a picture
         try:
             self._process = FFmpegProcess(arguments, memory)
         except BaseException:
@@ -111,6 +118,8 @@ class Lane:
             stamp = process.read_stamp(self._patience)
             if stamp is None or stamp.pts is None or (self._strict and process.troubled):
                 return
+            if pixels.nbytes > self._most_bytes:
+                return  # too many of them would wait
             yield Picture(int(np.searchsorted(self._pts, stamp.pts)), pixels, stamp.look)
 
     def _pixels(self) -> Pixels | None:

@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from ..config import SamplingOptions
 from ..errors import VideoError
+from ..plan.picture import HDR
+from ..types import VideoInfo
 
 MOST_FRAMES = 5_000_000  # in a video: 46 hours at 30 frames per second
 SINGLE_THREAD_PIXELS = 9_000_000  # of a picture, beyond which ffmpeg decodes with one thread
+_MOST_THREADS = 16  # of one decoder; each takes 8 MB for its stack
 MOST_DECODERS = 4  # processes of ffmpeg for one video
 THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
@@ -80,15 +83,25 @@ def decoder_options(width: int, height: int, max_pixels: int) -> DecoderOptions:
         one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
         # else 8 pictures wait to be written
         return DecoderOptions(one, {"threads": 1, "thread_queue_size": 1}, _HALVED)
-    limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded)}
-    threads = THREAD_PIXELS // pixels
-    return DecoderOptions(limits | ({"threads": threads} if threads <= (os.cpu_count() or 1) else {}), {}, "")
+    threads = min(THREAD_PIXELS // pixels, usable_cores(), _MOST_THREADS)
+    limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded), "threads": threads}
+    return DecoderOptions(limits, {"threads": 1}, "")
 
 
-def most_decoders(width: int, height: int) -> int:
-    """Processes that may decode pictures of this size side by side; each gets its part of the memory."""
-    pixels = width * height
-    return 1 if pixels > SINGLE_THREAD_PIXELS else min(MOST_DECODERS, THREAD_PIXELS // 2 // pixels)
+def most_decoders(info: VideoInfo) -> int:
+    """Processes that may decode a video side by side; each gets its part of the memory.
+
+    To convert a picture from HDR takes several times its size.
+    """
+    most = 2 if info.colors.transfer in HDR else MOST_DECODERS
+    return max(1, min(most, THREAD_PIXELS // 4 // (info.width * info.height)))
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

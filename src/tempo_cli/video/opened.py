@@ -23,7 +23,7 @@ from .ffmpeg import find_ffmpeg
 from .isolated import probe
 from .limits import check_size
 from .prefetch import Prefetch
-from .resize import in_threads, shrink_frames
+from .resize import alike, in_threads, shrink_frames
 from .thinning import DecodingRecord, resizing_threads
 
 _AHEAD = 16  # segments that may wait for the model
@@ -110,11 +110,16 @@ class Video:
 
     def close(self) -> None:
         """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
+        self.abandon()
+        if self._stream is not None:
+            self._stream.close()
+
+    def abandon(self) -> None:
+        """As `close`, without waiting for threads: also from a finalizer, which may run in any of them."""
         with self._lock:
             self._closed = True
-            stream = self._stream
-        if stream is not None:
-            stream.close()
+            if self._stream is not None:
+                self._stream.abandon()
 
     def __enter__(self) -> "Video":
         return self
@@ -166,27 +171,20 @@ class Video:
 
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
-        for group in in_threads(partial(shrink_frames, self.shape), self._sized(frames), resizing_threads()):
+        groups = alike(self._sized(frames))
+        for group in in_threads(partial(shrink_frames, self.shape), groups, resizing_threads()):
             yield from group
 
-    def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], Size]]:
-        """Frames with the same pixels, and the size as shown of their segment's first."""
-        group: list[Frame] = []
+    def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Size]]:
+        """Each with the size as shown of its segment's first."""
         segment, size = -1, (0, 0)
-        fitted = size
         for frame in frames:
             if segment < 0:
                 self._check_unchanged()  # by now ffmpeg has opened it
             if frame.position // self.sampling.window != segment:
                 segment = frame.position // self.sampling.window
                 size = self._look_at(frame)
-            if group and (frame.pixels is not group[0].pixels or fitted != size):
-                yield group, fitted
-                group = []
-            group.append(frame)
-            fitted = size
-        if group:
-            yield group, fitted
+            yield frame, size
 
     def _look_at(self, frame: Frame) -> Size:
         """Height and width of a frame as it is shown; what it says goes before what the header says."""

@@ -52,13 +52,17 @@ class Prefetch(Generic[Item]):
 
     def close(self) -> None:
         """End the thread and drop what waits; the reader is then at the end. From any thread, repeatable."""
+        self.abandon()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def abandon(self) -> None:
+        """As `close`, without waiting for the thread: also from a finalizer, which may run in any thread."""
         with self._changed:
             self._closed = True
             self._items.clear()
             self._changed.notify_all()
         self._interrupt()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
 
     def _wake(self) -> None:
         with self._changed:

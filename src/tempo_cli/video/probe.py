@@ -34,6 +34,7 @@ _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
 _WATCHED = 64  # packets
+_MANY_KEYFRAMES, _KEYFRAME_SECONDS = 10_000, 0.5
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
 _DAMAGED = "It is damaged, cut off, or in no video format."
@@ -268,5 +269,9 @@ def _colors(codec: av.VideoCodecContext) -> Colors:
 def _keyframes(index: Index, pts: IntArray | None, tick: Fraction | None) -> tuple[tuple[int, float], ...]:
     if pts is None or tick is None:
         return ()
-    places = np.searchsorted(pts, index.keys).tolist()
-    return tuple((place, float(key * tick)) for place, key in zip(places, index.keys, strict=True))
+    keys = index.keys
+    if len(keys) > _MANY_KEYFRAMES:  # every frame may be one; seeking needs no more than a few a second
+        steps = np.diff(np.array(keys, np.float64) * float(tick) // _KEYFRAME_SECONDS, prepend=-1)
+        keys = [key for key, step in zip(keys, steps.tolist(), strict=True) if step]
+    places = np.searchsorted(pts, keys).tolist()
+    return tuple((place, float(key * tick)) for place, key in zip(places, keys, strict=True))

@@ -34,6 +34,20 @@ def in_threads(work: Callable[[Item], Result], items: Iterator[Item], threads: i
         pool.shutdown(cancel_futures=True)
 
 
+def alike(sized: Iterator[tuple[Frame, Size]]) -> Iterator[tuple[list[Frame], Size]]:
+    """Frames that follow each other with the same pixels and size, together."""
+    group: list[Frame] = []
+    common = 0, 0
+    for frame, size in sized:
+        if group and (frame.pixels is not group[0].pixels or size != common):
+            yield group, common
+            group = []
+        group.append(frame)
+        common = size
+    if group:
+        yield group, common
+
+
 def shrink(pixels: Pixels, shape: FrameShape, shown: Size | None = None) -> Pixels:
     """Resize a decoded frame, (H0, W0, 3) to (H, W, 3), uint8: PIL bicubic twice (reference).
 

@@ -37,25 +37,26 @@ class Running:
                 return None
             runner = make()
             self._runners.append(runner)
-            return runner
+        if self.killed:  # meanwhile: `kill` waits for no lock
+            runner.kill()
+        return runner
 
     def close(self, *runners: Runner | None) -> None:
         """Close these."""
         with self._lock:
-            for runner in runners:
-                if runner in self._runners:
-                    self._runners.remove(runner)
-                    runner.close()
+            held = [runner for runner in runners if runner is not None and runner in self._runners]
+            for runner in held:
+                self._runners.remove(runner)
+        for runner in held:  # whoever it waits for may want to start or kill something
+            runner.close()
 
     def kill(self) -> None:
-        """End all of them at once, from any thread."""
-        with self._lock:
-            self.killed = True
-            for runner in self._runners:
-                runner.kill()
+        """End all of them at once, from any thread, also from one of theirs: it waits for nothing."""
+        self.killed = True
+        for runner in tuple(self._runners):
+            runner.kill()
 
     def stop(self) -> None:
         """Close all of them."""
-        with self._lock:
-            self.killed = True
-            self.close(*self._runners)
+        self.killed = True
+        self.close(*tuple(self._runners))

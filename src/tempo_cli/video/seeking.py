@@ -6,6 +6,7 @@ import numpy as np
 
 from ..types import VideoInfo
 from .lanes import Lane, Source
+from .pictures import Picture
 from .running import Running
 from .thinning import DecodingRecord
 
@@ -49,11 +50,15 @@ class Seeker:
         place = self._info.keyframes[2][0]
         if place > _MOST_CHECKED:
             return True
-        source, indices = self._source(0), np.array([place])
-        plain = self._running.start(lambda: Lane(source, indices))
-        sought = self._running.start(lambda: Lane(source, indices, seek_point(self._info, place)))
-        right, found = (lane.take() if lane is not None else None for lane in (plain, sought))
-        self._running.close(plain, sought)
+        right = self._picture(place, None)
         if right is None:
             return True  # nothing to compare with
+        found = self._picture(place, seek_point(self._info, place))
         return found is not None and np.array_equal(right.pixels, found.pixels)
+
+    def _picture(self, place: int, seek: float | None) -> Picture | None:
+        source, indices = self._source(0), np.array([place])
+        lane = self._running.start(lambda: Lane(source, indices, seek, alone=True))
+        picture = None if lane is None else lane.take()
+        self._running.close(lane)
+        return picture

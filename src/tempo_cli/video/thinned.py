@@ -69,7 +69,7 @@ class ThinnedFrames:
         """The first frames, decoded plainly and compared with those that are decoded without the rest."""
         indices = plan.indices[: plan.checked]
         seek = self._seeker.point(int(indices[0]))
-        source = self._source(0)
+        source = self._source(plan.threads)
         plain = self._running.start(lambda: Lane(source, indices, seek))
         thin = self._start(plan, 0, [np.arange(plan.checked)])
         if plain is None or thin is None:

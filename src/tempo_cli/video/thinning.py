@@ -1,6 +1,5 @@
 """Whether and how to decode less than all of a video, and what is known of that."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,10 @@ import numpy as np
 from ..plan.packets import CUT, PacketIndex, check_span, index_packets, needed_packets, share_out
 from ..types import IntArray, VideoInfo
 from .ffmpeg import PREFERRED, ffmpeg_version
-from .limits import SINGLE_THREAD_PIXELS, most_decoders
+from .limits import SINGLE_THREAD_PIXELS, most_decoders, usable_cores
 
 _MOST_THREADS = 4
+_MOST_LANE_THREADS = 4  # of one of several decoders
 _MOST_KEPT = 0.95  # of the packets: where fewer can be left out, one process decodes all
 _LEAST_PACKETS = 500  # below, starting several processes costs more than it saves
 _LEAST_SHARE = 8  # pictures that a process decodes before it is the next one's turn
@@ -95,7 +95,7 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
     positions = index.positions(info.pts[indices])
     cores = usable_cores()
     groups = len(np.unique(index.groups(positions)))
-    processes = max(1, min(cores, most_decoders(info.width, info.height), groups // 2))
+    processes = max(1, min(cores, most_decoders(info), groups // 2))
     span = int(positions.max()) - int(index.starts[index.groups(positions).min()]) + 1
     if span < _LEAST_PACKETS or (
         processes == 1 and needed_packets(index, positions).sum() > _MOST_KEPT * span
@@ -104,15 +104,8 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
     checked = check_span(index, positions, _CHECKED_PICTURES, _CHECKED_PACKETS)
     if not checked or (exact is None and checked == len(indices)):
         return None
-    threads = max(1, cores // processes)
+    threads = max(1, min(cores // processes, _MOST_LANE_THREADS))
     return ThinningPlan(index, indices, positions, processes, threads, checked)
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def resizing_threads() -> int:
