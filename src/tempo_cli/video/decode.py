@@ -1,4 +1,4 @@
-"""Frames by index, through ffmpeg: exact, in order, and never more than one in memory here."""
+"""Frames by index, through ffmpeg: exact, in order, and few of them in memory at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 
