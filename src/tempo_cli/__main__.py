@@ -17,11 +17,21 @@ def main() -> NoReturn:
 
         code = command(signals)
     except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
+        code = _interrupted(signals, signal.SIGINT)
     except Interrupted as error:
-        code = 128 + error.signal_number
+        code = _interrupted(signals, error.signal_number)
     signals.end()
     sys.exit(code)
+
+
+def _interrupted(signals: Signals, number: int) -> int:
+    """The exit code of a command that was interrupted while it was imported; `--json` gets its object."""
+    signals.end()
+    if "--json" in sys.argv:
+        from .cli.main import report_interruption
+
+        report_interruption(number, sys.argv[1:], [])
+    return 128 + number
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def two_lines(outcome: Outcome) -> tuple[str, str]:
         (["ask", FRACTAL, "what", "--color", "pink"], 2, "'pink'"),
         (["ask", FRACTAL, "what", "--nope"], 2, "--nope"),
         (["guess"], 2, "guess"),
-        (["ask", FRACTAL, "what", *SHORT, "--start", "11"], 2, "the video has no frame between 11 s and 10 s"),
+        (["ask", FRACTAL, "what", *SHORT, "--start", "11"], 2, "the video has no frame from 11 s on"),
         (["ask", FRACTAL, "what", *SHORT, "--device", "tpu"], 2, "device 'tpu' is not known"),
         (["ask", FRACTAL, "what", *SHORT, "--dtype", "int3"], 2, "dtype 'int3' is not known"),
         (["ask", FRACTAL, "what", *SHORT, "--context", "30"], 2, "nothing is left for the video"),

@@ -1,5 +1,6 @@
 """Signals end the command with their code, wherever they arrive; a lost one is sent again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -148,8 +149,10 @@ def test_other_lost_exceptions_are_shown_as_ever(signals):
 IMPORTING = """
 import os, signal, sys
 class Slow:
+    sent = False
     def find_spec(self, name, *_):
-        if name == "tempo_cli.cli.main":
+        if name == "tempo_cli.cli.main" and not self.sent:
+            self.sent = True
             os.kill(os.getpid(), {number})
 sys.meta_path.insert(0, Slow())
 from tempo_cli.__main__ import main
@@ -157,12 +160,18 @@ main()
 """
 
 
+def interrupted_while_importing(number: int, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    code = textwrap.dedent(IMPORTING.format(number=int(number)))
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, timeout=20, check=False)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_while_the_command_is_imported(number):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(IMPORTING.format(number=int(number)))],
-        capture_output=True,
-        timeout=20,
-        check=False,
-    )
+    done = interrupted_while_importing(number)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
+
+
+def test_a_program_gets_its_object_then_too():
+    done = interrupted_while_importing(signal.SIGTERM, "ask", "a.mp4", "what", "--json")
+    assert done.returncode == 143
+    assert json.loads(done.stdout)["error"]["code"] == "interrupted"

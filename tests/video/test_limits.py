@@ -96,7 +96,7 @@ def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path: Path) -> 
 
 def test_large_pictures_get_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "usable_cores", lambda: 64)
-    most, alone = 36_000_000, {"threads": 1}
+    most, alone = 36_000_000, {"threads": 1, "thread_queue_size": 1}
     options = limits.decoder_options
     assert options(640, 360, most) == ({"max_pixels": 9_000_000, "threads": 16}, alone, "")
     assert options(1920, 1080, most) == ({"max_pixels": 9_000_000, "threads": 16}, alone, "")

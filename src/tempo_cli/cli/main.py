@@ -53,22 +53,22 @@ def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
         return _failed(error, arguments, waiting, debug)
     except (KeyboardInterrupt, typer.Abort):
         caught()
-        return _interrupted(signal.SIGINT, arguments, waiting)
+        return report_interruption(signal.SIGINT, arguments, waiting)
     except Interrupted as error:
         caught()
-        return _interrupted(error.signal_number, arguments, waiting)
+        return report_interruption(error.signal_number, arguments, waiting)
     except SystemExit as error:
         return _CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
         return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
     if result == _INTERRUPTED:
-        return _interrupted(signal.SIGINT, arguments, waiting)
+        return report_interruption(signal.SIGINT, arguments, waiting)
     return result if isinstance(result, int) else 0
 
 
-def _interrupted(number: int, arguments: list[str], waiting: list[Request]) -> int:
-    """Nothing to say to a person who pressed Ctrl-C; a program that waits for JSON gets its object."""
+def report_interruption(number: int, arguments: list[str], waiting: list[Request]) -> int:
+    """The exit code after a signal. A person needs no word; a program that waits for JSON gets its object."""
     error = CancelledError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
     error.exit_code = 128 + number
     return _failed(error, arguments, waiting, debug=False) if wants_json(arguments) else error.exit_code

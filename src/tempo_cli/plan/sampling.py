@@ -152,6 +152,5 @@ def _no_frame(info: VideoInfo, options: SamplingOptions) -> UsageError:
     lasts = f"Its picture lasts from {first:.1f} s to" if first else "It lasts"
     shown = max(begin, first) < min(end, info.duration)
     more = "; `mode='time'` takes the frame that is shown then" if shown else ""
-    return UsageError(
-        f"the video has no frame between {begin:g} s and {end:g} s", f"{lasts} {info.duration:.1f} s{more}."
-    )
+    part = f"from {begin:g} s on" if options.end is None else f"between {begin:g} s and {end:g} s"
+    return UsageError(f"the video has no frame {part}", f"{lasts} {info.duration:.1f} s{more}.")

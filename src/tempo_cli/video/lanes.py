@@ -14,6 +14,7 @@ from .ffmpeg import FFmpegProcess
 from .limits import DecoderOptions, decoder_memory, most_decoders, usable_cores
 from .pictures import Picture, read_pixels
 from .prefetch import Prefetch
+from .thinning import span_of
 
 _WAITING_BYTES = 32 << 20  # of pictures that wait for their turn, for each process
 _MOST_WAITING = 32
@@ -158,14 +159,16 @@ class Lanes:
         self._owner = np.zeros(len(indices), np.int64)
         self._lanes: list[Lane] = []
         self.decoded = 0
+        last = int(index.positions(source.info.pts[indices]).max())
+        first = max(0, last + 1 - span_of(source.info, indices, seek))  # where reading begins
         try:
             for share in shares:
                 positions = index.positions(source.info.pts[indices[share]])
-                needed, last = needed_packets(index, positions), int(positions.max())
+                needed, end = needed_packets(index, positions), int(positions.max())
                 if seek is None and index.kinds[0] & CUT:
                     needed[0] = True  # where encoders name themselves
-                kept = kept_ranges(index, decoded_from(needed, last))
-                self.decoded += int(needed.sum())
+                kept = kept_ranges(index, decoded_from(needed, end))
+                self.decoded += int(needed[first:].sum())
                 self._owner[share] = len(self._lanes)
                 self._lanes.append(Lane(source, indices[share], seek, kept))
         except BaseException:

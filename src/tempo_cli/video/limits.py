@@ -63,6 +63,9 @@ def _extra_bytes(max_pixels: int) -> int:
 _HALVED = "scale=trunc(iw/2):trunc(ih/2):flags=area"
 
 
+_WRITING = {"threads": 1, "thread_queue_size": 1}  # else 8 pictures wait to be written
+
+
 class DecoderOptions(NamedTuple):
     """Options of ffmpeg's input and of its output, and a filter for the pictures; empty: none."""
 
@@ -81,11 +84,10 @@ def decoder_options(width: int, height: int, max_pixels: int) -> DecoderOptions:
     pixels = width * height
     if pixels > SINGLE_THREAD_PIXELS:
         one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
-        # else 8 pictures wait to be written
-        return DecoderOptions(one, {"threads": 1, "thread_queue_size": 1}, _HALVED)
+        return DecoderOptions(one, _WRITING, _HALVED)
     threads = min(THREAD_PIXELS // pixels, usable_cores(), _MOST_THREADS)
     limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded), "threads": threads}
-    return DecoderOptions(limits, {"threads": 1}, "")
+    return DecoderOptions(limits, _WRITING, "")
 
 
 def most_decoders(info: VideoInfo) -> int:
