@@ -16,7 +16,8 @@ from .conftest import FRACTAL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
 ROOT = Path(tempo_cli.__file__).parent
-LIBRARY = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] != "cli"]
+COMMAND_LINE = {"cli", "__main__.py"}
+LIBRARY = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] not in COMMAND_LINE]
 
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 COMMAND = re.compile(r"(tempo [a-z]+|pip install) .*")  # to be run in a shell
