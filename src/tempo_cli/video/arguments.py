@@ -84,7 +84,7 @@ def decoding_arguments(
         seek: where decoding begins, seconds in the file's own time; None: its beginning.
         limits: what decoding may take.
         files: with the filters of the packets and of the pictures; None: there are none of the packets.
-        threads: of the decoder, at most; 0: as many as ffmpeg finds right.
+        threads: of the decoder, at most; 0: as many as `limits` allow.
     """
     seeking = {} if seek is None else {"ss": f"{seek:.6f}", "seek_timestamp": 1}
     reading = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})

@@ -27,7 +27,7 @@ class Source:
 
     Attributes:
         filters: for the selected pictures; empty: none.
-        threads: of a decoder; 0: as many as ffmpeg finds right.
+        threads: of a decoder; 0: as many as `limits` allow.
         patience: seconds without output after which a process counts as hung.
         limits, max_pixels: what decoding may take.
     """
@@ -143,6 +143,7 @@ class Lanes:
         seek: where decoding begins, seconds in the file's own time; None: its beginning.
 
     Attributes:
+        span: packets from where decoding begins to the last of the frames.
         decoded: packets that reach a decoder until its last frame comes.
     """
 
@@ -159,8 +160,9 @@ class Lanes:
         self._owner = np.zeros(len(indices), np.int64)
         self._lanes: list[Lane] = []
         self.decoded = 0
+        self.span = span_of(source.info, indices, seek)
         last = int(index.positions(source.info.pts[indices]).max())
-        first = max(0, last + 1 - span_of(source.info, indices, seek))  # where reading begins
+        first = max(0, last + 1 - self.span)  # where reading begins
         try:
             for share in shares:
                 positions = index.positions(source.info.pts[indices[share]])

@@ -1,6 +1,6 @@
 """What reading and decoding a video may take. A hostile file meets these limits before the machine's.
 
-No file takes tempo, with the small model, and its children beyond 1.5 GB.
+What they add up to, and what was measured, is in docs/limits.md.
 """
 
 import os
@@ -61,8 +61,6 @@ def _extra_bytes(max_pixels: int) -> int:
 
 # before anything is kept at full size; the model looks at 512 pixels an edge
 _HALVED = "scale=trunc(iw/2):trunc(ih/2):flags=area"
-
-
 _WRITING = {"threads": 1, "thread_queue_size": 1}  # else 8 pictures wait to be written
 
 

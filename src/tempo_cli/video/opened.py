@@ -111,8 +111,9 @@ class Video:
     def close(self) -> None:
         """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
         self.abandon()
-        if self._stream is not None:
-            self._stream.close()
+        stream = self._stream  # a reader may take it away meanwhile
+        if stream is not None:
+            stream.close()
 
     def abandon(self) -> None:
         """As `close`, without waiting for threads: also from a finalizer, which may run in any of them."""

@@ -98,5 +98,5 @@ class ThinnedFrames:
         source, seek = self._source(plan.threads), self._seeker.point(int(indices[0]))
         lanes = self._running.start(lambda: Lanes(source, plan.index, indices, shares, seek))
         if lanes is not None:
-            self._record.count(len(shares), span_of(source.info, indices, seek), lanes.decoded)
+            self._record.count(len(shares), lanes.span, lanes.decoded)
         return lanes

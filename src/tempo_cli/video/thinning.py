@@ -85,8 +85,6 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
         or info.width * info.height > SINGLE_THREAD_PIXELS  # comparing takes two processes
     ):
         return None
-    if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:
-        return None
     if info.needs_beginning and not info.packet_kinds[0] & CUT:
         return None  # the first packet can't be kept without what follows it
     index = index_packets(info.packet_pts, info.packet_kinds)
@@ -103,6 +101,8 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
         return None
     checked = check_span(index, positions, _CHECKED_PICTURES, _CHECKED_PACKETS)
     if not checked or (exact is None and checked == len(indices)):
+        return None
+    if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:  # last: it starts a process
         return None
     threads = max(1, min(cores // processes, _MOST_LANE_THREADS))
     return ThinningPlan(index, indices, positions, processes, threads, checked)
