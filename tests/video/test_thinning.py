@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tempo_cli.plan import packets
+from tempo_cli.plan.comparison import plan_comparison
 from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
 from tempo_cli.types import VideoInfo
 from tempo_cli.video import arguments, lanes, limits, thinning
@@ -94,7 +96,7 @@ def test_many_cores_start_no_more_threads_than_memory_is_there_for(
 
     for module in (thinning, lanes, limits):
         monkeypatch.setattr(module, "usable_cores", lambda: 64)
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 20)
     monkeypatch.setattr(lanes, "FFmpegProcess", noted)
     info, frames = plain("x264_pyramid.mkv")
     record = DecodingRecord(seekable=True)
@@ -118,7 +120,7 @@ def test_pictures_that_grow_beyond_the_header_do_not_wait(
 
 
 def test_the_first_frames_are_decoded_both_ways_once(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 20)
     info, frames = plain("x264_pyramid.mkv")
     record = DecodingRecord()
     for wanted in ([3, 7, 50, 60, 99], [4, 90]):
@@ -143,13 +145,30 @@ def test_a_reference_left_out_is_noticed(
     name: str, exact: bool | None, plain: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No picture is missing then: others come, and they are wrong."""
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 30)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 30)
     info, frames = plain(name)
     assert info.packet_kinds is not None
     place = next(n for n in range(3, 12) if not info.packet_kinds[n] & (DISPOSABLE | CUT))
     _without_a_reference(monkeypatch, place)
     wanted = [place + 4, place + 6, 40, 95]
     record = DecodingRecord(exact=exact)
+    assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+    assert record.exact is False
+
+
+@pytest.mark.parametrize(("wrong", "place"), [(DISPOSABLE, 0), (CUT, 1)], ids=["disposable", "cut"])
+def test_what_is_read_wrongly_is_noticed_before_anything_is_left_out(
+    wrong: int, place: int, plain: Plain
+) -> None:
+    """Also where the first wanted frame needs nothing else: the rest of its group and the next show it."""
+    info, frames = plain("mpeg4.mp4")
+    assert info.packet_kinds is not None
+    kinds = info.packet_kinds.copy()
+    referred = np.flatnonzero(kinds == 0)
+    assert len(referred) > 20, "MPEG-4's decoder reports no missing reference: only comparing shows this"
+    kinds[referred[place::3]] |= wrong
+    wanted, record = [0, 45, 57, 69, 81, 99], DecodingRecord()
+    info = replace(info, packet_kinds=kinds)
     assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
     assert record.exact is False
 
@@ -203,6 +222,41 @@ def test_ranges_hold_just_the_packets_that_are_kept() -> None:
     kept = np.array([True, True, False, True, True, False, False])
     assert kept_ranges(index, kept) == [(0, 0), (20, 30), (60, 60)]
     assert kept_ranges(index, np.zeros(7, np.bool_)) == []
+
+
+def _compared(text: str, wanted: list[int], most: int = 100) -> tuple[list[int], int, int] | None:
+    """Times of the compared packets, how many are wanted, how many packets that takes; times count them."""
+    index = _index(text, list(range(len(text))))
+    found = plan_comparison(index, np.array(wanted), np.ones(len(text), np.bool_), most)
+    return found and (found.positions.tolist(), found.wanted, found.packets)
+
+
+def test_a_whole_group_is_compared_and_how_the_next_one_begins() -> None:
+    text = "IbPbPbPbIbPbPbPb"
+    # the last picture that others refer to, at 6, is left out: what follows must not need it
+    assert _compared(text, [0, 12]) == ([0, 4, 8, 10], 1, 11)
+    assert _compared(text, [0, 3, 6, 12]) == ([0, 3, 4, 8, 10], 2, 11)
+    assert _compared(text, [7, 12]) == ([4, 8, 10], 0, 11)
+    assert _compared(text, [9, 12]) == ([9, 12], 2, 5), "the last group: nothing follows it"
+
+
+def test_where_every_picture_stands_alone_one_is_left_out() -> None:
+    assert _compared("IIIII", [0, 4]) == ([0, 2], 1, 3)
+    assert _compared("IbbIbbIbb", [0, 8]) == ([0, 6], 1, 7)
+
+
+def test_a_long_group_is_compared_as_far_as_is_allowed() -> None:
+    assert _compared("IbPbPbPbPbIb", [0, 11], 5) == ([0, 4], 1, 5)
+    assert _compared("IPPPPPPPPPIP", [0, 11], 5) is None, "nothing is left out so far"
+    assert _compared("IPPPPPPPPPIP", [0, 11], 12) == ([0, 8, 10, 11], 1, 12)
+
+
+def test_only_pictures_that_can_be_asked_for_are_compared() -> None:
+    index = _index("IbPbPbIbP", list(range(9)))
+    shown = np.array([True, True, False, True, True, True, False, True, True])
+    found = plan_comparison(index, np.array([0, 8]), shown, 100)
+    assert found is not None
+    assert found.positions.tolist() == [0, 8]
 
 
 def test_groups_are_dealt_out_in_turn() -> None:

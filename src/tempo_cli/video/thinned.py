@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ..plan.comparison import Comparison
 from ..types import IntArray
 from .conversion import Conversion
 from .lanes import Lane, Lanes, Source
@@ -16,8 +17,8 @@ from .thinning import DecodingRecord, ThinningPlan, plan_thinning, span_of
 class ThinnedFrames:
     """Decodes wanted frames from as few packets as possible, as long as all goes well.
 
-    A packet that is left out wrongly costs no picture: others come wrong. So the first frames of a video are
-    decoded both ways and compared, and what comes after an error of a decoder counts as not decoded.
+    A packet that is left out wrongly costs no picture: others come wrong. So a group of pictures is decoded
+    both ways and compared first, and what comes after an error of a decoder counts as not decoded.
     """
 
     def __init__(
@@ -42,15 +43,15 @@ class ThinnedFrames:
         if plan is None:
             return
         self._conversion.begin()
-        if self._record.exact is None:
-            first = plan.checked
-            yield from self._checked(plan)
+        if plan.comparison is not None:
+            first = plan.comparison.wanted
+            yield from self._compared(plan, plan.comparison)
         if self._record.exact and first < len(indices):
             yield from self._others(plan, first)
 
     def _others(self, plan: ThinningPlan, first: int) -> Iterator[Picture]:
         """Frames from `plan.indices[first]` on, by decoders side by side."""
-        lanes = self._start(plan, first, plan.shares(first))
+        lanes = self._start(plan, plan.indices[first:], plan.shares(first))
         if lanes is None:
             return
         done = first
@@ -65,13 +66,15 @@ class ThinnedFrames:
         finally:
             self._running.close(lanes)
 
-    def _checked(self, plan: ThinningPlan) -> Iterator[Picture]:
-        """The first frames, decoded plainly and compared with those that are decoded without the rest."""
-        indices = plan.indices[: plan.checked]
-        seek = self._seeker.point(int(indices[0]))
+    def _compared(self, plan: ThinningPlan, comparison: Comparison) -> Iterator[Picture]:
+        """The first frames, decoded plainly, while these and others are compared with less decoded."""
         source = self._source(plan.threads)
+        assert source.info.pts is not None
+        indices = np.searchsorted(source.info.pts, plan.index.pts[comparison.positions])
+        wanted = set(plan.indices[: comparison.wanted].tolist())
+        seek = self._seeker.point(int(indices[0]))
         plain = self._running.start(lambda: Lane(source, indices, seek))
-        thin = self._start(plan, 0, [np.arange(plan.checked)])
+        thin = self._start(plan, indices, [np.arange(len(indices))])
         if plain is None or thin is None:
             return
         span = span_of(source.info, indices, seek)
@@ -86,15 +89,15 @@ class ThinnedFrames:
                     return
                 other = next(others, None)
                 alike += other is not None and np.array_equal(other.pixels, picture.pixels)
-                yield picture
+                if index in wanted:
+                    yield picture
             if not self._running.killed:
-                self._record.exact = alike == plan.checked
+                self._record.exact = alike == len(indices)
         finally:
             self._running.close(plain, thin)
 
-    def _start(self, plan: ThinningPlan, first: int, shares: Sequence[IntArray]) -> Lanes | None:
-        """Decoders for `plan.indices[first:]`, or for as many as `shares` has."""
-        indices = plan.indices[first : first + sum(len(share) for share in shares)]
+    def _start(self, plan: ThinningPlan, indices: IntArray, shares: Sequence[IntArray]) -> Lanes | None:
+        """Decoders for frames `indices`, each for its share."""
         source, seek = self._source(plan.threads), self._seeker.point(int(indices[0]))
         lanes = self._running.start(lambda: Lanes(source, plan.index, indices, shares, seek))
         if lanes is not None:
