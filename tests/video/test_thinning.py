@@ -21,7 +21,17 @@ from .clips import FFMPEG, RECIPES, run_ffmpeg
 from .thinned import CLIPS, digests, drawn
 
 SEED, ROUNDS = 20_261, 2
-THINNED = ("x264.mp4", "x264_pyramid.mkv", "x265.mp4", "vp8.webm", "vp9.webm", "av1.mkv", "mpeg2.mkv")
+THINNED = (
+    "vp9_layers.webm",
+    "av1.mp4",
+    "x264.mp4",
+    "x264_pyramid.mkv",
+    "x265.mp4",
+    "vp8.webm",
+    "vp9.webm",
+    "av1.mkv",
+    "mpeg2.mkv",
+)
 Plain = Callable[[str], tuple[VideoInfo, dict[int, str]]]
 
 
