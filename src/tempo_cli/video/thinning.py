@@ -26,6 +26,7 @@ class DecodingRecord:
 
     Attributes:
         exact: whether decoding less gave the same pictures as decoding all; None: not tried yet.
+        starved: how often a decoder that left packets out got no more memory.
         seekable: whether decoding from a later key frame did; None: not tried yet.
         processes: the most decoders that ran at the same time.
         packets: of the video's stream, from where decoding began to the last wanted frame.
@@ -33,6 +34,7 @@ class DecodingRecord:
     """
 
     exact: bool | None = None
+    starved: int = 0
     seekable: bool | None = None
     processes: int = 0
     packets: int = 0
