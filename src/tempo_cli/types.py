@@ -66,6 +66,7 @@ class VideoInfo:
             continue at the average rate.
         duration: seconds, from the file's beginning to the end of the last frame.
         size, mtime: of the file when it was probed, bytes and seconds since the epoch.
+        ctime: nanoseconds since the epoch at which its content, name or rights were changed; None: not known.
         pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
             None where it does not tell them, and frames can only be counted.
         keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
@@ -104,6 +105,7 @@ class VideoInfo:
     packet_pts: IntArray | None = None
     packet_kinds: Kinds | None = None
     needs_beginning: bool = False
+    ctime: int | None = None
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):

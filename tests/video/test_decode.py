@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ from tempo_cli.video.arguments import Range, selection, wanted_ranges
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.keyframes import needs_beginning
 from tempo_cli.video.probe import probe
-from tempo_cli.video.seeking import seek_point
+from tempo_cli.video.seeking import compared_place, seek_point
 from tempo_cli.video.thinning import DecodingRecord
 
 from .clips import (
@@ -145,8 +146,28 @@ def test_decoding_begins_a_group_of_pictures_early(clip: ClipMaker) -> None:
     assert [(place, round(seconds, 6)) for place, seconds in info.keyframes] == [
         (place, place / 25) for place in range(0, 100, 10)
     ]
-    assert [seek_point(info, index) for index in (0, 10, 19)] == [None] * 3
-    assert [seek_point(info, index) for index in (20, 29, 30, 99)] == pytest.approx([0.4, 0.4, 0.8, 3.2])
+    assert compared_place(info) == 20
+    # before frame 30, a seek is compared with what it could save
+    assert [seek_point(info, index) for index in (0, 10, 20, 39)] == [None] * 4
+    assert [seek_point(info, index) for index in (40, 49, 50, 99)] == pytest.approx([1.2, 1.2, 1.6, 3.2])
+
+
+@pytest.mark.parametrize("seconds", [0.5, 7200.0])
+def test_wherever_the_key_frames_are_a_seek_is_compared_and_costs_less_than_it_saves(seconds: float) -> None:
+    """Also where the third one stands after hours, or where every frame is one."""
+    times = np.arange(300) * seconds / 20
+    every, rare = range(300), range(0, 300, 20)
+    for places in (every, rare):
+        info = replace(
+            fake_video(300), pts=np.arange(300), keyframes=tuple((place, times[place]) for place in places)
+        )
+        place = compared_place(info)
+        assert place is not None
+        assert times[place] >= times[places[1]] + 0.13, "a seek passes the second one"
+        starts = [seek_point(info, index) for index in range(300)]
+        assert all(start is None or start >= times[place + 8] for start in starts)
+        assert starts[-1] is not None
+    assert compared_place(replace(info, keyframes=info.keyframes[:2])) is None
 
 
 def test_more_ranges_than_one_process_is_told(clip: ClipMaker, truth: FullDecode) -> None:
@@ -461,11 +482,44 @@ def test_old_x264_444_is_decoded_from_its_beginning(old_444: Path, one_thread: s
 def test_a_video_that_seeks_to_other_pictures_is_decoded_from_its_beginning(
     old_444: Path, one_thread: str
 ) -> None:
-    """Even where nothing tells: the first frame that a seek can reach is decoded both ways."""
+    """Even where nothing tells: some frames that a seek can reach are decoded both ways."""
     info, record = replace(probe(old_444), needs_beginning=False), DecodingRecord()
     whole = _frames(replace(info, keyframes=()), one_thread)
     np.testing.assert_array_equal(_frames(info, one_thread, record), whole)
     assert record.seekable is False
+
+
+@pytest.mark.parametrize(("name", "group"), [("colors.mkv", 20), ("colors.mp4", 20), ("colors.mkv", 6)])
+def test_a_header_that_stands_in_the_first_packet_only(name: str, group: int, tmp_path: Path) -> None:
+    """After a seek other colors come, without an error. In MKV ffmpeg seeks to the key frame before."""
+    made = [tmp_path / f"{offset}.mp4" for offset in (0, 12)]
+    for path in made:
+        options = f"chroma-qp-offset={path.stem}:keyint={group}:min-keyint={group}:scenecut=0:psy-rd=0"
+        run_ffmpeg(*source(4), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", options, path)
+    with av.open(made[0]) as right, av.open(made[1]) as wrong, av.open(tmp_path / name, "w") as mixed:
+        stream = mixed.add_stream_from_template(right.streams.video[0])
+        header = right.streams.video[0].codec_context.extradata
+        stream.codec_context.extradata = wrong.streams.video[0].codec_context.extradata
+        assert header is not None
+        place = 8 + int.from_bytes(header[6:8]) + 1  # of the picture parameters, behind those of the sequence
+        parameters = b"\0\0" + header[place : place + 2 + int.from_bytes(header[place : place + 2])]
+        for number, packet in enumerate(right.demux(video=0)):
+            if packet.size:
+                copy = packet if number else _with_content(packet, parameters + bytes(packet))
+                copy.stream = stream
+                mixed.mux(copy)
+    info, record = probe(tmp_path / name), DecodingRecord()
+    with FrameDecoder(info, plan(95, 99), FFMPEG, pytest.fail, record=record) as decoder:
+        frames = [frame.pixels for frame in decoder.frames()]
+    np.testing.assert_array_equal(frames, decode_all(made[0], Recipe(()))[[95, 99]])
+    assert record.seekable is False
+
+
+def _with_content(packet: "av.Packet[Any]", content: bytes) -> "av.Packet[Any]":
+    made = av.Packet(content)
+    made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+    made.is_keyframe, made.duration = packet.is_keyframe, packet.duration
+    return made
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields, replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ INFO = VideoInfo(
     packet_pts=np.array([-5, 9, 7], np.int64),
     packet_kinds=np.array([3, 0, 255], np.uint8),
     needs_beginning=True,
+    ctime=1_234_567_890_123_456_789,
 )
 
 
@@ -77,6 +79,7 @@ def test_every_fact_comes_through_unchanged() -> None:
         packet_pts=None,
         packet_kinds=None,
         keyframes=(),
+        ctime=None,
         colors=Colors(),
         rate=Fraction(10**30 + 1, 10**29),
     )
@@ -254,6 +257,36 @@ def test_one_that_does_not_start_is_an_error_of_the_machine(monkeypatch: pytest.
     monkeypatch.setattr(sys, "executable", "/none/python")
     with pytest.raises(SetupError, match="Python can't be started to read videos"):
         isolated.probe("a.mp4")
+    for nothing in (None, ""):  # as where Python is embedded in another program
+        monkeypatch.setattr(sys, "executable", nothing)
+        with pytest.raises(SetupError, match="Python does not know its own program"):
+            isolated.probe("a.mp4")
+
+
+def test_what_libraries_print_blocks_nothing(clip: ClipMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than fits in a pipe, which nobody reads."""
+    begin = """
+import os, sys
+sys.path[:] = sys.argv[3:]
+from tempo_cli.video import probe, reader
+real = probe.probe
+def loud(*arguments):
+    for pipe in (1, 2):
+        os.write(pipe, bytes(1 << 20))
+    return real(*arguments)
+probe.probe = loud
+reader.main()
+"""
+    usual = isolated.command
+
+    def command(*arguments: Any) -> list[str]:
+        words = usual(*arguments)
+        return [words[0], begin, *words[2:]]
+
+    monkeypatch.setattr(isolated, "command", command)
+    limits = replace(read_limits(0), seconds=20)
+    monkeypatch.setattr(isolated, "read_limits", lambda *_: limits)
+    assert isolated.probe(clip("h264.mp4")).frames == 50
 
 
 ANSWER = "from tempo_cli.video import reader; from pathlib import Path; import json, sys; {before}; "

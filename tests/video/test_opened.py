@@ -399,14 +399,21 @@ def test_a_rotated_video_has_its_size_as_shown(clip):
         assert video.shown == (160, 90)
 
 
-@pytest.mark.parametrize("what", ["size", "time"])
-def test_a_file_with_another_size_or_another_time_has_changed(what, tmp_path):
+@pytest.mark.parametrize("what", ["size", "time", "content", "file"])
+def test_a_file_with_another_size_time_or_content_has_changed(what, tmp_path):
     path = tmp_path / "v.mp4"
     path.write_bytes(VIDEO.read_bytes())
     with open_video(path, SAMPLING) as video:
         read(video)
         if what == "size":
             path.write_bytes(VIDEO.read_bytes() + b"\0")
+        elif what == "content":
+            path.write_bytes(VIDEO.read_bytes()[:-1] + b"\0")
+        elif what == "file":
+            other = tmp_path / "other.mp4"
+            other.write_bytes(VIDEO.read_bytes()[:-1] + b"\0")
+            os.utime(other, (video.info.mtime, video.info.mtime))
+            other.replace(path)
         os.utime(path, (video.info.mtime, video.info.mtime + (what == "time")))
         with pytest.raises(VideoError, match="has changed since it was opened"):
             read(video, [0])

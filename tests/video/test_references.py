@@ -65,6 +65,58 @@ def test_mpeg4_packets_of_two_pictures_are_needed() -> None:
     assert kinds("mpeg4", intra, both_ways, predicted + both_ways) == [CUT, DISPOSABLE, 0]
 
 
+def test_vp9_is_disposable_where_the_next_picture_goes_on_from_nothing() -> None:
+    key, alone, last, going_on = (bytes.fromhex(text) for text in ("82498342", "870000", "870100", "860000"))
+    assert kinds("vp9", key, alone, last, alone, alone, key) == [
+        CUT,
+        DISPOSABLE,
+        0,
+        DISPOSABLE,
+        DISPOSABLE,
+        CUT,
+    ]
+    assert kinds("vp9", key, alone, alone) == [CUT, DISPOSABLE, DISPOSABLE]
+    assert kinds("vp9", key, alone, going_on) == [CUT, 0, 0], "what it passes on is needed"
+    hidden, superframe, existing = bytes.fromhex("850000"), alone + b"\xc0", bytes.fromhex("88")
+    assert kinds("vp9", key, hidden, superframe, alone, existing) == [CUT, 0, 0, 0, 0]
+    profile_3 = [bytes.fromhex(text) for text in ("b1498342", "b38000", "b38080")]
+    assert kinds("vp9", *profile_3) == [CUT, DISPOSABLE, 0]
+
+
+def test_av1_is_disposable_where_no_slot_is_refreshed() -> None:
+    """Behind a sequence header of libaom's."""
+    sequence = bytes.fromhex("0a0b000000043cfeccdaf90040")
+    key, none = frame(0b0_00_1), frame(0b0_01_1, refreshed=0)
+    one, hidden = frame(0b0_01_1, refreshed=1), frame(0b0_01_0, refreshed=0)
+    assert kinds("av1", sequence + key, none, one, one + none, none + none) == [
+        CUT,
+        DISPOSABLE,
+        0,
+        0,
+        DISPOSABLE,
+    ]
+    assert kinds("av1", key, none) == [0, 0], "without a sequence header nothing is known"
+    assert kinds("av1", sequence + key, hidden, none[:3]) == [CUT, DISPOSABLE, 0]
+    layered = bytes([none[0] | 4, 0x08]) + none[1:]
+    assert kinds("av1", sequence + key, layered, frame(0b1_00_1)) == [CUT, 0, 0]
+
+
+def frame(first: int, refreshed: int = 0) -> bytes:
+    """A frame of AV1, as far as it is read.
+
+    Args:
+        first: 4 bits: show_existing_frame, frame_type, show_frame.
+    """
+    bits = f"{first:04b}"
+    bits += "" if first & 1 else "1"  # showable_frame
+    bits += "0" + "0"  # error_resilient_mode, disable_cdf_update
+    bits += "0"  # allow_screen_content_tools
+    bits += "0" + "0000101" + "000"  # frame_size_override_flag, order_hint, primary_ref_frame
+    bits += f"{refreshed:08b}"
+    payload = int(bits.ljust(40, "0"), 2).to_bytes(5, "big")
+    return bytes([6 << 3 | 2, len(payload)]) + payload
+
+
 @pytest.mark.parametrize(
     ("codec", "reader", "pts"),
     [

@@ -1,25 +1,45 @@
 """Decoding only what the wanted frames need gives the frames of plain decoding, or falls back to it."""
 
+import os
 import re
+import tempfile
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tempo_cli.errors import SetupError
 from tempo_cli.plan import packets
+from tempo_cli.plan.comparison import plan_comparison
 from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
 from tempo_cli.types import VideoInfo
-from tempo_cli.video import arguments, lanes, limits, thinning
+from tempo_cli.video import arguments, handed, lanes, limits, thinning
 from tempo_cli.video.ffmpeg import FFmpegProcess
+from tempo_cli.video.handed import HandedText
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
 
 from .clips import FFMPEG, RECIPES, run_ffmpeg
+from .test_child import is_running
 from .thinned import CLIPS, digests, drawn
 
 SEED, ROUNDS = 20_261, 2
-THINNED = ("x264.mp4", "x264_pyramid.mkv", "x265.mp4", "vp8.webm", "vp9.webm", "av1.mkv", "mpeg2.mkv")
+THINNED = (
+    "vp9_layers.webm",
+    "av1.mp4",
+    "x264.mp4",
+    "x264_pyramid.mkv",
+    "x265.mp4",
+    "vp8.webm",
+    "vp9.webm",
+    "av1.mkv",
+    "mpeg2.mkv",
+)
 Plain = Callable[[str], tuple[VideoInfo, dict[int, str]]]
 
 
@@ -88,13 +108,13 @@ def test_many_cores_start_no_more_threads_than_memory_is_there_for(
     started: list[tuple[list[str], int | None]] = []
     original = lanes.FFmpegProcess
 
-    def noted(arguments: list[str], memory: int | None) -> FFmpegProcess:
+    def noted(arguments: list[str], memory: int | None, *inherited: Any) -> FFmpegProcess:
         started.append((arguments, memory))
-        return original(arguments, memory)
+        return original(arguments, memory, *inherited)
 
     for module in (thinning, lanes, limits):
         monkeypatch.setattr(module, "usable_cores", lambda: 64)
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 20)
     monkeypatch.setattr(lanes, "FFmpegProcess", noted)
     info, frames = plain("x264_pyramid.mkv")
     record = DecodingRecord(seekable=True)
@@ -118,7 +138,7 @@ def test_pictures_that_grow_beyond_the_header_do_not_wait(
 
 
 def test_the_first_frames_are_decoded_both_ways_once(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 20)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 20)
     info, frames = plain("x264_pyramid.mkv")
     record = DecodingRecord()
     for wanted in ([3, 7, 50, 60, 99], [4, 90]):
@@ -143,7 +163,7 @@ def test_a_reference_left_out_is_noticed(
     name: str, exact: bool | None, plain: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No picture is missing then: others come, and they are wrong."""
-    monkeypatch.setattr(thinning, "_CHECKED_PACKETS", 30)
+    monkeypatch.setattr(thinning, "_COMPARED_PACKETS", 30)
     info, frames = plain(name)
     assert info.packet_kinds is not None
     place = next(n for n in range(3, 12) if not info.packet_kinds[n] & (DISPOSABLE | CUT))
@@ -154,12 +174,132 @@ def test_a_reference_left_out_is_noticed(
     assert record.exact is False
 
 
+@pytest.mark.parametrize(("wrong", "place"), [(DISPOSABLE, 0), (CUT, 1)], ids=["disposable", "cut"])
+def test_what_is_read_wrongly_is_noticed_before_anything_is_left_out(
+    wrong: int, place: int, plain: Plain
+) -> None:
+    """Also where the first wanted frame needs nothing else: the rest of its group and the next show it."""
+    info, frames = plain("mpeg4.mp4")
+    assert info.packet_kinds is not None
+    kinds = info.packet_kinds.copy()
+    referred = np.flatnonzero(kinds == 0)
+    assert len(referred) > 20, "MPEG-4's decoder reports no missing reference: only comparing shows this"
+    kinds[referred[place::3]] |= wrong
+    wanted, record = [0, 45, 57, 69, 81, 99], DecodingRecord()
+    info = replace(info, packet_kinds=kinds)
+    assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+    assert record.exact is False
+
+
 def test_a_frame_that_does_not_come_is_decoded_plainly(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
     info, frames = plain("prores.mov")
     monkeypatch.setattr(lanes, "needed_packets", lambda index, _: np.zeros(len(index.pts), np.bool_))
     record = DecodingRecord(exact=True)
     assert dict(digests(info, [5, 40, 70], FFMPEG, record)) == {index: frames[index] for index in (5, 40, 70)}
     assert record.exact is False
+
+
+@pytest.mark.parametrize("left", [0.3, 0.98], ids=["in the middle", "at the end"])
+def test_a_damaged_part_is_no_reason_to_decode_all_from_then_on(
+    left: float, plain: Plain, tmp_path: Path
+) -> None:
+    """There, decoders report errors whatever is left out."""
+    info, _ = plain("x264_no_b.ts")
+    content = bytearray(info.path.read_bytes())
+    place = round(left * len(content)) // 188 * 188
+    del content[place : place + (188 if left < 0.5 else len(content))]
+    path = tmp_path / "damaged.ts"
+    path.write_bytes(content)
+    damaged, record = probe(path), DecodingRecord(exact=True)
+    every = dict(digests(damaged, range(0, damaged.frames, 2), FFMPEG, DecodingRecord(exact=False)))
+    for _ in range(2):
+        found = dict(digests(damaged, range(0, damaged.frames, 2), FFMPEG, record))
+        assert found.keys() == every.keys()
+        # how a damaged picture is repaired depends on the number of threads, and so does its group
+        assert len({index // 12 for index in every if found[index] != every[index]}) <= 1
+        assert record.exact is True
+
+
+def test_a_lack_of_memory_may_pass(plain: Plain, script: Callable[[str, str], str]) -> None:
+    info, frames = plain("x264_pyramid.mkv")
+    starve = 'echo "[info] Input #0" >&2; echo "[error] Cannot allocate memory" >&2; exit 1'
+    binary = script("ffmpeg", f'case "$*" in *"/bsf"*) {starve};; esac\nexec "{FFMPEG}" "$@"')
+    record = DecodingRecord(exact=True)
+    for exact in (True, False):
+        assert dict(digests(info, [5, 40, 70], binary, record)) == {n: frames[n] for n in (5, 40, 70)}
+        assert record.exact is exact
+
+
+@pytest.mark.parametrize("exact", [None, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_where_no_more_processes_can_start_one_decodes_all(
+    place: int, exact: bool | None, plain: Plain, monkeypatch: pytest.MonkeyPatch, started: list[int]
+) -> None:
+    info, frames = plain("x264_pyramid.mkv")
+    original, calls = lanes.FFmpegProcess, list[bool]()
+
+    def start(*arguments: Any) -> FFmpegProcess:
+        calls.append(len(calls) == place)
+        if calls[-1]:
+            raise SetupError("ffmpeg can't be started: Cannot allocate memory", "")
+        return original(*arguments)
+
+    monkeypatch.setattr(lanes, "FFmpegProcess", start)
+    record = DecodingRecord(exact=exact)
+    wanted = range(0, 100, 3)
+    assert dict(digests(info, wanted, FFMPEG, record)) == {index: frames[index] for index in wanted}
+    assert record.exact is exact
+    assert not any(is_running(process) for process in started)
+
+
+@pytest.mark.parametrize("name", ["prefetch", "keep_stderr"])
+def test_without_a_thread_no_process_is_left(
+    name: str, plain: Plain, monkeypatch: pytest.MonkeyPatch, started: list[int]
+) -> None:
+    info, frames = plain("x264_pyramid.mkv")
+    original = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if name in thread.name and len(started) < 2:
+            raise RuntimeError("can't start new thread")
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 40, 70], FFMPEG, record)) == {n: frames[n] for n in (5, 40, 70)}
+    assert not any(is_running(process) for process in started)
+    assert len(started) == 2
+
+
+def test_nothing_lies_in_the_temporary_folder(
+    plain: Plain, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else it would stay there if tempo is killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    info, frames = plain("x264_pyramid.mkv")
+    found: list[Path] = []
+    original = lanes.FFmpegProcess
+
+    def start(*arguments: Any) -> FFmpegProcess:
+        found.extend(tmp_path.iterdir())
+        return original(*arguments)
+
+    monkeypatch.setattr(lanes, "FFmpegProcess", start)
+    record = DecodingRecord(exact=True)
+    assert dict(digests(info, [5, 70], FFMPEG, record)) == {n: frames[n] for n in (5, 70)}
+    assert record.decoded < record.packets
+    assert found == []
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_a_text_is_handed_over_in_any_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handed, "os", SimpleNamespace(name=system, fdopen=os.fdopen))
+    text = HandedText("a text")
+    with Path(text.name).open() as file:
+        assert file.read() == "a text"
+    text.close()
+    assert not Path(text.name).exists()
+    text.close()
 
 
 def test_an_ffmpeg_older_than_7_decodes_all(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +343,41 @@ def test_ranges_hold_just_the_packets_that_are_kept() -> None:
     kept = np.array([True, True, False, True, True, False, False])
     assert kept_ranges(index, kept) == [(0, 0), (20, 30), (60, 60)]
     assert kept_ranges(index, np.zeros(7, np.bool_)) == []
+
+
+def _compared(text: str, wanted: list[int], most: int = 100) -> tuple[list[int], int, int] | None:
+    """Times of the compared packets, how many are wanted, how many packets that takes; times count them."""
+    index = _index(text, list(range(len(text))))
+    found = plan_comparison(index, np.array(wanted), np.ones(len(text), np.bool_), most)
+    return found and (found.positions.tolist(), found.wanted, found.packets)
+
+
+def test_a_whole_group_is_compared_and_how_the_next_one_begins() -> None:
+    text = "IbPbPbPbIbPbPbPb"
+    # the last picture that others refer to, at 6, is left out: what follows must not need it
+    assert _compared(text, [0, 12]) == ([0, 4, 8, 10], 1, 11)
+    assert _compared(text, [0, 3, 6, 12]) == ([0, 3, 4, 8, 10], 2, 11)
+    assert _compared(text, [7, 12]) == ([4, 8, 10], 0, 11)
+    assert _compared(text, [9, 12]) == ([9, 12], 2, 5), "the last group: nothing follows it"
+
+
+def test_where_every_picture_stands_alone_one_is_left_out() -> None:
+    assert _compared("IIIII", [0, 4]) == ([0, 2], 1, 3)
+    assert _compared("IbbIbbIbb", [0, 8]) == ([0, 6], 1, 7)
+
+
+def test_a_long_group_is_compared_as_far_as_is_allowed() -> None:
+    assert _compared("IbPbPbPbPbIb", [0, 11], 5) == ([0, 4], 1, 5)
+    assert _compared("IPPPPPPPPPIP", [0, 11], 5) is None, "nothing is left out so far"
+    assert _compared("IPPPPPPPPPIP", [0, 11], 12) == ([0, 8, 10, 11], 1, 12)
+
+
+def test_only_pictures_that_can_be_asked_for_are_compared() -> None:
+    index = _index("IbPbPbIbP", list(range(9)))
+    shown = np.array([True, True, False, True, True, True, False, True, True])
+    found = plan_comparison(index, np.array([0, 8]), shown, 100)
+    assert found is not None
+    assert found.positions.tolist() == [0, 8]
 
 
 def test_groups_are_dealt_out_in_turn() -> None:

@@ -9,7 +9,7 @@ from tempo_cli.types import FramePlan, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.thinning import DecodingRecord
 
-from .clips import AV1, COPY, COPY_BOTH, H264, H265, PASSTHROUGH, VP8, VP9_HIDDEN, Recipe, source
+from .clips import AV1, COPY, COPY_BOTH, H264, H265, PASSTHROUGH, VP8, VP9, VP9_HIDDEN, Recipe, source
 
 
 def _x264(*parameters: str) -> tuple[str, ...]:
@@ -24,6 +24,15 @@ _KEYS = "keyint=12:min-keyint=12:scenecut=0"
 _MPEG = ("-bf", "2", "-g", "12")
 _FIELDS = ("-flags", "+ildct+ilme", "-field_order", "tt")
 _VARIABLE = ("-vf", "settb=1/1000,setpts='40*N+17*mod(N,3)+N*N/9'", *PASSTHROUGH, "-enc_time_base", "1/1000")
+_FRAME_IDS = ("-pix_fmt", "yuv420p10le", "-aom-params", "error-resilient=1")
+_TWO_LAYERS = (
+    *(
+        "-ts-parameters",
+        "ts_number_layers=2:ts_target_bitrate=100,200:ts_rate_decimator=2,1:ts_periodicity=2:"
+        "ts_layer_id=0,1:ts_layering_mode=2",
+    ),
+    *("-error-resilient", "default"),
+)
 _BARE = ("-i", "@x264_pyramid.mkv", *COPY, "-avoid_negative_ts", "disabled")
 
 CLIPS: dict[str, Recipe] = {
@@ -59,6 +68,14 @@ CLIPS: dict[str, Recipe] = {
         (*source(4), *VP8, "-g", "12", "-auto-alt-ref", "1", "-lag-in-frames", "8"), frames=100
     ),
     "vp9.webm": Recipe((*source(4), *VP9_HIDDEN, "-g", "12"), frames=100),
+    "vp9_layers.webm": Recipe((*source(4), *VP9, "-g", "40", *_TWO_LAYERS), frames=100),
+    "vp9_layers_going_on.webm": Recipe((*source(4), *VP9, "-g", "40", *_TWO_LAYERS[:2]), frames=100),
+    "av1_aom.mkv": Recipe(
+        (*source(4), "-c:v", "libaom-av1", "-cpu-used", "8", "-g", "40", *_FRAME_IDS), frames=100
+    ),
+    "av1_screen.mkv": Recipe(
+        (*source(4), *AV1, "-g", "33", "-svtav1-params", "scm=1:film-grain=8"), frames=100
+    ),
     "av1.mp4": Recipe((*source(4), *AV1, "-g", "17"), frames=100),
     "av1.mkv": Recipe((*source(4), *AV1, "-g", "17", "-svtav1-params", "pred-struct=1"), frames=100),
     "mpeg2.mpg": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG), frames=100),

@@ -4,7 +4,6 @@ A group is what stands in the file from one packet at which decoding can begin a
 group refers to what stands before it, except pictures that are shown before its first one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,10 +108,3 @@ def decoded_from(kept: Mask, last: int) -> Mask:
     wider = kept.copy()
     wider[last + 1 :] = True
     return wider
-
-
-def check_span(index: PacketIndex, positions: Sequence[int] | IntArray, pictures: int, packets: int) -> int:
-    """How many of the first `positions` to decode twice: `pictures`, in at most so many `packets`."""
-    first = int(index.starts[index.groups(np.asarray(positions[:1]))[0]])
-    near = np.flatnonzero(np.asarray(positions) - first < packets)
-    return min(pictures, len(near))

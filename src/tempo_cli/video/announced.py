@@ -13,11 +13,11 @@ import av
 from av.container import InputContainer
 
 from .boxes import MP4, places
+from .ebml import EBML, HEAD, MATROSKA, SEGMENT, read_head
 
 # formats whose timestamps may start anew in mid-stream; libav guesses their duration from the last ones
 GUESSED = {"mpegts", "mpeg", "flv", "asf"}
 _MOST_ELEMENTS = 10_000
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 def announced_seconds(
@@ -75,21 +75,14 @@ class _UntoldError(Exception):
 
 def _matroska_ends(file: BinaryIO) -> Iterator[int]:
     """Where the segment ends. Of unknown size it was written as a stream, which announces nothing."""
-    place, wanted = 0, _EBML
-    for _ in range(2):
+    place = 0
+    for wanted in (EBML, SEGMENT):
         file.seek(place)
-        head = file.read(12)
-        if head[:4] != wanted or len(head) < 5 or head[4] == 0:
+        head = read_head(file.read(HEAD))
+        if head is None or head.identity != wanted or head.end is None:
             return
-        length = 9 - head[4].bit_length()
-        mask = (1 << 7 * length) - 1
-        size = int.from_bytes(head[4 : 4 + length], "big") & mask
-        place += 4 + length
-        if size == mask:
-            return
-        place += size
+        place += head.end
         yield place
-        wanted = _SEGMENT
 
 
 def _mp4_ends(file: BinaryIO) -> Iterator[int]:
@@ -116,4 +109,4 @@ def _avi_ends(file: BinaryIO) -> Iterator[int]:
     raise _UntoldError
 
 
-_ENDS = {"matroska,webm": _matroska_ends, MP4: _mp4_ends, "avi": _avi_ends}
+_ENDS = {MATROSKA: _matroska_ends, MP4: _mp4_ends, "avi": _avi_ends}

@@ -1,7 +1,6 @@
 """The command line of the ffmpeg that decodes."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import ffmpeg
@@ -16,10 +15,10 @@ _FILTER_THREADS = 4  # that convert colors or shrink
 
 
 class Files(NamedTuple):
-    """Where filters stand that are too long for a command line: those of packets, and those of pictures."""
+    """Names of the files with the filters of packets and of pictures, too long for a command line."""
 
-    packets: Path
-    pictures: Path
+    packets: str
+    pictures: str
 
 
 def wanted_ranges(indices: IntArray) -> list[Range]:
@@ -101,7 +100,7 @@ def decoding_arguments(
         pix_fmt="rgb24",
         fps_mode="passthrough",
         **limits.writing,
-        **({"vf": picture_filters(pts, ranges, filters)} if files is None else {"/vf": str(files.pictures)}),
+        **({"vf": picture_filters(pts, ranges, filters)} if files is None else {"/vf": files.pictures}),
         **{"frames:v": sum(last - first + 1 for first, last in ranges)},
     )
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-copyts", "-loglevel", "level+info"]
@@ -113,5 +112,5 @@ def decoding_arguments(
     added += ["-noaccurate_seek"] if seek is not None else []
     # where frames are counted: filters that are set up anew, for a new size or color, count from 0 again
     added += ["-reinit_filter", "0"] if pts is None else []
-    added += [f"-/bsf:{info.stream}", str(files.packets)] if files is not None else []
+    added += [f"-/bsf:{info.stream}", files.packets] if files is not None else []
     return arguments[:place] + added + arguments[place:]

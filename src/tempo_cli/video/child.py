@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -25,13 +25,20 @@ class Child:
 
     Args:
         memory: bytes that it may allocate, where the system can limit that; None: any.
+        inherited: descriptors of ours that it gets, on POSIX systems.
 
     Raises:
         OSError: it does not start.
     """
 
     def __init__(
-        self, arguments: list[str], *, memory: int | None = None, stderr: bool = True, **variables: str
+        self,
+        arguments: list[str],
+        *,
+        memory: int | None = None,
+        stderr: bool = True,
+        inherited: Sequence[int] = (),
+        **variables: str,
     ) -> None:
         theirs, ours = os.pipe()
         self._lifeline = os.fdopen(ours, "wb", 0)
@@ -43,7 +50,7 @@ class Child:
                 stderr=subprocess.PIPE if stderr else subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
-                pass_fds=(theirs,) if os.name == "posix" else (),
+                pass_fds=(theirs, *inherited) if os.name == "posix" else (),
                 env={**os.environ, **variables, _LIFELINE: str(theirs)},
             )
             _end_with(theirs, -self._process.pid)

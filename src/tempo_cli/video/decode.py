@@ -151,7 +151,7 @@ class FrameDecoder:
 
     def _decoded(self) -> Iterator[Picture]:
         """Frames with their indices, as ffmpeg writes them."""
-        any_came, done = False, -1
+        any_came, done, thinned = False, -1, None
         if self._pts is not None:
             thinned = ThinnedFrames(self._source, self._conversion, self._record, self._running, self._seeker)
             for found in thinned.pictures(self._held):
@@ -159,6 +159,7 @@ class FrameDecoder:
                 yield found
         rest = self._held[self._held > done]
         waiting = list(_parts(wanted_ranges(rest))) if len(rest) else []
+        came, clean = 0, True
         while waiting:
             ranges = waiting.pop(0)
             seek = self._seeker.point(ranges[0][0]) if self._pts is not None else None
@@ -178,9 +179,12 @@ class FrameDecoder:
                 if self._counted.apart > apart and (left := _from(ranges, reached)):
                     waiting.insert(0, left)
                     break
-                any_came, reached = True, picture.place + 1
+                any_came, reached, came = True, picture.place + 1, came + 1
                 yield picture
                 picture = self._next()
+            clean = clean and not self._troubled
+        if thinned is not None and not self._killed:
+            thinned.judge(clean and came == len(rest))
         if not (any_came or self._killed or self._hung) and self._pts is not None:
             # another release of ffmpeg may read other pts from this file: count instead
             self._pts = None

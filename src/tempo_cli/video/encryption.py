@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import VideoError
 from .boxes import MP4, read_boxes, track_of
+from .ebml import MATROSKA, SEGMENT, TRACK, TRACKS, elements, number
 
 _LOCKED_ENTRIES = {b"encv", b"drmi"}  # MP4: kinds of sample entries
 _SAMPLE_ENTRY = 78  # bytes of a video sample entry before its boxes
@@ -85,40 +86,17 @@ def _in_matroska(file: BinaryIO, stream: av.VideoStream) -> str | None:
     head = memoryview(file.read(_HEADERS))
     tracks = (
         track
-        for segment in _elements(head, 0x18538067)
-        for entries in _elements(segment, 0x1654AE6B)
-        for track in _elements(entries, 0xAE)
-        if _number(track, 0x83) == 1  # video
+        for segment in elements(head, SEGMENT)
+        for entries in elements(segment, TRACKS)
+        for track in elements(entries, TRACK)
+        if number(track, 0x83) == 1  # video
     )
     place = [other.index for other in stream.container.streams.video].index(stream.index)
     for track in islice(tracks, place, place + 1):
-        for encodings in _elements(track, 0x6D80):
-            if any(_number(encoding, 0x5033) == 1 for encoding in _elements(encodings, 0x6240)):
+        for encodings in elements(track, 0x6D80):
+            if any(number(encoding, 0x5033) == 1 for encoding in elements(encodings, 0x6240)):
                 return "Matroska's content encryption"
     return None
-
-
-def _number(data: memoryview, wanted: int) -> int | None:
-    return next((int.from_bytes(value, "big") for value in _elements(data, wanted)), None)
-
-
-def _elements(data: memoryview, wanted: int) -> Iterator[memoryview]:
-    """What the elements of an id hold, as far as it is in `data`."""
-    place = 0
-    while place < len(data):
-        width = 9 - data[place].bit_length()
-        identity = int.from_bytes(data[place : place + width], "big")
-        place += width
-        if place >= len(data) or width > 4:
-            return
-        width = 9 - data[place].bit_length()
-        unknown = (1 << 7 * width) - 1
-        size = int.from_bytes(data[place : place + width], "big") & unknown
-        place += width
-        end = len(data) if size == unknown else place + size
-        if identity == wanted:
-            yield data[place:end]
-        place = end
 
 
 def _in_asf(file: BinaryIO, _: av.VideoStream) -> str | None:
@@ -186,7 +164,7 @@ def _parts(file: BinaryIO) -> Iterator[bytes]:
 
 _FINDERS: dict[str, Callable[[BinaryIO, av.VideoStream], str | None]] = {
     MP4: _in_mp4,
-    "matroska,webm": _in_matroska,
+    MATROSKA: _in_matroska,
     "asf": _in_asf,
     "asf_o": _in_asf,
     "mpegts": _in_transport_stream,

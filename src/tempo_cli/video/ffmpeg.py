@@ -4,7 +4,7 @@ import queue
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -109,6 +109,7 @@ class FFmpegProcess:
 
     Args:
         memory: bytes that it may allocate, where the system can limit that; None: any.
+        inherited: descriptors of ours that it gets.
 
     Attributes:
         stalled: whether it was ended because it kept us waiting.
@@ -117,9 +118,11 @@ class FFmpegProcess:
         SetupError: it does not start.
     """
 
-    def __init__(self, arguments: list[str], memory: int | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], memory: int | None = None, inherited: Sequence[int] = ()
+    ) -> None:
         try:
-            self._child = Child(arguments, memory=memory, AV_LOG_FORCE_NOCOLOR="1")
+            self._child = Child(arguments, memory=memory, inherited=inherited, AV_LOG_FORCE_NOCOLOR="1")
         except OSError as error:
             raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         self.stalled = False
@@ -128,8 +131,12 @@ class FFmpegProcess:
         self._probed = False
         self._complaints: list[str] = []
         self._stamps: queue.Queue[Stamp | None] = queue.Queue(_MOST_STAMPS)
-        self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
-        self._drain.start()
+        self._drain = threading.Thread(target=self._keep_stderr, name="keep_stderr", daemon=True)
+        try:
+            self._drain.start()
+        except BaseException:  # no more threads
+            self._child.close()
+            raise
 
     def read_line(self, seconds: float) -> bytes:
         """One line of output, empty at the end. After `seconds` without it the process is killed."""

@@ -55,6 +55,11 @@ def _size(path: Path) -> int:
 
 
 def _started(path: Path, limits: ReadLimits) -> Child:
+    if not sys.executable:
+        raise SetupError(
+            "Python does not know its own program, which reads videos",
+            "Set `sys.executable` to a Python that has tempo.",
+        )
     home = str(Path(tempo_cli.__file__).parent.parent)
     arguments = [
         sys.executable,

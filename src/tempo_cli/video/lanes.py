@@ -1,9 +1,8 @@
 """Decoders that run side by side, each in a process of its own and read ahead by a thread."""
 
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..plan.packets import CUT, PacketIndex, decoded_from, kept_ranges, needed_p
 from ..types import IntArray, Pixels, VideoInfo
 from .arguments import Files, decoding_arguments, packet_filter, picture_filters, wanted_ranges
 from .ffmpeg import FFmpegProcess
+from .handed import HandedText
 from .limits import DecoderOptions, decoder_memory, most_decoders, usable_cores
 from .pictures import Picture, read_pixels
 from .prefetch import Prefetch
@@ -18,6 +18,7 @@ from .thinning import span_of
 
 _WAITING_BYTES = 32 << 20  # of pictures that wait for their turn, for each process
 _MOST_WAITING = 32
+_NO_MEMORY = "Cannot allocate memory"  # as ffmpeg says it
 _MOST_GROWTH = 2  # times the size that the header tells: larger pictures are decoded one by one
 
 
@@ -65,37 +66,40 @@ class Lane:
         self._pts, self._patience = info.pts, source.patience
         self._path, self._max_pixels = info.path, source.max_pixels
         self._strict = seek is not None or kept is not None  # without either, errors are the video's own
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        files = None
-        if kept is not None:
-            self._folder = tempfile.TemporaryDirectory(prefix="tempo-", ignore_cleanup_errors=True)
-            files = Files(Path(self._folder.name, "packets"), Path(self._folder.name, "pictures"))
-            files.packets.write_text(packet_filter(kept), encoding="ascii")
-            pictures = picture_filters(self._pts, wanted_ranges(indices), source.filters)
-            files.pictures.write_text(pictures, encoding="ascii")
-        arguments = decoding_arguments(
-            info,
-            self._pts,
-            wanted_ranges(indices),
-            source.binary,
-            seek,
-            source.filters,
-            source.limits,
-            files,
-            source.threads,
-        )
         # two at least run at the same time: what is compared, or shared out
         share = 1 if alone else max(2, min(most_decoders(info), usable_cores()))
         memory = decoder_memory(source.max_pixels) // share
         size = info.width * info.height * 3
         depth = int(np.clip(_WAITING_BYTES // size, 2, _MOST_WAITING))
         self._most_bytes = _MOST_GROWTH * size  # of a picture
+        ranges = wanted_ranges(indices)
+        with ExitStack() as texts:
+            files, inherited = None, list[int]()
+            if kept is not None:
+                pictures = picture_filters(self._pts, ranges, source.filters)
+                handed = [HandedText(text) for text in (packet_filter(kept), pictures)]
+                files = Files(*(text.name for text in handed))
+                for text in handed:
+                    texts.callback(text.close)
+                    inherited += text.inherited
+            arguments = decoding_arguments(
+                info,
+                self._pts,
+                ranges,
+                source.binary,
+                seek,
+                source.filters,
+                source.limits,
+                files,
+                source.threads,
+            )
+            self._process = FFmpegProcess(arguments, memory, inherited)
+            self._texts = texts.pop_all()
         try:
-            self._process = FFmpegProcess(arguments, memory)
-        except BaseException:
-            self._remove_files()
+            self._ahead = Prefetch(self._read(), depth, self._process.kill)
+        except BaseException:  # no more threads
+            self._end()
             raise
-        self._ahead = Prefetch(self._read(), depth, self._process.kill)
 
     def take(self) -> Picture | None:
         """The next picture; None at the end, or where the decoder reports an error before it."""
@@ -105,17 +109,21 @@ class Lane:
         """End the process at once, from any thread; `take` is then soon at the end."""
         self._process.kill()
 
+    def is_starved(self) -> bool:
+        """Whether it ended because it got no more memory."""
+        self.kill()
+        return any(_NO_MEMORY in complaint for complaint in self._process.complaints())
+
     def close(self) -> None:
         """End the process and the thread, and remove what they needed."""
         self._ahead.close()
-        self._process.close()
-        self._remove_files()
+        self._end()
 
     def _read(self) -> Generator[Picture]:
         """In the lane's thread. A decoder reports what it lacks before the picture comes that this spoils."""
         process = self._process
         while (pixels := self._pixels()) is not None:
-            self._remove_files()  # ffmpeg has read them
+            self._texts.close()  # ffmpeg has read them
             stamp = process.read_stamp(self._patience)
             if stamp is None or stamp.pts is None or (self._strict and process.troubled):
                 return
@@ -126,10 +134,9 @@ class Lane:
     def _pixels(self) -> Pixels | None:
         return read_pixels(self._process, self._path, self._patience, self._max_pixels)
 
-    def _remove_files(self) -> None:
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.cleanup()
+    def _end(self) -> None:
+        self._process.close()
+        self._texts.close()
 
 
 class Lanes:
@@ -145,6 +152,7 @@ class Lanes:
     Attributes:
         span: packets from where decoding begins to the last of the frames.
         decoded: packets that reach a decoder until its last frame comes.
+        starved: whether a frame is missing because its decoder got no more memory.
     """
 
     def __init__(
@@ -159,7 +167,7 @@ class Lanes:
         self._indices = indices
         self._owner = np.zeros(len(indices), np.int64)
         self._lanes: list[Lane] = []
-        self.decoded = 0
+        self.decoded, self.starved = 0, False
         self.span = span_of(source.info, indices, seek)
         last = int(index.positions(source.info.pts[indices]).max())
         first = max(0, last + 1 - self.span)  # where reading begins
@@ -182,6 +190,7 @@ class Lanes:
         for index, owner in zip(self._indices.tolist(), self._owner.tolist(), strict=True):
             picture = self._lanes[owner].take()
             if picture is None or picture.place != index:
+                self.starved = self._lanes[owner].is_starved()
                 return
             yield picture
 

@@ -224,7 +224,12 @@ class Video:
         status = None
         with suppress(OSError):
             status = self.info.path.stat()
-        if status is None or (status.st_size, status.st_mtime) != (self.info.size, self.info.mtime):
+        if (
+            status is None
+            or (status.st_size, status.st_mtime) != (self.info.size, self.info.mtime)
+            # another file may have been given the same time
+            or (self.info.ctime is not None and status.st_ctime_ns != self.info.ctime)
+        ):
             raise VideoError(f"'{self.info.path}' has changed since it was opened", "Open it again.")
 
 

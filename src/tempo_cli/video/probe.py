@@ -121,6 +121,7 @@ def probe(
             packet_pts=packets[0] if packets else None,
             packet_kinds=packets[1] if packets else None,
             needs_beginning=index.bound,
+            ctime=status.st_ctime_ns,
         )
 
 

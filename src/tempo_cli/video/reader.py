@@ -33,6 +33,9 @@ def main() -> None:
     from .wire import GREETING
 
     _write(answers, GREETING)
+    nowhere = os.open(os.devnull, os.O_WRONLY)  # from here on nobody reads what libraries print
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     _write(answers, answer(path, limits))
     sys.stdout.flush()
     os._exit(0)  # nothing is left to tidy up, and a large list of packets takes long to

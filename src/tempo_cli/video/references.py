@@ -6,7 +6,7 @@ header makes no sense, or a codec's state passes on from picture to picture, the
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import av
@@ -14,10 +14,20 @@ import numpy as np
 
 from ..plan.packets import CUT, DISPOSABLE
 from ..types import IntArray, Kinds
+from .av1 import (
+    AV1_CONFIGURATION,
+    AV1_FRAMES,
+    AV1_SEQUENCE,
+    Sequence,
+    Unit,
+    av1_units,
+    read_sequence,
+    refreshes_nothing,
+)
 from .keyframes import length_size, unit_places
-from .shown import AV1_FRAMES, AV1_SEQUENCE, av1_units
 
 _LAYER = 4  # first of the bits that hold a picture's temporal layer
+_PASSES_ON, _RESETS = 4, 8  # the next picture goes on from its state; a picture that goes on from no other's
 _H264_SLICES, _H264_IDR, _H264_LAYERS = range(1, 6), 5, {14, 20, 21}
 _HEVC_SLICES, _HEVC_IDR = range(32), {19, 20}
 _HEVC_UNREFERENCED = set(range(0, 16, 2))  # by pictures of the same temporal layer
@@ -25,7 +35,18 @@ _PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\
 _VOP = re.compile(rb"\x00\x00\x01\xb6")
 _I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
 _VOP_I, _VOP_B = 0, 2
+_VP9_MARKER, _VP9_SUPERFRAME = 0b10, 0b110
 _AV1_SHOWN_KEY = 0b0001  # show_existing_frame, frame_type, show_frame
+_AV1_PLAIN = {
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    15,
+}  # sequence, delimiter, frame header, tiles, metadata, frame, copy, padding
 # PyAV generates presentation times that a file lacks, in all but these codecs; these containers lack none.
 # What ffmpeg guesses instead depends on the packets before, so that none may be left out.
 _NOT_GENERATED, _MATROSKA = {"h264", "hevc"}, "matroska,webm"
@@ -46,7 +67,7 @@ class PacketKinds:
     def __init__(self, reader: str, codec: str, extradata: bytes | None) -> None:
         old_style = codec == "mpeg4" and reader == _MATROSKA  # often as in AVI, with decoding times only
         safe = codec in _NOT_GENERATED or (reader in _EXACT and not old_style)
-        self._read = _READERS.get(codec) if safe else None
+        self._read = (_Av1Reader() if codec == "av1" else _READERS.get(codec)) if safe else None
         self._extradata = extradata
         self._pts = array("q")
         self._kinds = bytearray()
@@ -74,6 +95,8 @@ class PacketKinds:
         pts, kinds = np.array(self._pts, np.int64), np.frombuffer(bytes(self._kinds), np.uint8)
         if self._read is None or not len(pts) or len(np.unique(pts)) < len(pts):
             return None
+        resets = np.append(kinds[1:] & _RESETS, 1) > 0
+        kinds = np.where((kinds & _PASSES_ON > 0) & ~resets, kinds & ~np.uint8(DISPOSABLE), kinds)
         layers = kinds >> _LAYER
         highest = layers == layers.max()  # pictures of a higher layer may refer to any of a lower one
         kinds = np.where(highest, kinds, kinds & ~np.uint8(DISPOSABLE)) & np.uint8(DISPOSABLE | CUT)
@@ -130,19 +153,59 @@ def _read_vp8(packet: memoryview, _: bytes | None) -> int:
 
 
 def _read_vp9(packet: memoryview, _: bytes | None) -> int:
-    """Pictures that nothing refers to still pass motion vectors and probabilities on."""
-    marker, profile = packet[0] >> 6, packet[0] >> 4 & 3
-    shift = 2 if profile != 0b11 else 1
-    existing, inter = packet[0] >> (shift + 1) & 1, packet[0] >> shift & 1
-    return CUT if marker == 0b10 and not existing and not inter else 0
+    """Motion vectors, probabilities and segments pass on to the next picture, unless that resets them."""
+    begin = int.from_bytes(packet[:4].tobytes().ljust(4, b"\0"), "big")
+    if packet[0] >> 4 & 3 == 3:  # profile 3 has a reserved bit
+        begin = begin << 1
+    existing, inter, shown, resilient = (begin >> place & 1 for place in (27, 26, 25, 24))
+    if packet[0] >> 6 != _VP9_MARKER or existing:
+        return 0
+    if not inter:
+        return CUT | _RESETS
+    if not resilient:
+        return 0
+    alone = packet[-1] >> 5 != _VP9_SUPERFRAME
+    refreshed = begin >> 16 & 0xFF
+    return _RESETS | (DISPOSABLE | _PASSES_ON if shown and alone and not refreshed else 0)
 
 
-def _read_av1(packet: memoryview, _: bytes | None) -> int:
-    """Only a key frame that is shown at once replaces everything that later ones may refer to."""
-    kinds = [(unit.kind, unit.payload[0] >> 4 if len(unit.payload) else 0) for unit in av1_units(packet)]
-    frames = [bits for kind, bits in kinds if kind in AV1_FRAMES]
-    begins = any(kind == AV1_SEQUENCE for kind, _ in kinds)
-    return CUT if begins and frames and frames[0] == _AV1_SHOWN_KEY else 0
+class _Av1Reader:
+    """Frames are read by the last sequence header."""
+
+    def __init__(self) -> None:
+        self._sequence: Sequence | None = None
+        self._begun = False
+
+    def __call__(self, packet: memoryview, extradata: bytes | None) -> int:
+        if not self._begun:
+            self._begun = True
+            self._note(av1_units(memoryview(extradata or b"")[AV1_CONFIGURATION:]))
+        units = list(av1_units(packet))
+        begins = self._note(units)
+        frames = [unit for unit in units if unit.kind in AV1_FRAMES]
+        # only a key frame that is shown at once replaces everything that later ones may refer to
+        cut = (
+            begins
+            and len(frames) > 0
+            and len(frames[0].payload)
+            and frames[0].payload[0] >> 4 == _AV1_SHOWN_KEY
+        )
+        plain = {unit.kind for unit in units} <= _AV1_PLAIN and not any(unit.layer for unit in units)
+        sequence = self._sequence
+        disposable = (
+            sequence is not None
+            and len(frames) > 0
+            and plain
+            and all(refreshes_nothing(sequence, unit.payload) for unit in frames)
+        )
+        return (CUT if cut else 0) | (DISPOSABLE if disposable else 0)
+
+    def _note(self, units: Iterable[Unit]) -> bool:
+        """Whether a sequence header is among these; it holds from now on."""
+        headers = [unit.payload for unit in units if unit.kind == AV1_SEQUENCE]
+        if headers:
+            self._sequence = read_sequence(headers[-1])
+        return len(headers) > 0
 
 
 def _stands_alone(*_: object) -> int:
@@ -157,7 +220,6 @@ _READERS: dict[str, Reader] = {
     "mpeg4": _read_mpeg4,
     "vp8": _read_vp8,
     "vp9": _read_vp9,
-    "av1": _read_av1,
     "mjpeg": _stands_alone,
     "prores": _stands_alone,
     "dnxhd": _stands_alone,

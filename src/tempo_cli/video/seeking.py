@@ -4,25 +4,41 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..types import VideoInfo
+from ..types import IntArray, Pixels, VideoInfo
 from .lanes import Lane, Source
-from .pictures import Picture
 from .running import Running
 from .thinning import DecodingRecord
 
-_MOST_CHECKED = 1500  # frames that are decoded to see whether a seek changes a picture
+_COMPARED = 8  # pictures, from a key frame on
+# seconds by which ffmpeg seeks earlier than it is told, where a format's index tells decoding times
+_EARLIER = 0.2
 
 
 def seek_point(info: VideoInfo, index: int) -> float | None:
     """Where decoding may begin to reach frame `index`: the key frame before the last one before it.
 
     One group of pictures to spare, because the first frames after a key frame may refer to the group before.
-    None: at the beginning of the file.
+    None: at the beginning of the file, also where comparing would take longer than a seek can save.
     """
     if info.needs_beginning or info.pts is None:
         return None
-    before = [seconds for place, seconds in info.keyframes if place <= index]
-    return before[-2] if len(before) > 2 else None
+    tried = compared_place(info)
+    before = [(place, seconds) for place, seconds in info.keyframes if place <= index]
+    if tried is None or len(before) < 2 or before[-2][0] < tried + _COMPARED:
+        return None
+    return before[-2][1]
+
+
+def compared_place(info: VideoInfo) -> int | None:
+    """The frame from which on a seek is compared with plain decoding; None: there are too few key frames.
+
+    It is the third key frame, or where key frames are close together, the first that a seek can't reach from
+    the beginning of the file. So what is compared costs less than what any seek beyond it saves.
+    """
+    if len(info.keyframes) < 2:
+        return None
+    second = info.keyframes[1][1]
+    return next((place for place, seconds in info.keyframes[2:] if seconds >= second + _EARLIER), None)
 
 
 class Seeker:
@@ -46,19 +62,27 @@ class Seeker:
         return seek if self._record.seekable else None
 
     def _works(self) -> bool:
-        """Whether the first frame that a seek can reach is the same when all before it is decoded too."""
-        place = self._info.keyframes[2][0]
-        if place > _MOST_CHECKED:
-            return True
-        right = self._picture(place, None)
-        if right is None:
-            return True  # nothing to compare with
-        found = self._picture(place, seek_point(self._info, place))
-        return found is not None and np.array_equal(right.pixels, found.pixels)
+        """Whether pictures near the file's beginning are the same after a seek and without one."""
+        place = compared_place(self._info)
+        assert place is not None
+        assert self._info.pts is not None
+        indices = np.arange(place, min(place + _COMPARED, len(self._info.pts)))
+        right = self._pictures(indices, None)
+        if len(right) < len(indices):
+            return False  # nothing to compare with
+        found = self._pictures(indices, dict(self._info.keyframes)[place])
+        return len(found) == len(right) and all(map(np.array_equal, right, found))
 
-    def _picture(self, place: int, seek: float | None) -> Picture | None:
-        source, indices = self._source(0), np.array([place])
+    def _pictures(self, indices: IntArray, seek: float | None) -> list[Pixels]:
+        """The frames `indices` until one is missing, or after a seek the decoder reports an error."""
+        source, pictures = self._source(0), list[Pixels]()
         lane = self._running.start(lambda: Lane(source, indices, seek, alone=True))
-        picture = None if lane is None else lane.take()
+        if lane is None:
+            return []
+        for index in indices.tolist():
+            picture = lane.take()
+            if picture is None or picture.place != index:
+                break
+            pictures.append(picture.pixels)
         self._running.close(lane)
-        return picture
+        return pictures

@@ -5,13 +5,13 @@ be a packet of its own or share one with a shown frame. Only the first bits of e
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 
-AV1_SEQUENCE, AV1_FRAMES = 1, (3, 6)  # types of OBUs: sequence header; frame header, and frame
+from .av1 import AV1_CONFIGURATION, AV1_FRAMES, AV1_SEQUENCE, av1_units
+
 _DIRAC_END = b"BBCD\x10"  # a packet that ends the stream
-_CONFIGURATION = 4  # AV1: bytes in front of the OBUs in the stream's header
 
 
 def shown_frames(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) -> int:
@@ -28,7 +28,7 @@ def shown_frames(codec: str, packet: "av.Packet[Any]", extradata: bytes | None) 
     if codec == "theora":  # the headers come again where files were joined
         return 1 - _bit(memoryview(packet), 0)
     if codec == "av1":
-        return _av1_shown(memoryview(packet), memoryview(extradata or b"")[_CONFIGURATION:])
+        return _av1_shown(memoryview(packet), memoryview(extradata or b"")[AV1_CONFIGURATION:])
     if codec == "dirac":
         return bytes(packet)[:5] != _DIRAC_END
     return 1
@@ -61,34 +61,6 @@ def _shows_vp9(frame: memoryview) -> bool:
         return True
     place = 5 if frame[0] >> 4 & 3 == 3 else 4  # profile 3 has a reserved bit
     return bool(_bit(frame, place) or _bit(frame, place + 2))
-
-
-class _Unit(NamedTuple):
-    """An AV1 OBU: its type, spatial layer and payload."""
-
-    kind: int
-    layer: int
-    payload: memoryview
-
-
-def av1_units(data: memoryview) -> Iterator[_Unit]:
-    """The OBUs of a packet."""
-    place = 0
-    while place < len(data):
-        header = data[place]
-        kind, extended, sized = header >> 3 & 15, header >> 2 & 1, header >> 1 & 1
-        place += 1 + extended
-        layer = data[place - 1] >> 3 & 3 if extended and place <= len(data) else 0
-        size, shift = 0, 0
-        while sized and place < len(data):  # leb128
-            byte = data[place]
-            size |= (byte & 0x7F) << shift
-            place, shift = place + 1, shift + 7
-            sized = byte >> 7
-        if not header >> 1 & 1:
-            size = len(data) - place
-        yield _Unit(kind, layer, data[place : place + size])
-        place += size
 
 
 def _av1_shown(packet: memoryview, configuration: memoryview) -> int:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..plan.packets import CUT, PacketIndex, check_span, index_packets, needed_packets, share_out
+from ..plan.comparison import Comparison, plan_comparison
+from ..plan.packets import CUT, PacketIndex, index_packets, needed_packets, share_out
 from ..types import IntArray, VideoInfo
 from .ffmpeg import PREFERRED, ffmpeg_version
 from .limits import SINGLE_THREAD_PIXELS, most_decoders, usable_cores
@@ -15,7 +16,8 @@ _MOST_LANE_THREADS = 4  # of one of several decoders
 _MOST_KEPT = 0.95  # of the packets: where fewer can be left out, one process decodes all
 _LEAST_PACKETS = 500  # below, starting several processes costs more than it saves
 _LEAST_SHARE = 8  # pictures that a process decodes before it is the next one's turn
-_CHECKED_PICTURES, _CHECKED_PACKETS = 8, 600  # that are decoded both ways, at most
+_COMPARED_PACKETS, _COMPARED_PART = 600, 10  # that are decoded both ways, at most, or one part of so many
+_LEAST_PARTS = 3  # times what is compared: with less, comparing costs more than it saves
 
 
 @dataclass
@@ -24,6 +26,7 @@ class DecodingRecord:
 
     Attributes:
         exact: whether decoding less gave the same pictures as decoding all; None: not tried yet.
+        starved: how often a decoder that left packets out got no more memory.
         seekable: whether decoding from a later key frame did; None: not tried yet.
         processes: the most decoders that ran at the same time.
         packets: of the video's stream, from where decoding began to the last wanted frame.
@@ -31,6 +34,7 @@ class DecodingRecord:
     """
 
     exact: bool | None = None
+    starved: int = 0
     seekable: bool | None = None
     processes: int = 0
     packets: int = 0
@@ -53,7 +57,7 @@ class ThinningPlan:
         positions: their packets.
         processes: that may run side by side.
         threads: of each one's decoder.
-        checked: how many of the first frames to decode both ways.
+        comparison: what to decode both ways first.
     """
 
     index: PacketIndex
@@ -61,7 +65,7 @@ class ThinningPlan:
     positions: IntArray
     processes: int
     threads: int
-    checked: int
+    comparison: Comparison | None
 
     def shares(self, first: int) -> Sequence[IntArray]:
         """Which places in `indices[first:]` each process takes; none is empty."""
@@ -99,13 +103,16 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
         processes == 1 and needed_packets(index, positions).sum() > _MOST_KEPT * span
     ):
         return None
-    checked = check_span(index, positions, _CHECKED_PICTURES, _CHECKED_PACKETS)
-    if not checked or (exact is None and checked == len(indices)):
-        return None
+    comparison = None
+    if exact is None:
+        most = max(_COMPARED_PACKETS, span // _COMPARED_PART)
+        comparison = plan_comparison(index, positions, np.isin(index.pts, info.pts), most)
+        if comparison is None or _LEAST_PARTS * comparison.packets > span:
+            return None
     if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:  # last: it starts a process
         return None
     threads = max(1, min(cores // processes, _MOST_LANE_THREADS))
-    return ThinningPlan(index, indices, positions, processes, threads, checked)
+    return ThinningPlan(index, indices, positions, processes, threads, comparison)
 
 
 def resizing_threads() -> int:

@@ -49,5 +49,6 @@ def probe_animated_webp(path: Path, status: os.stat_result) -> VideoInfo | None:
         duration=float(ends[-1]) / 1000,
         size=status.st_size,
         mtime=status.st_mtime,
+        ctime=status.st_ctime_ns,
         format="webp_anim",
     )

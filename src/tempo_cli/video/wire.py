@@ -58,6 +58,7 @@ def pack_info(info: VideoInfo) -> bytes:
         "without_index": info.without_index,
         "restarts": info.restarts,
         "needs_beginning": info.needs_beginning,
+        "ctime": info.ctime,
     }
     arrays = {
         "times": info.times,
@@ -155,4 +156,5 @@ def _info(
         packet_pts=None if packet_pts is None else packet_pts.astype(np.int64),
         packet_kinds=None if packet_kinds is None else packet_kinds.astype(np.uint8),
         needs_beginning=bool(facts["needs_beginning"]),
+        ctime=None if facts["ctime"] is None else int(facts["ctime"]),
     )
