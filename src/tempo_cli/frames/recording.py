@@ -24,24 +24,32 @@ class FrameFile:
 
     Attributes:
         blocks: where they are, by the segment's index.
+        waiting: those that are still to be written.
     """
 
     def __init__(self, file: BinaryIO, blocks: Mapping[int, Block]) -> None:
         self.blocks = dict(blocks)
+        self.waiting: dict[int, Segment] = {}
         self._file = file
         self._lock = threading.Lock()
 
     def __contains__(self, index: int) -> bool:
-        return index in self.blocks
+        return index in self.waiting or index in self.blocks
 
-    def read(self, index: int) -> Pixels | None:
-        """The frames of a segment, (T, H, W, 3); None where they are not there, or no longer as written."""
+    def read(self, index: int) -> tuple[tuple[int, ...], Pixels] | None:
+        """The positions in the plan and the frames of a segment, (T, H, W, 3).
+
+        None where they are not there, or no longer as they were written.
+        """
+        segment = self.waiting.get(index)
+        if segment is not None:
+            return segment.plan.positions, segment.frames
         block = self.blocks.get(index)
         if block is None:
             return None
         try:
             with self._lock:
-                return read_block(self._file, block)
+                return block.positions, read_block(self._file, block)
         except (OSError, ValueError, EntryError):
             self.blocks.pop(index, None)
             return None
@@ -58,6 +66,7 @@ class FrameFile:
         """Nothing can be read any more. Repeatable."""
         with self._lock:
             self.blocks.clear()
+            self.waiting.clear()
             self._file.close()
 
 
@@ -105,20 +114,13 @@ class Recording:
                 self.ended = True
             if not self.ended:
                 self._waiting.append(held)
+                self.file.waiting[segment.plan.index] = segment
                 self._changed.notify_all()
         return held
 
     def on_written(self, callback: Callable[[], None]) -> None:
         """Have `callback` called in the writing thread when segments have left the memory."""
         self._written = callback
-
-    def taken(self, held: Held) -> Segment | None:
-        """What was held; None where the file no longer has it as it was written."""
-        segment = held.segment
-        if segment is not None:
-            return segment
-        frames = self.file.read(held.plan.index)
-        return None if frames is None else Segment(held.plan, frames)
 
     def keep(
         self, key: str, video: str, describe: Callable[[], tuple[bytes, Mapping[str, Any]] | None]
@@ -162,6 +164,7 @@ class Recording:
         with self._changed:
             self._closed = self.ended = True
             self._waiting.clear()
+            self.file.waiting.clear()
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -174,6 +177,7 @@ class Recording:
         with self._changed:
             self.ended, self._finish = True, None
             self._waiting.clear()
+            self.file.waiting.clear()
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._closed)  # what was written can be read until then
         self.file.close()
@@ -203,6 +207,7 @@ class Recording:
             if self._waiting and self._waiting[0] is held:
                 self._waiting.popleft()
             held.segment = None
+            self.file.waiting.pop(segment.plan.index, None)
         self._written()
         return True
 

@@ -16,7 +16,6 @@ from ..plan.sampling import plan_sampling
 from ..plan.segments import plan_segment
 from ..scope import CancelScope
 from ..types import Segment, VideoInfo
-from .decode import FrameDecoder
 from .ffmpeg import find_ffmpeg
 from .findings import Findings
 from .isolated import probe
@@ -139,6 +138,8 @@ class Video:
                 segment = stored
             self._seen.add(index)
             yield segment
+        if running:
+            self._take(scope)  # to its end: what was left out is known then
         if scope is not None:
             scope.check()
         self._check_open()
@@ -176,13 +177,13 @@ class Video:
 
     def _stored(self, index: int) -> Segment | None:
         """A segment from the file; None where that no longer has it as it was written."""
-        block = self._file.blocks.get(index) if self._file is not None else None
-        frames = self._file.read(index) if self._file is not None and block is not None else None
-        if block is None or frames is None:
+        found = None if self._file is None else self._file.read(index)
+        if found is None:
             if self._keeper is not None:
                 self._keeper.forget()
             return None
-        plan = plan_segment(self.plan, block.positions, self.sampling.window, self.shape.temporal_patch)
+        positions, frames = found
+        plan = plan_segment(self.plan, positions, self.sampling.window, self.shape.temporal_patch)
         return Segment(plan, frames, stored=index in self._seen)
 
     def _take(self, scope: CancelScope | None) -> Segment | None:
@@ -191,9 +192,10 @@ class Video:
             self._check_open()
             return None
         taken, passed = self._stream.take(scope)
+        if taken is None:
+            self._check_open()  # else they may still be decoded
         self.absent.update(passed)
         if taken is None:
-            self._check_open()
             return None
         segment = taken.segment or self._stored(taken.plan.index)
         if segment is None:
@@ -213,14 +215,14 @@ class Video:
             previous.close()
         with self._lock:
             if not self._closed:
-                source = held(segmenting.segments(decoder), self._recording, partial(self._keep, decoder))
+                source = held(segmenting.segments(decoder), self._recording, partial(self._keep, segmenting))
                 self._stream = SegmentStream(source, indices, decoder.kill)
                 if self._recording is not None:
                     self._recording.on_written(self._stream.wake)
 
-    def _keep(self, decoder: FrameDecoder) -> None:
-        """For later runs, when `decoder` has given all; in its thread."""
-        if self._recording is not None and self._keeper is not None and not decoder.running.killed:
+    def _keep(self, segmenting: Segmenting) -> None:
+        """For later runs, when all that was asked for is decoded; in the decoding thread."""
+        if self._recording is not None and self._keeper is not None and segmenting.complete:
             self._keeper.keep(self._recording, self.info, self.total, self.findings)
 
     def _check_open(self) -> None:

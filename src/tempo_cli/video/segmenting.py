@@ -22,6 +22,9 @@ class Segmenting:
     Args:
         findings: takes what is found out on the way.
         check_unchanged: raises VideoError once the file is another.
+
+    Attributes:
+        complete: whether `segments` has come to its end.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Segmenting:
     ) -> None:
         self._info, self._plan, self._sampling, self._shape = info, plan, sampling, shape
         self._findings, self._check_unchanged = findings, check_unchanged
+        self.complete = False
 
     def decoder(self, indices: Sequence[int], binary: str) -> FrameDecoder:
         """A decoder of the frames of segments `indices`, which has not begun."""
@@ -64,6 +68,7 @@ class Segmenting:
                 segment = next(segments, None)
                 self._findings.decode_seconds += time.perf_counter() - started
                 if segment is None:
+                    self.complete = not decoder.running.killed
                     return
                 yield segment
 
