@@ -272,9 +272,9 @@ class Clip:
     def _report(
         self, asked: Round, number: int, allocation: Allocation, answer: Answer | None, seconds: float
     ) -> Run:
-        tempo, decoded = self._tempo, self.video.decode_seconds - self._decode_seconds
+        tempo, decoded = self._tempo, self.video.findings.decode_seconds - self._decode_seconds
         if number == len(asked.questions) - 1:
-            self._decode_seconds = self.video.decode_seconds
+            self._decode_seconds = self.video.findings.decode_seconds
         return summarize(
             self.video, tempo.info, tempo.networks, asked, number, allocation, answer, seconds, decoded
         )

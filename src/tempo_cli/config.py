@@ -6,6 +6,7 @@ Where a source is not named, it is the released code and its published settings 
 
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 from typing import TypeVar
 
 from .errors import UsageError
@@ -91,6 +92,24 @@ class SamplingOptions:
             )
         known = self.mode in ("auto", "index", "time")
         _require(known, f"mode is {self.mode}", "Known: auto, index, time.")
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Where decoded frames are kept on disk.
+
+    Attributes:
+        folder: of the files; None: tempo's own in the user's cache folder.
+        limit: bytes that they may take; what was not used for longest makes room.
+        keep: whether later runs find them; False removes them when the video is closed.
+    """
+
+    folder: Path | None = None
+    limit: int = 5_000_000_000
+    keep: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.limit >= 0, f"limit is {self.limit}", "Give a number of bytes; 0 keeps nothing.")
 
 
 @dataclass(frozen=True)

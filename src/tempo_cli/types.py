@@ -189,10 +189,14 @@ class SegmentPlan:
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment, decoded and resized: `frames` is RGB, uint8, (T, H, W, 3), T fills its last patch."""
+    """One segment, decoded and resized: `frames` is RGB, uint8, (T, H, W, 3), T fills its last patch.
+
+    `stored` says whether they were decoded for an earlier question and kept in a file since.
+    """
 
     plan: SegmentPlan
     frames: Pixels
+    stored: bool = False
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:

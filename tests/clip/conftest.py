@@ -59,7 +59,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         def start(*_: object, **__: object) -> None:
             raise AssertionError("a decoder was started")
 
-        monkeypatch.setattr("tempo_cli.video.opened.FrameDecoder", start)
+        monkeypatch.setattr("tempo_cli.video.segmenting.FrameDecoder", start)
 
     return forbid
 

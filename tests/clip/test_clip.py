@@ -453,7 +453,7 @@ def test_questions_asked_together_share_their_seconds_and_number_their_pieces():
     events = []
     with tempo_with(tier="none").open(VIDEO, sampling=ONE_SEGMENT) as clip:
         first, second = clip.ask_many([FIRST, SECOND], generation=LENGTH, on_event=events.append)
-        assert first.timing.decode == second.timing.decode == clip.video.decode_seconds > 0
+        assert first.timing.decode == second.timing.decode == clip.video.findings.decode_seconds > 0
     pieces = {0: "", 1: ""}
     for event in events:
         if isinstance(event, AnswerText):

@@ -68,6 +68,7 @@ def test_the_source_is_read():
 
 LAYERS = (  # from the lowest up; a module imports its own layer and those below
     {"errors", "types", "config", "events", "scope", "schema", "system_memory", "plan", "nano"},
+    {"frames"},
     {"video", "model", "hub"},
     {"runtime"},
     {"clip", "tempo"},

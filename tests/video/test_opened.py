@@ -17,7 +17,7 @@ from tempo_cli.errors import CancelledError, UsageError, VideoError
 from tempo_cli.plan.sampling import plan_frames, plan_sampling
 from tempo_cli.scope import CancelScope
 from tempo_cli.types import FramePlan, Segment
-from tempo_cli.video import opened, resize
+from tempo_cli.video import opened, resize, segmenting, stream
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.opened import Video, open_video
@@ -55,7 +55,7 @@ def lose(monkeypatch: pytest.MonkeyPatch, positions) -> None:
     monkeypatch.setattr(
         FrameDecoder, "_decoded", lambda self: (one for one in decoded(self) if one[0] not in lost)
     )
-    monkeypatch.setattr(opened, "_AHEAD", 1)  # so that the first decoder does not come to its end
+    monkeypatch.setattr(stream, "AHEAD", 1)  # so that the first decoder does not come to its end
 
 
 def read(video: Video, indices=EVERY) -> dict[int, Segment]:
@@ -91,8 +91,8 @@ def test_some_segments_are_the_same_as_in_the_whole(indices, whole):
 
 def test_reading_goes_on_where_it_was_left(whole, monkeypatch):
     starts = []
-    decoder = opened.FrameDecoder
-    monkeypatch.setattr(opened, "FrameDecoder", lambda *a, **k: starts.append(1) or decoder(*a, **k))
+    decoder = segmenting.FrameDecoder
+    monkeypatch.setattr(segmenting, "FrameDecoder", lambda *a, **k: starts.append(1) or decoder(*a, **k))
     scope = CancelScope()
     with open_video(VIDEO, SAMPLING) as video:
         segments = video.read(EVERY, scope)
@@ -191,9 +191,9 @@ def test_a_part_without_frames_is_refused():
 def test_decoded_seconds_grow_only_while_decoding():
     with open_video(VIDEO, SAMPLING) as video:
         read(video)
-        seconds = video.decode_seconds
+        seconds = video.findings.decode_seconds
         assert seconds > 0
-        assert video.decode_seconds == seconds
+        assert video.findings.decode_seconds == seconds
 
 
 def test_an_interrupt_right_after_a_segment_was_taken_loses_nothing(whole, monkeypatch):
@@ -201,7 +201,7 @@ def test_an_interrupt_right_after_a_segment_was_taken_loses_nothing(whole, monke
 
     def interrupted(self, scope=None):
         found = take(self, scope)
-        if isinstance(found, Segment) and found.plan.index == 4:
+        if found is not None and found.plan.index == 4:
             monkeypatch.setattr(Prefetch, "take", take)
             raise KeyboardInterrupt
         return found
@@ -219,14 +219,14 @@ def test_an_interrupt_right_after_a_segment_was_taken_loses_nothing(whole, monke
 
 
 def test_an_error_of_the_decoder_is_not_kept_for_the_next_reading(monkeypatch):
-    start, failing = opened.FrameDecoder._start, [VideoError("too many open files", "Close some.")]
+    start, failing = segmenting.FrameDecoder._start, [VideoError("too many open files", "Close some.")]
 
     def limited(self, *arguments):
         if failing:
             raise failing.pop()
         return start(self, *arguments)
 
-    monkeypatch.setattr(opened.FrameDecoder, "_start", limited)
+    monkeypatch.setattr(segmenting.FrameDecoder, "_start", limited)
     with open_video(VIDEO, SAMPLING) as video:
         with pytest.raises(VideoError, match="too many open files"):
             read(video)
@@ -342,13 +342,13 @@ def test_only_one_thread_decodes_and_none_after_closing():
 def test_closing_while_a_decoder_is_made_starts_none(monkeypatch, started):
     with open_video(VIDEO, SAMPLING) as video:
         read(video)
-        before, decoder = len(started), opened.FrameDecoder
+        before, decoder = len(started), segmenting.FrameDecoder
 
         def closing(*arguments, **options):
             video.close()
             return decoder(*arguments, **options)
 
-        monkeypatch.setattr(opened, "FrameDecoder", closing)
+        monkeypatch.setattr(segmenting, "FrameDecoder", closing)
         with pytest.raises(UsageError, match="is closed"):
             read(video, [2])
         assert prefetch_threads() == []
@@ -367,19 +367,19 @@ def test_closing_interrupts_a_decoder_that_waits(monkeypatch):
         def kill(self):
             killed.set()
 
-    monkeypatch.setattr(opened, "FrameDecoder", Waiting)
+    monkeypatch.setattr(segmenting, "FrameDecoder", Waiting)
     with open_video(VIDEO, SAMPLING):
         assert waits.wait(SECONDS)
     assert in_time == [True]
 
 
 def test_decoded_seconds_are_those_of_all_decoders(monkeypatch):
-    monkeypatch.setattr(opened, "time", SimpleNamespace(perf_counter=count().__next__))  # 1 s for each look
+    monkeypatch.setattr(segmenting, "time", SimpleNamespace(perf_counter=count().__next__))
     with open_video(VIDEO, SAMPLING) as video:
         read(video)
-        assert video.decode_seconds == 16  # 15 segments, and the end
+        assert video.findings.decode_seconds == 16  # 15 segments, and the end
         read(video, [2, 9])
-        assert video.decode_seconds == 19
+        assert video.findings.decode_seconds == 19
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_rotation_turns_the_pixels_as_well(degrees, tmp_path):
     frames, video = seen(turned)
     assert video.shown == ((576, 1024) if degrees == "180" else (1024, 576))
     assert frames.shape[1:3] == ((256, 512) if degrees == "180" else (512, 256))
-    assert video.sample_aspect_ratio == Fraction(64, 45)
+    assert video.findings.sample_aspect_ratio == Fraction(64, 45)
 
 
 @pytest.mark.parametrize("ratio", ["1/5", "5/1"])
@@ -254,7 +254,7 @@ def test_hdr_is_seen_like_the_sdr_that_it_was_made_from(transfer, encoder, name,
     raw, kept = apart(pixels(frames_of(path, "raw")[0]), true)
     assert raw > 2 * error
     assert kept < 0.7
-    assert seen(path)[1].color_transfer == transfer
+    assert seen(path)[1].findings.color_transfer == transfer
 
 
 def test_highlights_end_in_white_and_white_stays_white(tmp_path):

@@ -12,7 +12,7 @@ from ..video.opened import Video
 from .journal import Journal
 from .store import Shelf
 
-Origin = Literal["device", "host", "features", "memory", "decoded"]
+Origin = Literal["device", "host", "features", "memory", "disk", "decoded"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Source:
     """A segment on its way into the compressor.
 
     Attributes:
-        origin: what it was taken from; `memory` are frames that were kept.
+        origin: what it was taken from; `memory` and `disk` are frames that were kept.
         row: what the compressor goes on with.
         segment: its frames, where they were read.
     """
@@ -72,12 +72,12 @@ class ClipSegments:
                 if source is not None:
                     yield source
                 continue
-            origin: Origin = "decoded" if index in decoded else "memory"
-            if origin == "decoded" and index not in self._waiting:
+            if index in decoded and index not in self._waiting:
                 continue  # the decoder has passed it
             segment = self._waiting[index]
+            origin: Origin = "disk" if segment.stored else "decoded" if index in decoded else "memory"
             yield Source(index, origin, compressor.prepare(segment), segment)
-            if origin == "decoded":
+            if index in decoded:
                 self._receive(stream, journal)
 
     def done(self, index: int) -> None:

@@ -87,7 +87,8 @@ def summarize(
 
 
 def _video(video: Video) -> VideoSummary:
-    info, decoding = video.info, video.decoding
+    info, found = video.info, video.findings
+    decoding = found.decoding
     return VideoSummary(
         path=str(info.path),
         duration=info.duration,
@@ -100,8 +101,8 @@ def _video(video: Video) -> VideoSummary:
         size=info.size,
         mtime=info.mtime,
         picture=video.sampling.picture,
-        sample_aspect_ratio=ratio_text(video.sample_aspect_ratio),
-        color_transfer=video.color_transfer,
+        sample_aspect_ratio=ratio_text(found.sample_aspect_ratio),
+        color_transfer=found.color_transfer,
         decoder=DecoderSummary(decoding.processes, decoding.packets, decoding.decoded),
     )
 

@@ -24,7 +24,7 @@ from ..model.compressor import (
     stack_prefixes,
 )
 from ..plan.keep import TIERS, SegmentSizes, Tier, plan_tiers
-from ..schema import PrefixTier, Reused
+from ..schema import FrameTier, PrefixTier, Reused
 from ..scope import CancelScope
 from ..types import MemoryTokens, SegmentPlan
 from .fallbacks import Fallbacks
@@ -153,9 +153,11 @@ class VisualPass:
     def _reused(self) -> Reused:
         origins = set(self._origins)
         tiers: tuple[PrefixTier, ...] = ("features", "host", "device")
-        read = origins & {"memory", "decoded"}
+        read = origins & {"memory", "disk", "decoded"}
         prefix = None if read else next((tier for tier in tiers if tier in origins), None)
-        return Reused(frames="memory" if read == {"memory"} else None, prefix=prefix)
+        kept: tuple[FrameTier, ...] = ("disk", "memory")
+        frames = None if "decoded" in read else next((tier for tier in kept if tier in read), None)
+        return Reused(frames=frames, prefix=prefix)
 
 
 def _prefix(compressor: Compressor, piece: list[Source], room: int) -> tuple[Prefix, Features | None]:

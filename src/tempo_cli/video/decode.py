@@ -42,6 +42,9 @@ class FrameDecoder:
         differs: called with why colors are other than a player shows them; None: `warn`.
         max_pixels: of a picture at most.
         record: what earlier decoders of this video found out; this one adds its own.
+
+    Attributes:
+        running: its processes, and whether they were killed.
     """
 
     def __init__(
@@ -76,9 +79,9 @@ class FrameDecoder:
         self._options = decoder_options(info.width, info.height, max_pixels)
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
-        self._running = Running()
+        self.running = Running()
         self._record = DecodingRecord() if record is None else record
-        self._seeker = Seeker(info, self._record, self._running, self._source)
+        self._seeker = Seeker(info, self._record, self.running, self._source)
 
     def frames(self) -> Iterator[Frame]:
         """Yield the planned frames in order, each as soon as it is decoded; ffmpeg starts with the first.
@@ -101,7 +104,7 @@ class FrameDecoder:
                 else:
                     self._missing.add(self._positions[at])
                 at += 1
-        if self._killed:
+        if self.running.killed:
             return
         self._missing.update(self._positions[at:])
         if self._missing:
@@ -109,10 +112,13 @@ class FrameDecoder:
 
     def kill(self) -> None:
         """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
-        self._running.kill()
+        self.running.kill()
 
-    def _start(self, ranges: Sequence[Range], seek: float | None) -> None:
-        """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning."""
+    def _first(self, ranges: Sequence[Range], seek: float | None) -> Picture | None:
+        """Let ffmpeg decode `ranges` from `seek` on: seconds in the file's own time; None: its beginning.
+
+        Gives the first picture; None where none comes.
+        """
         filters = self._conversion.begin()
         self._end()
         filters = _chain(self._options.shrinking, filters)
@@ -120,14 +126,15 @@ class FrameDecoder:
             self._info, self._pts, ranges, self._binary, seek, filters, self._options
         )
         memory = decoder_memory(self._max_pixels)
-        self._process = self._running.start(lambda: FFmpegProcess(arguments, memory))
+        self._process = self.running.start(lambda: FFmpegProcess(arguments, memory))
         span = span_of(self._info, np.array([ranges[0][0], ranges[-1][1]]), seek)
         self._record.count(1, span, span)
         self._reader.expect(self._pts, ranges)
+        return self._next()
 
     def _end(self) -> None:
         if self._process is not None:
-            self._running.close(self._process)
+            self.running.close(self._process)
             self._complaints += self._process.complaints()
             self._process = None
 
@@ -136,10 +143,6 @@ class FrameDecoder:
         return Source(
             self._info, self._binary, filters, threads, self._patience, self._options, self._max_pixels
         )
-
-    @property
-    def _killed(self) -> bool:
-        return self._running.killed
 
     @property
     def _hung(self) -> bool:
@@ -153,7 +156,7 @@ class FrameDecoder:
         """Frames with their indices, as ffmpeg writes them."""
         any_came, done, thinned = False, -1, None
         if self._pts is not None:
-            thinned = ThinnedFrames(self._source, self._conversion, self._record, self._running, self._seeker)
+            thinned = ThinnedFrames(self._source, self._conversion, self._record, self.running, self._seeker)
             for found in thinned.pictures(self._held):
                 any_came, done = True, found.place
                 yield found
@@ -170,7 +173,7 @@ class FrameDecoder:
             if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 picture = self._first(around, None)
-            if picture is None and self._conversion.filters and not (self._hung or self._killed):
+            if picture is None and self._conversion.filters and not (self._hung or self.running.killed):
                 picture = self._unconverted(around)
             while picture is not None:
                 if not self._conversion.suits(picture.look):
@@ -183,9 +186,9 @@ class FrameDecoder:
                 yield picture
                 picture = self._next()
             clean = clean and not self._troubled
-        if thinned is not None and not self._killed:
+        if thinned is not None and not self.running.killed:
             thinned.judge(clean and came == len(rest))
-        if not (any_came or self._killed or self._hung) and self._pts is not None:
+        if not (any_came or self.running.killed or self._hung) and self._pts is not None:
             # another release of ffmpeg may read other pts from this file: count instead
             self._pts = None
             yield from self._decoded()
@@ -196,10 +199,6 @@ class FrameDecoder:
         picture = self._first(ranges, None)
         resume(picture is not None)
         return picture
-
-    def _first(self, ranges: Sequence[Range], seek: float | None) -> Picture | None:
-        self._start(ranges, seek)
-        return self._next()
 
     def _next(self) -> Picture | None:
         return None if self._process is None else self._reader.next(self._process)
@@ -227,7 +226,7 @@ class FrameDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._running.stop()  # whoever still iterates starts nothing more
+        self.running.stop()  # whoever still iterates starts nothing more
 
 
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:

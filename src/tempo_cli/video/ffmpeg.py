@@ -1,5 +1,6 @@
 """The ffmpeg binary and its processes: never through a shell, never without an end."""
 
+import os
 import queue
 import re
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from math import inf
+from pathlib import Path
 from typing import NamedTuple
 
 import imageio_ffmpeg
@@ -68,6 +70,17 @@ def find_ffmpeg(explicit: str | None = None) -> str:
     if on_path and version >= OLDEST:
         return on_path
     raise SetupError("no ffmpeg was found", "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg.")
+
+
+def ffmpeg_identity(explicit: str | None = None) -> str | None:
+    """Which binaries `find_ffmpeg` would choose from, without starting any; None: there is none."""
+    candidates = [explicit] if explicit else ["ffmpeg", bundled_ffmpeg()]
+    found = [shutil.which(one) for one in candidates if one]
+    try:
+        facts = [(os.path.realpath(one), Path(one).stat()) for one in found if one]
+    except OSError:
+        return None
+    return ";".join(f"{path}:{one.st_size}:{one.st_mtime_ns}" for path, one in facts) or None
 
 
 def bundled_ffmpeg() -> str | None:

@@ -2,75 +2,94 @@
 
 import os
 import threading
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from ..config import FrameShape, SamplingOptions, checked_options
-from ..errors import CancelledError, UsageError, VideoError
+from ..config import CacheOptions, FrameShape, SamplingOptions, checked_options
+from ..errors import UsageError, VideoError
+from ..frames.recording import FrameFile, Recording
 from ..plan.clock import clock_warnings
-from ..plan.picture import OTHER_COLORS, raw_differences, shown_size
 from ..plan.pixels import Size
 from ..plan.sampling import plan_sampling
-from ..plan.segments import cut_segments
+from ..plan.segments import plan_segment
 from ..scope import CancelScope
-from ..types import Frame, Segment, VideoInfo
-from .decode import FrameDecoder
+from ..types import Segment, VideoInfo
 from .ffmpeg import find_ffmpeg
+from .findings import Findings
 from .isolated import probe
+from .kept import Keeper
 from .limits import check_size
-from .prefetch import Prefetch
-from .resize import alike, in_threads, shrink_frames
-from .thinning import DecodingRecord, resizing_threads
-
-_AHEAD = 16  # segments that may wait for the model
+from .segmenting import Segmenting, size_as_shown
+from .stream import SegmentStream, held
 
 
 class Video:
     """The planned segments of a video file. `open_video` makes it; whoever has it must `close` it.
 
-    A thread decodes ahead from the beginning on, a bounded number of segments. Only one reader at a time.
+    A thread decodes ahead from the beginning on, a bounded number of segments, or all of them where they
+    are written to a file. Only one reader at a time.
 
     Attributes:
         info: what the file says of its stream.
         plan: which frames are sampled.
         sampling, shape: what it was opened with.
-        shown: height and width as shown, px; rotation may still turn it when the first frame comes.
-        sample_aspect_ratio: width of a pixel over its height, as stored.
-        color_transfer: in libav's words; None where it is not told.
+        findings: what decoding found out by now.
         start, end: seconds at which the part that is looked at begins and ends, as a player counts them.
         total: S, segments that are planned.
         absent: indices of segments none of whose frames could be decoded.
-        warnings: what is unusual about its times, or how it is sampled; what was left out, as far as it is
-            known by now.
-        decode_seconds: spent on decoding and resizing so far.
-        decoding: which packets were decoded so far, in how many processes.
     """
 
-    def __init__(self, info: VideoInfo, sampling: SamplingOptions, shape: FrameShape, binary: str) -> None:
+    def __init__(
+        self,
+        info: VideoInfo,
+        sampling: SamplingOptions,
+        shape: FrameShape,
+        ffmpeg: str | None,
+        keeper: Keeper | None = None,
+        kept: tuple[FrameFile, Findings] | None = None,
+    ) -> None:
         check_size(info.path, info.width, info.height, sampling.max_pixels)
         self.info, self.sampling, self.shape = info, sampling, shape
-        self.sample_aspect_ratio, self.color_transfer = info.sample_aspect_ratio, info.colors.transfer
-        self.shown: Size = self._shown((info.height, info.width), info.sample_aspect_ratio)
         sampled = plan_sampling(info, sampling)
         self.plan, self.start, self.end = sampled.plan, sampled.start, sampled.end
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
-        self.warnings: list[str] = [*clock_warnings(info, self.plan.mode), *sampled.warnings]
-        self.decode_seconds = 0.0
-        self.decoding = DecodingRecord()
-        self._said: set[str] = set()  # kinds of warnings
-        self._binary = binary
-        self._missing: set[int] = set()  # positions in the plan
+        self._ffmpeg, self._keeper = ffmpeg, keeper
         self._lock = threading.RLock()  # a clip may be collected in the thread that holds it
         self._pid = os.getpid()
         self._closed = False
-        self._stream: Prefetch[Segment] | None = None
-        self._coming: list[int] = []  # segments that the running stream has still to give
-        self._start(range(self.total))
+        self._stream: SegmentStream | None = None
+        self._recording: Recording | None = None
+        self._seen: set[int] = set()  # segments that a reader had once
+        if kept is not None:
+            self._file: FrameFile | None = kept[0]
+            self.findings = kept[1]
+            self._seen.update(kept[0].blocks)
+            self.absent.update(index for index in range(self.total) if index not in kept[0])
+            return
+        ratio = info.sample_aspect_ratio
+        size = size_as_shown((info.height, info.width), ratio, sampling)
+        self.findings = Findings(size, ratio, info.colors.transfer)
+        self.findings.warnings += [*clock_warnings(info, self.plan.mode), *sampled.warnings]
+        self._recording = keeper.record() if keeper else None
+        self._file = self._recording.file if self._recording else None
+        try:
+            self._start(range(self.total))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def shown(self) -> Size:
+        """Height and width as shown, px; rotation may still turn it when the first frame comes."""
+        return self.findings.shown
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is unusual about its times, or how it is sampled; what was left out, as far as it is known."""
+        return self.findings.warnings
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +99,8 @@ class Video:
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.
 
-        They come from the decoder that is running where it will give just these, else from a new one.
+        They come from a file where they were written to one, from the decoder that is running where it will
+        give just the others, else from a new one.
 
         Raises:
             VideoError: the file has changed, nothing could be decoded, or ffmpeg hung.
@@ -88,32 +108,49 @@ class Video:
         """
         if os.getpid() != self._pid:
             raise UsageError("a forked process can't read its parent's video", "Start processes by spawn.")
-        if self._coming != list(indices):
-            self._start(indices)
-        while True:
-            coming, self._coming = self._coming, []  # an error or an interrupt means a new decoder next time
-            try:
-                segment = self._stream.take(scope) if self._stream is not None else None
-            except CancelledError:
-                self._coming = coming
-                raise
-            if segment is None:
-                break
-            passed = [index for index in coming if index < segment.plan.index]
-            self.absent.update(passed)
-            self._coming = coming[len(passed) + 1 :]
+        self._check_open()
+        needed = [index for index in indices if not self._has(index)]
+        running = set(self._stream.coming if self._stream else ())
+        if needed and not (running.issuperset(needed) and running.issubset(indices)):
+            self._start(needed)
+            running = set(needed)
+        elif not needed:
+            running = set()
+        ahead: Segment | None = None  # of the running decoder, beyond the segment that is due
+        for at, index in enumerate(indices):
+            if index in running:
+                if ahead is None:
+                    ahead = self._take(scope)
+                if ahead is None or ahead.plan.index != index:
+                    continue
+                segment, ahead = ahead, None
+            elif index in self.absent:
+                continue
+            else:
+                stored = self._stored(index)
+                if stored is None:  # the file was changed: what is left comes from a decoder
+                    yield from self.read(indices[at:], scope)
+                    return
+                segment = stored
+            self._seen.add(index)
             yield segment
+        if running:
+            self._take(scope)  # to its end: what was left out is known then
         if scope is not None:
             scope.check()
         self._check_open()
-        self.absent.update(coming)
 
     def close(self) -> None:
         """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
-        self.abandon()
-        stream = self._stream  # a reader may take it away meanwhile
+        with self._lock:
+            self._closed = True
+            stream, recording = self._stream, self._recording
         if stream is not None:
             stream.close()
+        if recording is not None:
+            recording.close()
+        elif self._file is not None:
+            self._file.close()
 
     def abandon(self) -> None:
         """As `close`, without waiting for threads: also from a finalizer, which may run in any of them."""
@@ -121,6 +158,8 @@ class Video:
             self._closed = True
             if self._stream is not None:
                 self._stream.abandon()
+            if self._recording is not None:
+                self._recording.abandon()
 
     def __enter__(self) -> "Video":
         return self
@@ -128,109 +167,77 @@ class Video:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _has(self, index: int) -> bool:
+        """Whether nothing need be decoded for a segment."""
+        return index in self.absent or (self._file is not None and index in self._file)
+
+    def _stored(self, index: int) -> Segment | None:
+        """A segment from the file; None where that no longer has it as it was written."""
+        found = None if self._file is None else self._file.read(index)
+        if found is None:
+            if self._keeper is not None:
+                self._keeper.forget()
+            return None
+        positions, frames = found
+        plan = plan_segment(self.plan, positions, self.sampling.window, self.shape.temporal_patch)
+        return Segment(plan, frames, stored=index in self._seen)
+
+    def _take(self, scope: CancelScope | None) -> Segment | None:
+        """The next segment of the running decoder; None at its end. Those that it passed are absent."""
+        if self._stream is None:
+            self._check_open()
+            return None
+        taken, passed = self._stream.take(scope)
+        if taken is None:
+            self._check_open()  # else they may still be decoded
+        self.absent.update(passed)
+        if taken is None:
+            return None
+        segment = taken.segment or self._stored(taken.plan.index)
+        if segment is None:
+            raise VideoError(f"the kept frames of '{self.info.path}' were changed", "Ask again.")
+        return segment
+
     def _start(self, indices: Sequence[int]) -> None:
         """Decode segments `indices` from here on."""
         self._check_open()
-        self._check_unchanged()
-        window, planned = self.sampling.window, len(self.plan.indices)
-        starts = (index * window for index in indices)
-        positions = [place for start in starts for place in range(start, min(start + window, planned))]
-        every = len(positions) == planned
-        decoder = FrameDecoder(
-            self.info,
-            self.plan,
-            self._binary,
-            lambda message: self._say("damage", message),
-            positions=None if every else positions,
-            missing=self._missing,
-            picture=self.sampling.picture,
-            max_pixels=self.sampling.max_pixels,
-            differs=lambda message: self._say("colors", message),
-            record=self.decoding,
-        )
+        _check_unchanged(self.info)
+        check = partial(_check_unchanged, self.info)
+        segmenting = Segmenting(self.info, self.plan, self.sampling, self.shape, self.findings, check)
+        decoder = segmenting.decoder(indices, find_ffmpeg(self._ffmpeg))
         with self._lock:
             previous, self._stream = self._stream, None
         if previous is not None:
             previous.close()
         with self._lock:
             if not self._closed:
-                self._stream = Prefetch(self._segments(decoder), _AHEAD, decoder.kill)
-        self._coming = list(indices)
+                source = held(segmenting.segments(decoder), self._recording, partial(self._keep, segmenting))
+                self._stream = SegmentStream(source, indices, decoder.kill)
+                if self._recording is not None:
+                    self._recording.on_written(self._stream.wake)
 
-    def _segments(self, decoder: FrameDecoder) -> Generator[Segment]:
-        """In the decoding thread."""
-        with decoder:
-            frames = self._resized(decoder.frames())
-            segments = cut_segments(frames, self.plan, self.sampling.window, self.shape.temporal_patch)
-            while True:
-                started = time.perf_counter()
-                segment = next(segments, None)
-                self.decode_seconds += time.perf_counter() - started
-                if segment is None:
-                    return
-                yield segment
-
-    def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
-        groups = alike(self._sized(frames))
-        for group in in_threads(partial(shrink_frames, self.shape), groups, resizing_threads()):
-            yield from group
-
-    def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Size]]:
-        """Each with the size as shown of its segment's first."""
-        segment, size = -1, (0, 0)
-        for frame in frames:
-            if segment < 0:
-                self._check_unchanged()  # by now ffmpeg has opened it
-            if frame.position // self.sampling.window != segment:
-                segment = frame.position // self.sampling.window
-                size = self._look_at(frame)
-            yield frame, size
-
-    def _look_at(self, frame: Frame) -> Size:
-        """Height and width of a frame as it is shown; what it says goes before what the header says."""
-        height, width = frame.pixels.shape[:2]
-        look = frame.look
-        if look is None:
-            self.shown = self._shown((height, width), Fraction(1))
-            return self.shown
-        self.shown = self._shown((look.height, look.width), look.aspect)
-        stored = self.info.height, self.info.width
-        turned = stored[0] != stored[1] and (look.width, look.height) == stored
-        self.sample_aspect_ratio = 1 / look.aspect if turned else look.aspect
-        self.color_transfer = look.colors.transfer
-        dolby = look.colors.dolby or (self.info.colors.dolby and look.colors.transfer is None)
-        if self.sampling.picture == "raw":
-            if seen := raw_differences(look, dolby):
-                self._say("raw", f"with `picture='raw'` the model sees {seen} than a player shows")
-        elif dolby:
-            self._say("colors", f"Dolby Vision's own colors can't be converted: {OTHER_COLORS}")
-        return self.shown
-
-    def _shown(self, size: Size, aspect: Fraction) -> Size:
-        return shown_size(size, aspect) if self.sampling.picture == "auto" else size
-
-    def _say(self, kind: str, message: str) -> None:
-        """Once of each kind: a later decoder says the same of the same frames."""
-        if kind not in self._said:
-            self._said.add(kind)
-            self.warnings.append(message)
+    def _keep(self, segmenting: Segmenting) -> None:
+        """For later runs, when all that was asked for is decoded; in the decoding thread."""
+        if self._recording is not None and self._keeper is not None and segmenting.complete:
+            self._keeper.keep(self._recording, self.info, self.total, self.findings)
 
     def _check_open(self) -> None:
         if self._closed:
             raise UsageError(f"'{self.info.path}' is closed", "Open it again.")
 
-    def _check_unchanged(self) -> None:
-        status = None
-        with suppress(OSError):
-            status = self.info.path.stat()
-        if (
-            status is None
-            or (status.st_size, status.st_mtime) != (self.info.size, self.info.mtime)
-            # another file may have been given the same time
-            or (self.info.ctime is not None and status.st_ctime_ns != self.info.ctime)
-        ):
-            raise VideoError(f"'{self.info.path}' has changed since it was opened", "Open it again.")
+
+def _check_unchanged(info: VideoInfo) -> None:
+    """Raise VideoError unless the file is the one that was probed."""
+    status = None
+    with suppress(OSError):
+        status = info.path.stat()
+    if (
+        status is None
+        or (status.st_size, status.st_mtime) != (info.size, info.mtime)
+        # another file may have been given the same time
+        or (info.ctime is not None and status.st_ctime_ns != info.ctime)
+    ):
+        raise VideoError(f"'{info.path}' has changed since it was opened", "Open it again.")
 
 
 def open_video(
@@ -239,6 +246,7 @@ def open_video(
     shape: FrameShape | None = None,
     *,
     ffmpeg: str | None = None,
+    cache: CacheOptions | None = None,
 ) -> Video:
     """Open a video: probe it, plan its frames, and begin to decode them. Imports no torch.
 
@@ -247,6 +255,8 @@ def open_video(
         sampling: which frames; None: the published settings.
         shape: what the model asks of the frames (`read_shape` tells); None: as Tempo-6B does.
         ffmpeg: path of the binary; None finds one.
+        cache: where frames are kept on disk, for later questions and runs; None: nowhere. Where an earlier
+            run has left them, nothing is probed or decoded.
 
     Raises:
         UsageError: no frame in the part that was asked for, or a URL.
@@ -254,6 +264,13 @@ def open_video(
             too large.
         SetupError: no ffmpeg that can be used.
     """
-    options, binary = checked_options(sampling, SamplingOptions), find_ffmpeg(ffmpeg)
+    options, frames = checked_options(sampling, SamplingOptions), checked_options(shape, FrameShape)
+    file = path.path if isinstance(path, VideoInfo) else path
+    keeper = (
+        None if cache is None else Keeper(checked_options(cache, CacheOptions), file, options, frames, ffmpeg)
+    )
+    if keeper is not None and (kept := keeper.find()):
+        return Video(kept.info, options, frames, ffmpeg, keeper, (kept.file, kept.findings))
+    find_ffmpeg(ffmpeg)
     info = path if isinstance(path, VideoInfo) else probe(path, options.max_pixels)
-    return Video(info, options, checked_options(shape, FrameShape), binary)
+    return Video(info, options, frames, ffmpeg, keeper)

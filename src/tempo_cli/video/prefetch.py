@@ -15,11 +15,18 @@ class Prefetch(Generic[Item]):
 
     Args:
         depth: items that may wait for the reader.
+        counts: whether an item counts for `depth`; call `wake` when one no longer does.
         interrupt: called by `close` first; must make a `source` that is waiting for something stop waiting.
     """
 
-    def __init__(self, source: Generator[Item], depth: int, interrupt: Callable[[], None]) -> None:
-        self._source, self._depth, self._interrupt = source, depth, interrupt
+    def __init__(
+        self,
+        source: Generator[Item],
+        depth: int,
+        interrupt: Callable[[], None],
+        counts: Callable[[Item], bool] = lambda _: True,
+    ) -> None:
+        self._source, self._depth, self._interrupt, self._counts = source, depth, interrupt, counts
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -36,7 +43,7 @@ class Prefetch(Generic[Item]):
             BaseException: what `source` raised, after the items that came before.
         """
         scope = scope or CancelScope()
-        with scope.on_cancel(self._wake), self._changed:
+        with scope.on_cancel(self.wake), self._changed:
             self._changed.wait_for(lambda: self._items or self._ended or scope.cancelled)
             scope.check()
             if self._items:
@@ -64,7 +71,8 @@ class Prefetch(Generic[Item]):
             self._changed.notify_all()
         self._interrupt()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Look anew at what waits."""
         with self._changed:
             self._changed.notify_all()
 
@@ -84,7 +92,7 @@ class Prefetch(Generic[Item]):
 
     def _offer(self, item: Item) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
+            self._changed.wait_for(lambda: self._closed or sum(map(self._counts, self._items)) < self._depth)
             if not self._closed:
                 self._items.append(item)
                 self._changed.notify_all()

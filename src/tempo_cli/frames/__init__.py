@@ -1,0 +1,1 @@
+"""Resized frames in files: of the running decoder, and of earlier runs. No model, no processes."""
