@@ -76,6 +76,10 @@ class Screen(AbstractContextManager["Screen"]):
     def warn(self, message: str) -> None:
         """A line on stderr."""
         if not self._quiet:
+            if self._in_line:  # an answer stands there
+                sys.stdout.write("\n")
+                sys.stdout.flush()
+                self._in_line = False
             self._err.print(
                 f"warning: {printable(in_flags(message))}",
                 style="yellow",
@@ -111,14 +115,14 @@ class Screen(AbstractContextManager["Screen"]):
         self.stop_progress()
         del self._waiting[:1]
         self._answered += 1
-        self._in_line = False
+        ended, self._in_line = not self._in_line, False
         last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
             warnings = tuple(in_flags(warning) for warning in run.warnings)
             sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
-            sys.stdout.write("\n\n" if run.answer else "")
+            sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
             sys.stdout.write(run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from . import render
 from .ask import opened, probe_video
 from .console import Screen, expect
 from .pull import ensure
+from .questions import check_order, check_questions, read_questions
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
 
@@ -29,7 +30,11 @@ def inspect(
     ],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
+        typer.Argument(
+            metavar="QUESTION",
+            help="One question, quoted or not; - reads it from standard input.",
+            show_default=False,
+        ),
     ] = None,
     model: o.Model = o.MODEL,
     revision: o.Revision = None,
@@ -62,6 +67,11 @@ def inspect(
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
+    check_order(source, words or [], [])
+    if words == ["-"]:
+        (question,) = read_questions(words)
+        check_questions([question], source)
+        waiting = expect(command, Request(question, str(source), model))
     saved = _saved_runs(source) if not question.strip() else None
     if saved is not None:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
@@ -81,6 +91,7 @@ def inspect(
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
+            check_questions([question], source)
             info = probe_video(source, ffmpeg, max_pixels)
             ensure(model, revision, screen, yes=yes, offline=offline)
             runs = [_measured(info, question, screen, model, revision, load, frames, limits, ffmpeg)]
