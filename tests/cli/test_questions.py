@@ -33,8 +33,8 @@ def piped(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
-        (["a.mp4", "b.MP4", "what color"], "'b.MP4' is a video, not a word of the question", "tempo ask b.MP4"),
-        (["a.mp4", "what", "b.MP4"], "'b.MP4' is a video, not a word of the question", "tempo ask b.MP4"),
+        (["a.mp4", "b.MP4", "what color"], "'b.MP4' is a video, not a word", "tempo ask b.MP4"),
+        (["a.mp4", "what", "b.MP4"], "'b.MP4' is a video, not a word", "tempo ask b.MP4"),
         (["what color", "a.mp4"], "the video comes first", 'tempo ask a.mp4 "what color"'),
     ],
 )  # fmt: skip
@@ -42,7 +42,7 @@ def piped(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_video_among_the_words_is_a_mix_up(
     command: str, words: list[str], error: str, hint: str, tempo: Tempo
 ) -> None:
-    done = tempo(command, *words, *ONE)
+    done = tempo(command, *words, "--json")
     told = done.json["error"]
     assert (done.code, told["code"]) == (2, "usage")
     assert error in told["message"]
@@ -89,7 +89,7 @@ def test_a_dash_is_standard_input(command: str, tempo: Tempo, monkeypatch: pytes
         (["-q", "-", "-q", "-"], b"x", "standard input (-) can be only one question"),
         (["-q", "@missing.txt"], b"", "the question's file 'missing.txt' can't be read: No such file"),
         (["-q", "@."], b"", "the question's file '.' can't be read: it is a folder"),
-        (["-q", "@/dev/zero"], b"", "the question's file '/dev/zero' can't be read: it is not a regular file"),
+        (["-q", "@/dev/zero"], b"", "the question's file '/dev/zero' can't be read: it is not a"),
         (["?!"], b"", "'?!' is not a question: it has no letter or digit"),
         (["-q", "what", "-q", "..."], b"", "'...' is not a question: it has no letter or digit"),
     ],
@@ -118,7 +118,8 @@ def test_a_question_in_any_script_is_one(tempo: Tempo) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("90", 90), ("90.5", 90.5), ("20s", 20), ("1:30", 90), ("90:00", 5400), ("0:01:30.5", 90.5), ("1m30s", 90),
+        ("90", 90), ("90.5", 90.5), ("20s", 20), ("1:30", 90), ("90:00", 5400),
+        ("0:01:30.5", 90.5), ("1m30s", 90),
         ("1h", 3600), ("1h2m3.5s", 3723.5), ("2min", 120), (" 5 ", 5),
     ],
 )  # fmt: skip
@@ -130,7 +131,8 @@ def test_a_time(text: str, seconds: float) -> None:
     ("text", "words"),
     [
         ("9:99", "a minute or second above 59"), ("1:60:00", "a minute or second above 59"),
-        *[(text, "is not a time") for text in ("", "s", "1:x", "nan", "inf", "-1", "1e3", "1:2:3:4", "9" * 5000)],
+        *[(text, "is not a time") for text in ("", "s", "1:x", "nan", "inf", "-1", "1e3", "1:2:3:4")],
+        ("9" * 5000, "is not a time"),
     ],
 )  # fmt: skip
 def test_what_is_no_time(text: str, words: str, tempo: Tempo) -> None:

@@ -1,6 +1,5 @@
 """What is asked about which video: from the words of the command line to a video and its questions."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,12 @@ from ..plan.questions import is_question
 
 LONGEST = 2**18  # bytes of a question from a file or from standard input
 
-_SUFFIXES = frozenset(
-    ".264 .265 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m2t .m2ts .m2v .m4v .mkv .mov"
-    " .mp4 .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
-)  # an argument that ends in one of these and exists is a video, not a word of a question
+# an argument that ends in one of these and exists is a video, not a word of a question
+_SUFFIXES = {
+    ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265",
+    ".hevc", ".ivf", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+}  # fmt: skip
 
 
 def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None:
@@ -116,7 +117,7 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _names_video(word: str) -> bool:
-    return os.path.splitext(word)[1].lower() in _SUFFIXES and _exists(word)
+    return Path(word).suffix.lower() in _SUFFIXES and _exists(word)
 
 
 def _exists(name: str) -> bool:
