@@ -8,6 +8,34 @@ LARGEST_JSON = 16 * 2**20  # bytes
 LARGEST_TOKENIZER = 64 * 2**20  # bytes; the released one has 11 million
 
 
+def user_path(text: str) -> Path:
+    """A path as a user wrote it, with the home folder for `~`.
+
+    Raises:
+        ValueError: it is no path, or there is no such home folder.
+    """
+    if "\0" in text:
+        raise ValueError("it has a null character")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder, as far as can be told."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def reason(error: Exception) -> str:
+    """Why a file can't be read or written, in few words."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(told.split()) or type(error).__name__
+
+
 def read_bytes(path: Path, most: int, *, whole: bool = False) -> bytes:
     """The first `most` bytes of a regular file. It never waits, as a pipe or a device could make it.
 

@@ -74,6 +74,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "events",
         "checked",
         "files",
+        "vocabulary",
         "scope",
         "schema",
         "system_memory",

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -25,8 +25,10 @@ from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
 from .flags import in_flags
 from .options import Color
-from .text import printable
+from .streams import OutputError
+from .text import printable, shortened
 
+_NARROWEST, _USUAL, _WIDEST = 20, 80, 1000  # cells
 _STAGES = {"load": "load model", "decode": "decode", "compress": "compress"}
 
 
@@ -214,9 +216,11 @@ def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Requ
     if error.code != TempoError.code:  # the text of a bug is not ours
         error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
-        for request in waiting or [Request()]:
-            sys.stdout.write(error_to_json(error, request) + "\n")
-        sys.stdout.flush()
+        with suppress(OutputError):  # the words on stderr remain
+            for request in waiting or [Request()]:
+                sys.stdout.write(error_to_json(error, request) + "\n")
+            sys.stdout.flush()
+    error.message, error.hint = shortened(error.message), shortened(error.hint)
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):
         console.print(
@@ -232,8 +236,13 @@ def wants_json(arguments: list[str]) -> bool:
 
 def _rich(*, stderr: bool, color: Color) -> RichConsole:
     if color is Color.never:
-        return RichConsole(stderr=stderr, highlight=False, color_system=None)
-    return RichConsole(stderr=stderr, highlight=False, force_terminal=True if color is Color.always else None)
+        console = RichConsole(stderr=stderr, highlight=False, color_system=None)
+    else:
+        always = True if color is Color.always else None
+        console = RichConsole(stderr=stderr, highlight=False, force_terminal=always)
+    if not _NARROWEST <= console.width <= _WIDEST:  # COLUMNS can be anything
+        console.width = min(max(console.width or _USUAL, _NARROWEST), _WIDEST)
+    return console
 
 
 def _bars(console: RichConsole) -> Progress:

@@ -8,6 +8,7 @@ import typer
 from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
+from ..files import read_bytes
 from ..schema import Request, Run, run_from_json
 from ..types import VideoInfo
 from . import options as o
@@ -121,9 +122,8 @@ def _measured(
 def _saved_runs(path: Path) -> list[Run]:
     """The runs in a file of `--json` lines."""
     try:
-        small = path.is_file() and path.stat().st_size <= _LARGEST_RUN
-        text = path.read_text(encoding="utf-8") if small else ""
-    except (OSError, UnicodeDecodeError):
+        text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
+    except (OSError, ValueError):
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UsageError
-from ..files import read_bytes
+from ..files import exists, read_bytes, reason
 from ..plan.questions import is_question
 
 LONGEST = 2**18  # bytes of a question from a file or from standard input
@@ -40,7 +40,7 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
     found = next((word for word in words if _names_video(word)), None)
     if found is None:
         return
-    if not _exists(str(video)):
+    if not exists(video):
         raise UsageError("the video comes first, then the question", f'Try: tempo ask {found} "{video}"')
     raise UsageError(
         f"'{found}' is a video, not a word of the question: tempo takes one video at a time",
@@ -99,9 +99,8 @@ def _from_file(name: str) -> str:
     try:
         raw = read_bytes(Path(name), LONGEST + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(
-            f"the question's file '{name}' can't be read: {reason}",
+            f"the question's file '{name}' can't be read: {reason(error)}",
             "Write @@ for a question that begins with @.",
         ) from None
     return _text(raw, f"the question in '{name}'")
@@ -117,11 +116,4 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _names_video(word: str) -> bool:
-    return Path(word).suffix.lower() in _SUFFIXES and _exists(word)
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # no name that could be a file's
-        return False
+    return Path(word).suffix.lower() in _SUFFIXES and exists(Path(word))
