@@ -75,6 +75,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "checked",
         "files",
         "vocabulary",
+        "leftovers",
         "scope",
         "schema",
         "system_memory",

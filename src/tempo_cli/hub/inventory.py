@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import scan_cache_dir
 
 from ..errors import ModelError, SetupError
+from ..files import exists
 from . import layout
 from .environment import cache_folder
 from .locations import (
@@ -136,7 +137,7 @@ def remove(model: str) -> int:
     )
     strategy = cache.delete_revisions(*(commit.commit_hash for commit in revisions))
     strategy.execute()
-    if folder.exists():
+    if exists(folder):
         raise SetupError(f"{folder} can't be removed, or not whole", "Remove this folder yourself.")
     others = {state.base for state in inventory()}
     for state in own:

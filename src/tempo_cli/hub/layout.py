@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..checked import parse_object
 from ..errors import ModelError
-from ..files import LARGEST_JSON, LARGEST_TOKENIZER, open_regular, read_bytes
+from ..files import LARGEST_JSON, LARGEST_TOKENIZER, exists, open_regular, read_bytes
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -116,7 +116,7 @@ def base_name(config: dict[str, Any], where: str) -> str:
 def weights_missing(folder: Path) -> list[str]:
     """What is missing or broken of a folder's weights, as `name: what`."""
     names = [WEIGHTS]
-    if (folder / INDEX).exists():
+    if exists(folder / INDEX):
         try:
             names = shards(read_json(folder / INDEX))
         except (OSError, ValueError):

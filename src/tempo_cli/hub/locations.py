@@ -22,6 +22,7 @@ _SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
+_LONGEST_NAME = 200  # characters
 _NAMES = "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
@@ -86,6 +87,8 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
         ModelError: a folder that does not exist, or a name that may not be followed.
     """
     local = location.revision is None
+    if len(name) > _LONGEST_NAME:
+        raise ModelError("the base model's name is too long", "This configuration is not to be trusted.")
     if local and _SIBLING.fullmatch(name):
         folder = location.path.resolve().parent / name[2:]
         if not folder.is_dir():

@@ -30,7 +30,14 @@ def bytes_here(file: RemoteFile) -> int:
 
 def is_here(file: RemoteFile) -> bool:
     """Whether the file is here in its full length, as a blob, or by name where the system has no links."""
-    return any(path.is_file() and path.stat().st_size == file.size for path in (_blob(file), _pointer(file)))
+    return any(_has(path, file.size) for path in (_blob(file), _pointer(file)))
+
+
+def _has(path: Path, size: int) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == size
+    except OSError:
+        return False  # it may not be read
 
 
 def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], None]) -> None:
