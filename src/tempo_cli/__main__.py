@@ -23,7 +23,7 @@ def main() -> NoReturn:
         code = _interrupted(signals, signal.SIGINT)
     except Interrupted as error:
         code = _interrupted(signals, error.signal_number)
-    signals.end()
+    signals.leave(code)
     sys.exit(code)
 
 

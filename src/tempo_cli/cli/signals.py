@@ -63,6 +63,18 @@ class Signals:
         """The command has ended or its exception was caught: no signal matters any more."""
         self._ended = True
 
+    def leave(self, code: int) -> None:
+        """After a signal end the process with `code` at once; else nothing.
+
+        The interpreter's own way out takes torch apart, which can last longer than anybody waits.
+        """
+        self.end()
+        if self._first is not None:
+            for action in self.clean_up:
+                action()
+            sys.stderr.flush()
+            os._exit(code)
+
     def _leave(self, number: int, _: FrameType | None) -> None:
         now = time.monotonic()
         if self._ended or (self._first is not None and now - self._first < _CLEANUP):
