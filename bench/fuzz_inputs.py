@@ -3,9 +3,9 @@
     python bench/fuzz_inputs.py models --cases 2000
     python bench/fuzz_inputs.py commands --cases 5000
 
-A case follows from its number. Cases run in worker processes, which are started again where one dies. A result is
-internal if it is an exception or exit code that no one foresaw, takes 10 s of processor time or two minutes, or if
-the worker needs over 2 GB.
+A case follows from its number. Cases run in worker processes, which are started again where one dies. A
+result is internal if it is an exception or exit code that no one foresaw, takes 10 s of processor time or
+two minutes, or if the worker needs over 2 GB.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ KNOWN = {"ok", "usage", "video", "model", "environment", "memory"}
 
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 3, 7, 64, 2**31, 2**63, 2**64, 10**30, -(2**40), 0.5, -0.0, 1e-320, 1e308,
-    "", "x", "0", "a" * 5000, "../..", "/dev/zero", "\0", "\ud800", [], {}, [1], [None], [[]], {"a": 1}, [0] * 300,
+    "", "x", "0", "a" * 5000, "../..", "/dev/zero", "\0",
+    "\ud800", [], {}, [1], [None], [[]], {"a": 1}, [0] * 300,
     "linear", "mlp999999999x_gelu", "identity", "gelu", "default", "yarn", "mrope",
 )  # fmt: skip
 _RAW = (
@@ -217,15 +219,29 @@ def run_model(number: int, scratch: Path) -> str:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-_probed: list[Any] = []
-
-
+@cache
 def _info() -> Any:
     from tempo_cli.video.isolated import probe
 
-    if not _probed:
-        _probed.append(probe(CLIP))
-    return _probed[0]
+    return probe(CLIP)
+
+
+def _remember() -> None:
+    """Probe a video and load a model once: the same case costs a tenth then."""
+    from tempo_cli.tempo import Tempo
+    from tempo_cli.video import isolated
+
+    isolated.probe = cache(isolated.probe)
+    original = Tempo.load
+
+    @cache
+    def load(model: str, revision: Any, options: Any, decoder: bool) -> Tempo:
+        return original(model, revision=revision, options=options, decoder=decoder)
+
+    def loaded(model: str, *, decoder: bool = True, on_event: Any, **options: Any) -> Tempo:
+        return load(model, decoder=decoder, **options)
+
+    Tempo.load = loaded  # type: ignore[assignment,method-assign]
 
 
 def _outcome(work: Callable[[], None]) -> str:
@@ -290,15 +306,21 @@ def command_line(number: int, scratch: Path) -> tuple[list[str], dict[str, str],
 _VALID = {
     "--budget": ("4096", "100"), "--color": ("auto", "never", "always"), "--context": ("16384", "2000"),
     "--device": ("cpu", "auto"), "--dtype": ("auto", "float32", "bfloat16"), "--end": ("5", "0:08", "9s"),
-    "--fps": ("1", "2", "0.5"), "--max-frames": ("4",), "--max-new-tokens": ("2",), "--max-pixels": ("1000000",),
+    "--fps": ("1", "2", "0.5"), "--max-frames": ("4",), "--max-new-tokens": ("2",),
+    "--max-pixels": ("1000000",),
     "--model": ("nano",), "--picture": ("auto", "raw"), "--question": ("what?",), "--quantize": ("none",),
-    "--revision": ("main",), "--sampling": ("auto", "index", "time"), "--seed": ("1", "0"), "--start": ("0", "2s"),
-    "--temperature": ("0", "0.7"), "--top": ("all", "3", "0"), "--window": ("8", "4"), "--min-rate": ("0", "1000"),
+    "--revision": ("main",), "--sampling": ("auto", "index", "time"), "--seed": ("1", "0"),
+    "--start": ("0", "2s"),
+    "--temperature": ("0", "0.7"), "--top": ("all", "3", "0"), "--window": ("8", "4"),
+    "--min-rate": ("0", "1000"),
 }  # fmt: skip
 _WRONG = (
-    "", " ", "-", "--", "@", "@@", "@/dev/zero", "0", "-1", "1e999", "1e-320", "nan", "inf", "1e13", "9" * 5000, "x" * 5000,
-    "18446744073709551616", "99999999999", "9:99", "1:2:3:4", "a\nb", "\x1b[31m", "\udcff", "~nosuch/x", "/dev/zero", "/dev/full",
-    "..", "None", "true", "٣", "²", "0x10", "1_000", "cuda:99999999999", "mps", "int8", "éè", "[]", "{}", "*", "%s%n",
+    "", " ", "-", "--", "@", "@@", "@/dev/zero", "0", "-1", "1e999", "1e-320", "nan", "inf",
+    "1e13", "9" * 5000, "x" * 5000,
+    "18446744073709551616", "99999999999", "9:99", "1:2:3:4", "a\nb", "\x1b[31m", "\udcff",
+    "~nosuch/x", "/dev/zero", "/dev/full",
+    "..", "None", "true", "٣", "²", "0x10", "1_000", "cuda:99999999999", "mps", "int8", "éè",
+    "[]", "{}", "*", "%s%n",
 )  # fmt: skip
 
 
@@ -375,6 +397,7 @@ def _config(chance: random.Random, valid: bool) -> bytes:
     return "\n".join(lines).encode()
 
 
+@cache
 def _options(name: str) -> dict[str, bool]:
     """Long options of a command, and whether each is a flag."""
     import typer
@@ -422,7 +445,8 @@ def run_command(number: int, scratch: Path) -> str:
         "hint: ",
     ]
     if code not in names or (code and not two_lines and told):
-        return f"internal: exit {code}: {told[-300:]!r} {[word[:60] for word in words]} {variables} {config!r:.100}"
+        given = f"{[word[:60] for word in words]} {variables!r:.300} {config!r:.100}"
+        return f"internal: exit {code}: {told[-300:]!r} {given}"
     return names[code]
 
 
@@ -442,8 +466,10 @@ def work(kind: str, numbers: list[int]) -> None:
     os.environ.update(HF_HUB_OFFLINE="1", NO_COLOR="1", OMP_NUM_THREADS="1")
     os.environ.setdefault("XDG_CONFIG_HOME", tempfile.gettempdir() + "/no-config")
     results = os.fdopen(os.dup(1), "w")
-    import tempo_cli.tempo  # not a part of the first case
+    import tempo_cli.tempo  # noqa: F401  not a part of the first case
 
+    if kind == "commands":
+        _remember()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HF_HUB_CACHE"] = f"{scratch}/cache"
         for number in numbers:

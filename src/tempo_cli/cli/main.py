@@ -6,6 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from errno import EBADF
 
 import typer
 
@@ -88,7 +89,7 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 
 def _unwritten(error: OutputError) -> SetupError:
-    reason = error.strerror or type(error).__name__
+    reason = "it is closed" if error.errno == EBADF else error.strerror
     return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
 
 

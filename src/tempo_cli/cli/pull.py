@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..config import DEFAULT_MODEL
+from ..config import DEFAULT_MODEL, MIN_RATE
 from ..errors import NotDownloadedError
 from ..schema import Request
 from . import options as o
@@ -32,7 +32,7 @@ def pull(
         bool, typer.Option("--dry-run", help="Show licence, files and sizes; fetch nothing.")
     ] = False,
     offline: o.Offline = False,
-    min_rate: o.MinRate = o.MIN_RATE,
+    min_rate: o.MinRate = MIN_RATE,
     quiet: o.Quiet = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
@@ -78,7 +78,7 @@ def ensure(model: str, revision: str | None, screen: Screen, *, yes: bool, offli
 
 
 def _fetched(
-    model: str, revision: str | None, screen: Screen, *, ask: bool, min_rate: int = o.MIN_RATE
+    model: str, revision: str | None, screen: Screen, *, ask: bool, min_rate: int = MIN_RATE
 ) -> Path | None:
     """The model's folder, everything in it; None if the person did not want that."""
     from ..hub.plan import make_plan
