@@ -238,7 +238,8 @@ def _remember() -> None:
     def load(model: str, revision: Any, options: Any, decoder: bool) -> Tempo:
         return original(model, revision=revision, options=options, decoder=decoder)
 
-    def loaded(model: str, *, decoder: bool = True, on_event: Any, **options: Any) -> Tempo:
+    def loaded(model: str, *, decoder: bool = True, **options: Any) -> Tempo:
+        del options["on_event"]
         return load(model, decoder=decoder, **options)
 
     Tempo.load = loaded  # type: ignore[assignment,method-assign]
