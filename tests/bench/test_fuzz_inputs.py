@@ -13,7 +13,9 @@ def test_a_folder_follows_from_its_number(tmp_path: Path) -> None:
         folder = tmp_path / name
         shutil.copytree(fuzz_inputs.GOLDEN / "checkpoints" / "a", folder)
         fuzz_inputs.mutate_folder(folder, random.Random(number))
-        paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 1 << 30]
+        paths = [
+            path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 1 << 30
+        ]
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
     whole = {
