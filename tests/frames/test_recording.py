@@ -18,6 +18,7 @@ from tempo_cli.frames import recording as recordings
 from tempo_cli.frames.entry import END, MAGIC, EntryError, read_index
 from tempo_cli.frames.folder import FrameFolder, Part, open_entry
 from tempo_cli.frames.recording import FrameFile, Held, Recording
+from tempo_cli.leftovers import remove_leftovers
 from tempo_cli.types import Segment, SegmentPlan
 
 KEY, OTHER = "a" * 64, "b" * 64
@@ -363,6 +364,15 @@ def test_an_entry_that_is_no_file_is_not_read(folder: FrameFolder, kind: str, tm
     else:
         path.mkdir()
     assert folder.find(KEY) is None
+
+
+def test_an_unfinished_file_goes_where_the_process_is_ended_at_once(folder: FrameFolder) -> None:
+    part, finished = folder.begin(), kept(folder)
+    assert part is not None
+    remove_leftovers()
+    assert names(folder) == [finished.name]
+    part.drop()
+    part.reader.close()
 
 
 def test_a_part_that_lost_its_name_is_not_kept(folder: FrameFolder) -> None:

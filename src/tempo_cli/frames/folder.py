@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ..leftovers import is_settled, is_unfinished
 from .entry import EntryError, Index, read_index
 
 if sys.platform != "win32":
@@ -175,6 +176,7 @@ class Part:
     def __init__(self, folder: FrameFolder) -> None:
         self.folder = folder
         self.path = folder.path / f"{os.getpid()}-{secrets.token_hex(8)}{PART}"
+        is_unfinished(self.path)
         flags = (
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -194,6 +196,7 @@ class Part:
         if sys.platform != "win32":
             with suppress(OSError):
                 self.path.unlink()
+                is_settled(self.path)
 
     def keep(self, key: str) -> None:
         """Give it its name as an entry, written to the disk.
@@ -203,6 +206,7 @@ class Part:
         """
         os.fsync(self.writer.fileno())
         self.path.replace(self.folder.path / f"{key}{ENTRY}")
+        is_settled(self.path)
 
     def drop(self) -> None:
         """Take it away. Repeatable; readers that have it open may read on."""
@@ -210,6 +214,7 @@ class Part:
             self.writer.close()
         with suppress(OSError):
             self.path.unlink()
+        is_settled(self.path)
 
 
 def open_entry(path: Path) -> tuple[BinaryIO, int]:

@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import scan_cache_dir
 
 from ..errors import ModelError, SetupError
+from ..files import exists
 from . import layout
 from .environment import cache_folder
 from .locations import (
@@ -72,7 +73,11 @@ class ModelState:
 def inventory() -> list[ModelState]:
     """Every Tempo model in the Hub's cache, each revision, whole or not, by name. No network."""
     found = []
-    for config in sorted(cache_folder().glob("models--*--*/snapshots/*/config.json")):
+    try:
+        configs = sorted(cache_folder().glob("models--*--*/snapshots/*/config.json"))
+    except (OSError, SetupError):
+        configs = []  # no home, or one that may not be read: nothing is here
+    for config in configs:
         repository = config.parents[2].name.removeprefix("models--").replace("--", "/", 1)
         if _is_tempo(config) and is_repository(repository):
             found.append(_state(ModelLocation(repository, config.parent, config.parent.name)))
@@ -132,7 +137,7 @@ def remove(model: str) -> int:
     )
     strategy = cache.delete_revisions(*(commit.commit_hash for commit in revisions))
     strategy.execute()
-    if folder.exists():
+    if exists(folder):
         raise SetupError(f"{folder} can't be removed, or not whole", "Remove this folder yourself.")
     others = {state.base for state in inventory()}
     for state in own:
@@ -166,7 +171,10 @@ def _state(location: ModelLocation) -> ModelState:
 
 def size_of(folder: Path) -> int:
     """Bytes of the files in a model's folder, links followed."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return 0  # what is wrong with its files is said of each
 
 
 def _is_tempo(config: Path) -> bool:
