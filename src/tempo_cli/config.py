@@ -209,6 +209,20 @@ class FrameShape:
 
 
 @dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        scope: what it can answer, one sentence; None: it does not say.
+        weak_relevance: where no segment's relevance exceeds it, the evidence is weak; measured on held-out
+            videos, in (0, 1). None: it was not measured.
+    """
+
+    scope: str | None = None
+    weak_relevance: float | None = None
+
+
+@dataclass(frozen=True)
 class ModelDimensions:
     """What the weights are. No vocabulary size or token id stands anywhere else in the code.
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import __version__
 from .errors import TempoError, UsageError
-from .types import BudgetMode, SamplingMode
+from .types import BudgetMode, Evidence, SamplingMode
 
 SCHEMA = "tempo.run/1"
 
@@ -90,13 +90,19 @@ class SegmentReport:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model ran and how; `revision` is None for a folder."""
+    """Which model ran and how.
+
+    Attributes:
+        revision: None for a folder.
+        scope: what it can answer, in its own words; None: it does not say.
+    """
 
     id: str
     revision: str | None
     device: str
     dtype: str
     quantization: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,10 @@ class Memory:
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """Everything about one question; its fields are those of `--json`. After `inspect`, `answer` is None."""
+    """Everything about one question; its fields are those of `--json`.
+
+    `answer` is None after `inspect`, `evidence` in runs saved by an older tempo.
+    """
 
     video: VideoSummary
     question: str
@@ -206,6 +215,7 @@ class Run:
     generation: GenerationSummary | None = None
     reused: Reused = field(default_factory=Reused)
     tempo: str | None = __version__
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         if sum(segment.tokens for segment in self.segments) != self.budget.used:
@@ -258,7 +268,11 @@ _PARTS = {
     "timing": Timing,
     "memory": Memory,
 }
-_NEWER_PARTS = {"generation": GenerationSummary, "reused": Reused}  # older writers leave them out
+_NEWER_PARTS = {
+    "generation": GenerationSummary,
+    "reused": Reused,
+    "evidence": Evidence,
+}  # older writers leave them out
 
 
 def error_to_json(error: TempoError, request: Request | None = None) -> str:

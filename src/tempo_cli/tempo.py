@@ -89,7 +89,9 @@ class Tempo:
         checkpoint = Checkpoint.open(location.path, base.path, base.router)
         networks = Networks(checkpoint, target, decoder=decoder, emit=emit)
         kind = str(target.dtype).removeprefix("torch.")
-        info = ModelInfo(location.id, location.revision, str(target.device), kind, target.bits)
+        info = ModelInfo(
+            location.id, location.revision, str(target.device), kind, target.bits, checkpoint.card.scope
+        )
         tempo = cls(checkpoint, networks, info, options, keep)
         networks.seconds = time.perf_counter() - started
         networks.ensure_loaded(tempo.usual_work(), options.micro_batch)

@@ -52,6 +52,7 @@ def test_the_list(tempo: Tempo, hub: FakeHub, pulled: Path) -> None:
         "bytes": sum(path.stat().st_size for path in pulled.iterdir()),
         "complete": True,
         "missing": [],
+        "scope": None,
         "base": "tiny/base",
         "base_folder": str(locations.snapshot("tiny/base", COMMIT["tiny/base"])),
         "router": str(locations.router_file("tiny/base", COMMIT["tiny/base"])),

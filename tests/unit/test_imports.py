@@ -210,6 +210,7 @@ NAMES = [
     "CancelledError",
     "Clip",
     "Event",
+    "Evidence",
     "FrameShape",
     "GenerationOptions",
     "KeepOptions",
@@ -248,7 +249,7 @@ def for_type_checkers() -> set[str]:
 def test_the_public_names_are_all_there():
     assert tempo_cli.__all__ == dir(tempo_cli) == NAMES
     assert for_type_checkers() == set(NAMES) - {"__version__"}
-    for name in set(NAMES) - {"Event", "Listener", "__version__"}:
+    for name in set(NAMES) - {"Event", "Evidence", "Listener", "__version__"}:
         assert getattr(tempo_cli, name).__name__ == name
     assert isinstance(tempo_cli.Progress("load", 0, 1), tempo_cli.Event)
     assert tempo_cli.Listener.__args__[:-1] == (tempo_cli.Event,)

@@ -27,6 +27,7 @@ from tempo_cli.schema import (
     error_to_json,
     run_from_json,
 )
+from tempo_cli.types import Evidence
 
 OLDER = Path(__file__).parent.parent / "cli" / "run.json"  # written before the newer fields came
 VIDEO = VideoSummary(
@@ -49,7 +50,7 @@ RUN = AnsweredRun(
     video=VIDEO,
     question="what?",
     answer=Answer("A car.", "stop", 3),
-    model=ModelInfo("nano", None, "cpu", "float32"),
+    model=ModelInfo("nano", None, "cpu", "float32", None, "Knows cars."),
     sampling=SamplingSummary(12, 2.0, 8, "time"),
     budget=BudgetSummary(8192, 1132, "linear", 16384),
     segments=(
@@ -61,6 +62,7 @@ RUN = AnsweredRun(
     warnings=("so be it",),
     generation=GenerationSummary(24, 0.7, 5),
     reused=Reused("memory", "host"),
+    evidence=Evidence(0.97, (1,), 0.5, False),
 )
 INSPECTED = Run(**{**vars(RUN), "answer": None, "generation": None})
 PLAIN = {
@@ -75,7 +77,10 @@ PLAIN = {
     },
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},
-    "model": {"id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None},
+    "model": {
+        "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
+        "scope": "Knows cars.",
+    },
     "sampling": {"frames": 12, "fps": 2.0, "window": 8, "mode": "time"},
     "budget": {"limit": 8192, "used": 1132, "mode": "linear", "context": 16384},
     "segments": [
@@ -91,6 +96,7 @@ PLAIN = {
     "generation": {"max_new_tokens": 24, "temperature": 0.7, "seed": 5},
     "reused": {"frames": "memory", "prefix": "host"},
     "tempo": __version__,
+    "evidence": {"highest": 0.97, "segments": [1], "threshold": 0.5, "weak": False},
 }  # fmt: skip
 
 
@@ -141,9 +147,11 @@ def test_a_run_of_an_older_tempo_lacks_what_came_later():
     assert (run.memory.micro_batch, run.memory.together, run.memory.steps) == (None, None, ())
     assert run.sampling.mode == "index"
     told, again = json.loads(older), run.to_dict()
-    for part in ("video", "sampling", "budget", "memory"):
+    assert (run.evidence, run.model.scope) == (None, None)
+    grown = {"video", "sampling", "budget", "memory", "model"}
+    for part in grown:
         assert {**again[part], **told[part]} == again[part]
-    for part in told.keys() - {"video", "sampling", "budget", "memory"}:
+    for part in told.keys() - grown:
         assert again[part] == told[part]
     assert run_from_json(run.to_json()) == run
 

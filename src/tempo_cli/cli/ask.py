@@ -100,6 +100,7 @@ def ask(
             from ..tempo import Tempo  # heavy: torch
 
             tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.on_event)
+            screen.introduce(tempo.info.scope)
             runs = tempo.ask_many(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
@@ -131,5 +132,7 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
     if screen.terminal:
         if rows != 0:
             screen.show(render.table(run, rows))
+        if (weak := render.weak_evidence(run)) is not None:
+            screen.show(weak)
         screen.show(render.summary(run, screen.width))
     screen.log(render.details(run))

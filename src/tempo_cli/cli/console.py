@@ -89,6 +89,13 @@ class Screen(AbstractContextManager["Screen"]):
         if not self._quiet:
             self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
+    def introduce(self, scope: str | None) -> None:
+        """A line on a terminal's stderr: what the model can answer, in its own words."""
+        if scope and not self._quiet and not self.json and sys.stderr.isatty():
+            self._err.print(
+                f"note: {printable(scope)}", style="dim", markup=False, highlight=False, soft_wrap=True
+            )
+
     @property
     def is_interactive(self) -> bool:
         """Whether somebody is there who can be asked."""

@@ -104,6 +104,7 @@ def _measured(
         from ..tempo import Tempo  # heavy: torch
 
         tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.on_event)
+        screen.introduce(tempo.info.scope)
         return tempo.inspect(decoding, question, budget=budget, on_event=screen.on_event)
 
 
@@ -132,5 +133,7 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
     screen.show("", render.timeline(run, screen.width))
     if rows != 0:
         screen.show("", render.table(run, rows))
+    if (weak := render.weak_evidence(run)) is not None:
+        screen.show(weak)
     screen.show(render.summary(run, screen.width))
     screen.log(render.details(run))

@@ -133,7 +133,8 @@ def _lines(state: "ModelState") -> Text:
     told = ("complete", "green") if state.complete else ("incomplete", "red")
     first = f"{printable(state.id)}  {(state.revision or '-')[:12]}  {size(state.bytes)}  "
     more = [(f"\n  {printable(what)}", "red") for what in state.missing]
-    return Text.assemble(first, told, *more, (f"\n  {printable(str(state.folder))}", "dim"))
+    scope = f"\n  {printable(state.scope)}" if state.scope else ""
+    return Text.assemble(first, told, scope, *more, (f"\n  {printable(str(state.folder))}", "dim"))
 
 
 def _as_json(state: "ModelState") -> dict[str, Any]:

@@ -69,6 +69,14 @@ def summary(run: Run, width: int) -> Text:
     return Text("\n".join(lines), style="dim")
 
 
+def weak_evidence(run: Run) -> Text | None:
+    """A line that says that no segment is relevant enough, by the checkpoint's own measure; else None."""
+    evidence = run.evidence
+    if evidence is None or not evidence.weak:
+        return None
+    return Text(f"weak evidence: no segment above {evidence.threshold:.2f}", style="yellow")
+
+
 def heading(run: Run) -> Text:
     """The video and the question, for a run that is looked at on its own."""
     return Text.assemble((printable(run.video.path), "bold"), "  ", printable(run.question))

@@ -143,6 +143,7 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     state = model_state(model, revision)
     if state.complete:
         yield Finding("model", Level.ok, _described(state), facts=state.facts)
+        yield from _scope("model", state)
         return
     lack = f"{model}: {state.missing[0]}"
     try:
@@ -182,10 +183,17 @@ def _others(configuration: Configuration) -> Iterator[Finding]:
         name = f"{state.id}@{state.revision[:_SHORT]}" if state.revision else state.id
         if state.complete:
             yield Finding(name, Level.ok, _described(state), facts=state.facts)
+            yield from _scope(name, state)
         else:
             mend = f"Run: {_pull(state.id, state.revision)}, or: tempo models rm {state.id}"
             mend = mend if state.revision else "Install tempo again."
             yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", mend, state.facts)
+
+
+def _scope(name: str, state: "ModelState") -> Iterator[Finding]:
+    """What it can answer, in its own words."""
+    if state.scope:
+        yield Finding(name, Level.note, state.scope, facts={"scope": state.scope})
 
 
 def _described(state: "ModelState") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import scan_cache_dir
 
 from ..errors import ModelError, SetupError
+from ..plan.card import model_card
 from . import layout
 from .environment import cache_folder
 from .locations import (
@@ -36,6 +37,7 @@ class ModelState:
         base: what its configuration names as the compressor's base; None where that can't be read.
         base_location: where the base lies, and the router's rows; None while it is not whole.
         missing: what is missing or broken, one line each, base included; empty if nothing.
+        scope: what it can answer, in its own words; None: it does not say.
     """
 
     id: str
@@ -45,6 +47,7 @@ class ModelState:
     base: str | None
     base_location: BaseLocation | None
     missing: tuple[str, ...]
+    scope: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -61,6 +64,7 @@ class ModelState:
             "bytes": self.bytes,
             "complete": self.complete,
             "missing": list(self.missing),
+            "scope": self.scope,
         }
 
     @property
@@ -143,9 +147,11 @@ def remove(model: str) -> int:
 
 def _state(location: ModelLocation) -> ModelState:
     problems = layout.missing(location.path)
-    base, base_location = None, None
+    base, base_location, scope = None, None, None
     try:
-        base = layout.base_name(layout.read_json(location.path / layout.CONFIG), location.id)
+        config = layout.read_json(location.path / layout.CONFIG)
+        scope = _scope(config)
+        base = layout.base_name(config, location.id)
         base_location = find_base(location, base)
     except (OSError, ValueError):
         pass  # the configuration itself is missing or damaged: `problems` says so
@@ -161,7 +167,16 @@ def _state(location: ModelLocation) -> ModelState:
         base=base,
         base_location=base_location,
         missing=tuple(problems),
+        scope=scope,
     )
+
+
+def _scope(config: dict[str, Any]) -> str | None:
+    """The model's own words; None where they make no sense, which loading it reports."""
+    try:
+        return model_card(config).scope
+    except ValueError:
+        return None
 
 
 def size_of(folder: Path) -> int:

@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..config import ModelDimensions
+from ..config import ModelCard, ModelDimensions
 from ..errors import ModelError
 from . import configuration
 from .compressor import Compressor
@@ -150,6 +150,7 @@ class Checkpoint:
     decoder_tokenizer: TextTokenizer
     compressor_tokenizer: TextTokenizer
     files: TensorFiles
+    card: ModelCard
     router: Path | None = None
 
     @staticmethod
@@ -184,6 +185,7 @@ class Checkpoint:
             decoder_tokenizer=tokenizer,
             compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
             files=TensorFiles(folder),
+            card=configuration.model_card(raw, str(folder)),
             router=router,
         )
         checkpoint._check_vocabularies()

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..config import MIN_TOKENS, ModelDimensions
+from ..config import MIN_TOKENS, ModelCard, ModelDimensions
 from ..errors import ModelError
+from ..plan import card
 from ..plan.shape import pixel_limits
 from .llm import SamplingRule
 
@@ -92,6 +93,14 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
     return found
+
+
+def model_card(raw: Json, where: str) -> ModelCard:
+    """What the checkpoint says about itself."""
+    try:
+        return card.model_card(raw)
+    except ValueError as error:
+        raise ModelError(f"{where}/config.json lacks or garbles {error}", _AGAIN) from error
 
 
 def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:
