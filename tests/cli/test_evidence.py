@@ -54,7 +54,7 @@ def test_a_terminal_shows_the_scope_once_and_the_weak_evidence_of_each_answer(
     )  # fmt: skip
     assert code == 0
     assert shown.count(f"note: {ESCAPED}\n") == 1
-    assert shown.count("\nweak evidence: no segment above 0.96\n") == 2
+    assert shown.count("\n    weak evidence: no segment above 0.96\n") == 2
 
 
 def test_strong_evidence_and_a_threshold_that_nobody_measured_are_not_mentioned(
@@ -78,7 +78,7 @@ def test_a_saved_run_shows_its_weak_evidence(
 ) -> None:
     saved, model = tmp_path / "run.json", described(weak_relevance=0.99)
     saved.write_text(tempo("inspect", FRACTAL, WHAT, "--model", model, "--device", "cpu", "--json").out)
-    assert "\nweak evidence: no segment above 0.99\n" in tempo("inspect", saved).out
+    assert "\n    weak evidence: no segment above 0.99\n" in tempo("inspect", saved).out
 
 
 def test_models_and_doctor_show_the_scope_of_nano(tempo: Tempo) -> None:

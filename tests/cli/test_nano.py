@@ -85,7 +85,7 @@ def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
 def test_the_table_shows_what_was_relevant_and_counts_the_rest(nano: Tempo) -> None:
     screen = Console(width=80, file=StringIO())
     with screen.capture() as shown:
-        screen.print(table(nano.inspect(EXAMPLES / "chase.mp4", "what color was the car"), 2))
+        screen.print(table(nano.inspect(EXAMPLES / "chase.mp4", "what color was the car"), 2, 80))
     _, first, second, rest = (line.split() for line in shown.get().splitlines())
     assert [first[0], second[0]] == ["6", "7"]
     assert first[4:6] == second[4:6] == ["██████████", "1.00"]

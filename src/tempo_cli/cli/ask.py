@@ -69,6 +69,10 @@ def ask(
 
     tempo sees, it does not hear: no audio, no subtitles.
 
+    The table lists the segments that stand out. relevance: probability that a segment matters for the
+    question. tokens: memory tokens that it keeps, and how many these are per frame (16.0/frame). Below it,
+    "25 of 8,192 tokens": what all segments keep, of the budget.
+
     Example: tempo ask movie.mp4 what color was the car
     """
     questions = ([" ".join(words)] if words else []) + list(question or [])
@@ -130,9 +134,5 @@ def opened(
 def _present(run: Run, screen: Screen, rows: int | None) -> None:
     screen.result(run)
     if screen.terminal:
-        if rows != 0:
-            screen.show(render.table(run, rows))
-        if (weak := render.weak_evidence(run)) is not None:
-            screen.show(weak)
-        screen.show(render.summary(run, screen.width))
+        screen.show(render.report(run, rows, screen.width))
     screen.log(render.details(run))

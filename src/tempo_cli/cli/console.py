@@ -10,24 +10,17 @@ from types import TracebackType
 import typer
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress
 
 from .. import events
 from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
+from . import progress
 from .flags import in_flags
 from .options import Color
 from .text import printable
 
-_STAGES = {"load": "load model", "decode": "decode", "compress": "compress"}
+_STAGES = {"load": "loading the model", "decode": "decode", "compress": "compress"}
 
 
 class Screen(AbstractContextManager["Screen"]):
@@ -180,7 +173,7 @@ class Screen(AbstractContextManager["Screen"]):
         if event.done == event.total:
             self.stop_progress()
         elif self._progress is None:
-            self._progress = _bytes_bar(self._err)
+            self._progress = progress.transfer(self._err)
             self._progress.start()
             self._progress.add_task(event.what, total=event.total, completed=event.done)
         else:
@@ -190,12 +183,13 @@ class Screen(AbstractContextManager["Screen"]):
         if self._quiet or not (self.terminal and sys.stderr.isatty()):
             return
         if self._progress is None:
-            self._progress = _bars(self._err)
+            self._progress = progress.stages(self._err)
             self._progress.start()
         name = _STAGES[event.stage]
         task = next((task.id for task in self._progress.tasks if task.description == name), None)
         if task is None:
-            task = self._progress.add_task(name, total=event.total)
+            # loading is one step: a bar would stand at 0 of 1 until it is over
+            task = self._progress.add_task(name, total=None if event.stage == "load" else event.total)
         self._progress.update(task, completed=event.done)
         if event.stage == "load" and event.done == event.total:
             self._progress.remove_task(task)
@@ -237,26 +231,3 @@ def _rich(*, stderr: bool, color: Color) -> RichConsole:
     if color is Color.never:
         return RichConsole(stderr=stderr, highlight=False, color_system=None)
     return RichConsole(stderr=stderr, highlight=False, force_terminal=True if color is Color.always else None)
-
-
-def _bars(console: RichConsole) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-
-
-def _bytes_bar(console: RichConsole) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )

@@ -130,10 +130,5 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
     screen.show(render.heading(run))
     if run.answer:
         screen.show(render.answer(run))
-    screen.show("", render.timeline(run, screen.width))
-    if rows != 0:
-        screen.show("", render.table(run, rows))
-    if (weak := render.weak_evidence(run)) is not None:
-        screen.show(weak)
-    screen.show(render.summary(run, screen.width))
+    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width))
     screen.log(render.details(run))

@@ -149,7 +149,7 @@ Top = Annotated[
     _option(
         "--top",
         metavar="N|all",
-        help="Segments in the table: those with most tokens. 0: no table.",
+        help="Segments in the table: at most N of those that stand out; all: every segment; 0: no table.",
     ),
 ]
 Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
