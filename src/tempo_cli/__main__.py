@@ -5,11 +5,13 @@ import sys
 from typing import NoReturn
 
 from .cli.signals import Signals
+from .cli.streams import guard_streams
 from .errors import Interrupted
 
 
 def main() -> NoReturn:
     """Run `tempo` and exit with the code that README lists."""
+    guard_streams()
     signals = Signals()
     try:
         signals.catch()

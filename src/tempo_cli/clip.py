@@ -227,6 +227,10 @@ class Clip:
         allocation = self._allocate(asked, number)
         started = time.perf_counter()
 
+        def warn(message: str) -> None:
+            question.warnings.append(message)
+            asked.journal.emit(Warned(message))
+
         def write() -> Answer:
             return write_answer(
                 tempo.networks.decoder(),
@@ -237,6 +241,7 @@ class Clip:
                 allocation,
                 generation,
                 lambda text: asked.journal.emit(AnswerText(number, text)),
+                warn,
                 scope,
             )
 

@@ -26,6 +26,9 @@ SECOND_MAX_CELLS = 16_384
 MIN_PIXELS = 128 * 32**2  # px per frame after the last step: 128 merged tokens
 MAX_PIXELS = 768 * 32**2  # px per frame after the last step: 768 merged tokens
 
+MOST_FRAMES = 10**6  # of an option; 139 hours at 2 frames per second
+MOST_TOKENS = 10**9  # of an option; models have far less
+
 
 Options = TypeVar("Options")
 
@@ -46,6 +49,17 @@ def checked_options(options: object, kind: type[Options]) -> Options:
 def _require(condition: bool, message: str, hint: str) -> None:
     if not condition:
         raise UsageError(message, hint)
+
+
+def _require_number(name: str, value: float, low: float, high: float, hint: str) -> None:
+    if not low <= value <= high:  # NaN is not either
+        limits = f"{low:,} to {high:,}" if isinstance(low, int) else f"{low:g} to {high:,}"
+        raise UsageError(f"{name} is {_shown(value)}; it can be from {limits}", hint)
+
+
+def _shown(value: float) -> str:
+    """A number that may have thousands of digits."""
+    return f"{value:g}" if isinstance(value, float) or abs(value) < 2**70 else "a number of too many digits"
 
 
 @dataclass(frozen=True)
@@ -75,14 +89,17 @@ class SamplingOptions:
     max_pixels: int = 36_000_000
 
     def __post_init__(self) -> None:
-        _require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}, not positive", "Try `fps=2`.")
-        _require(self.max_frames >= 1, f"max_frames is {self.max_frames}", "Give at least 1 frame.")
-        _require(self.window >= 1, f"window is {self.window}", "Give at least 1 frame per segment.")
-        _require(self.max_pixels >= 1, f"max_pixels is {self.max_pixels}", "36000000 is usual: 8K and more.")
+        _require_number("fps", self.fps, 1e-6, 1000, "2 is usual.")
+        _require_number("max_frames", self.max_frames, 1, MOST_FRAMES, "1024 is usual.")
+        _require_number("window", self.window, 1, MOST_FRAMES, "8 is usual.")
+        _require_number("max_pixels", self.max_pixels, 1, 10**10, "36000000 is usual: 8K and more.")
         _require(self.picture in ("auto", "raw"), f"picture is {self.picture}", "Known: auto, raw.")
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)
             _require(ok, f"{name} is {value}", "Give a time in seconds or as HH:MM:SS.")
+        _require(
+            self.end != 0, "end is 0: nothing comes before the beginning", "Give a later time, or no `end`."
+        )
         if self.start is not None and self.end is not None:
             _require(
                 self.start < self.end,
@@ -108,9 +125,10 @@ class BudgetOptions:
     ata: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.budget >= 1, f"budget is {self.budget}", "Give at least 1 token; 8192 is usual.")
-        ok = self.context is None or self.context > CONTEXT_MARGIN
-        _require(ok, f"context is {self.context}", f"Give more than {CONTEXT_MARGIN} tokens.")
+        _require_number("budget", self.budget, 1, MOST_TOKENS, "8192 is usual.")
+        if self.context is not None:
+            hint = "Leave it out to use the checkpoint's own."
+            _require_number("context", self.context, CONTEXT_MARGIN + 1, MOST_TOKENS, hint)
 
 
 @dataclass(frozen=True)
@@ -128,9 +146,12 @@ class GenerationOptions:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _require(self.max_new_tokens >= 1, f"max_new_tokens is {self.max_new_tokens}", "Give at least 1.")
-        ok = isfinite(self.temperature) and self.temperature >= 0
-        _require(ok, f"temperature is {self.temperature}", "0 is greedy; 0.7 is usual for variety.")
+        _require_number("max_new_tokens", self.max_new_tokens, 1, MOST_TOKENS, "1024 is usual.")
+        if self.temperature != 0:
+            hint = "0 always takes the likeliest token; 0.7 is usual for variety."
+            _require_number("temperature", self.temperature, 0.001, 100, hint)
+        if self.seed is not None:
+            _require_number("seed", self.seed, 0, 2**64 - 1, "Any number in this range will do.")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from . import __version__
+from .checked import checked, parse_json
 from .errors import TempoError, UsageError
 from .types import BudgetMode, Evidence, SamplingMode
 
@@ -260,21 +261,6 @@ class Request(NamedTuple):
     model: str | None = None
 
 
-_PARTS = {
-    "video": VideoSummary,
-    "model": ModelInfo,
-    "sampling": SamplingSummary,
-    "budget": BudgetSummary,
-    "timing": Timing,
-    "memory": Memory,
-}
-_NEWER_PARTS = {
-    "generation": GenerationSummary,
-    "reused": Reused,
-    "evidence": Evidence,
-}  # older writers leave them out
-
-
 def error_to_json(error: TempoError, request: Request | None = None) -> str:
     """One line for a question that could not be answered."""
     request = request or Request()
@@ -301,40 +287,48 @@ def run_from_json(line: str) -> Run:
     """
     value = _object(line)
     if value.get("status") != "ok":
-        message = (value.get("error") or {}).get("message", "unknown")
+        failure = value.get("error")
+        message = failure.get("message", "unknown") if isinstance(failure, dict) else "unknown"
         raise UsageError(f"the saved run failed: {message}", "Run it again, then inspect it.")
+    older = {"tempo": None, "warnings": value.get("warnings")}
+    newer = {name: value[name] for name in ("generation", "reused") if value.get(name) is not None}
+    known = {name: item for name, item in value.items() if name not in ("generation", "reused")}
     try:
-        parts: dict[str, Any] = {name: _build(kind, value[name]) for name, kind in _PARTS.items()}
-        newer = {name: _build(kind, value[name]) for name, kind in _NEWER_PARTS.items() if value.get(name)}
-        return build_run(
-            _build(Answer, value["answer"]) if value["answer"] else None,
-            question=value["question"],
-            segments=tuple(_build(SegmentReport, segment) for segment in value["segments"]),
-            warnings=tuple(value["warnings"]),
-            tempo=value.get("tempo"),
-            **parts,
-            **newer,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"the saved run is incomplete: {error}", _SAVE) from error
+        run = checked(Run if value.get("answer") is None else AnsweredRun, older | known | newer)
+        _check_numbers(run)
+    except ValueError as error:
+        raise UsageError(f"the saved run can't be used: {error}", _SAVE) from error
+    return run
+
+
+def _check_numbers(run: Run) -> None:
+    """Raise ValueError for what no run has, and what would break a table or a timeline."""
+    video = run.video
+    seconds = [video.duration, video.start, video.end, *vars(run.timing).values()]
+    for segment in run.segments:
+        seconds += [segment.start, segment.end, segment.time]
+        if (
+            min(segment.index, segment.tokens) < 0
+            or not 1 <= segment.frames <= 2**31
+            or segment.tokens > 2**31
+        ):
+            raise ValueError("a segment's numbers do not fit")
+        if segment.relevance is not None and not 0 <= segment.relevance <= 1:
+            raise ValueError("a relevance is not from 0 to 1")
+    if not all(-1e9 <= second <= 1e9 for second in seconds):
+        raise ValueError("a time is not a time in a video")
+    if video.end < video.start or any(segment.end < segment.start for segment in run.segments):
+        raise ValueError("an end is before its start")
 
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
+        value = parse_json(line)
+    except ValueError as error:
         raise UsageError(f"the saved run is not JSON: {error}", _SAVE) from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         raise UsageError(f"this is no saved run (schema {SCHEMA})", _SAVE)
     return value
-
-
-def _build(kind: Any, value: dict[str, Any]) -> Any:
-    known = kind.__dataclass_fields__
-    if isinstance(value.get("decoder"), dict):
-        value = {**value, "decoder": _build(DecoderSummary, value["decoder"])}
-    fields = {name: item for name, item in value.items() if name in known}
-    return kind(**{name: tuple(item) if isinstance(item, list) else item for name, item in fields.items()})
 
 
 def _line(value: dict[str, Any]) -> str:

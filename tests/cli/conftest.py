@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 MODEL = GOLDEN / "checkpoints" / "a" / "Tempo-tiny"
 FRACTAL = GOLDEN / "videos" / "fractal.mp4"
 COMMAND = [sys.executable, "-m", "tempo_cli"]
+CUT = "the answer was cut off after 24 tokens (--max-new-tokens)"  # of every answer with SHORT
 SHORT = ["--model", str(MODEL), "--device", "cpu", "--max-new-tokens", "24"]
 
 

@@ -16,7 +16,7 @@ from tempo_cli.video import opened
 from tempo_cli.video.ffmpeg import find_ffmpeg
 from tempo_cli.video.probe import probe
 
-from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
+from .conftest import CUT, FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
 CASES = sorted((GOLDEN / "cases").glob("*.json"))
@@ -34,7 +34,7 @@ def test_golden_case_from_the_outside(path: Path, tempo: Tempo) -> None:
         *([] if case["ata"] else ["--no-ata"]),
     )  # fmt: skip
     run = done.json
-    assert (done.code, done.err, run["status"]) == (0, "", "ok")
+    assert (done.code, done.err, run["status"]) == (0, f"warning: {CUT}\n", "ok")
     assert run["answer"]["text"] == case["answer"]
     assert [f"<{segment['time']:.1f} seconds>" for segment in run["segments"]] == case["timestamps"]
     assert run["sampling"]["fps"] == pytest.approx(case["real_fps"], abs=1e-12)
@@ -55,7 +55,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
         "schema", "status", "id", "video", "question", "answer", "model", "sampling", "budget", "segments",
         "timing", "memory", "warnings", "generation", "reused", "tempo", "evidence",
     ]  # fmt: skip
-    assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [])
+    assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [CUT])
     assert run["video"] == {
         "path": str(FRACTAL), "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
         "start": 0.0, "end": 10.0, "size": FRACTAL.stat().st_size, "mtime": FRACTAL.stat().st_mtime,
@@ -90,7 +90,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
 
 def test_a_pipe_gets_the_answer_and_nothing_else(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what color was the car", *SHORT)
-    assert done == Outcome(0, ANSWER + "\n", "")
+    assert done == Outcome(0, ANSWER + "\n", f"warning: {CUT}\n")
 
 
 def test_words_are_one_question_quoted_or_not(tempo: Tempo) -> None:
@@ -108,7 +108,7 @@ def test_several_questions_share_a_run_and_keep_their_order(tempo: Tempo) -> Non
     for one, other in zip(alone, together, strict=True):
         assert one["answer"] == other["answer"]
         assert one["segments"] == other["segments"]
-    piped = tempo("ask", FRACTAL, questions[0], "-q", questions[1], *SHORT).out
+    piped = tempo("ask", FRACTAL, "-q", questions[0], "-q", questions[1], *SHORT).out
     assert piped == "\n\n".join(run["answer"]["text"] for run in together) + "\n"
 
 
@@ -155,9 +155,9 @@ def test_one_frame_is_the_last_one(tempo: Tempo) -> None:
 
 def test_a_lowered_budget_is_told_on_stderr_and_in_the_run(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--context", 120)
-    (warning,) = done.json["warnings"]
+    warning, cut = done.json["warnings"]
     assert warning.startswith("budget lowered from 8,192 to ")
-    assert done.err == f"warning: {warning}\n"
+    assert done.err == f"warning: {warning}\nwarning: {cut}\n"
     assert done.json["budget"]["used"] <= done.json["budget"]["limit"] < 120
 
 
@@ -170,13 +170,13 @@ def test_a_large_model_on_a_cpu_is_told_with_an_estimate(
     monkeypatch.setattr(
         "tempo_cli.runtime.networks.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
     )
-    (warning,) = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
+    warning, _ = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
     assert warning == "0.0 billion weights on a CPU: expect about 60 minutes before the answer begins"
 
 
 def test_quiet_says_nothing_on_stderr_but_keeps_the_warning_in_the_run(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--context", 120, "--quiet")
-    assert (done.err, len(done.json["warnings"])) == ("", 1)
+    assert (done.err, len(done.json["warnings"])) == ("", 2)
 
 
 def test_sampling_with_a_seed_repeats(tempo: Tempo) -> None:

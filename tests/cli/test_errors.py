@@ -42,7 +42,7 @@ def two_lines(outcome: Outcome) -> tuple[str, str]:
         (["ask", FRACTAL, "what", "--window", "0"], 2, "window is 0"),
         (["ask", FRACTAL, "what", "--budget", "0"], 2, "budget is 0"),
         (["ask", FRACTAL, "what", "--temperature", "-1"], 2, "temperature is -1"),
-        (["ask", FRACTAL, "what", "--start", "1:x"], 2, "'1:x' is no time"),
+        (["ask", FRACTAL, "what", "--start", "1:x"], 2, "'1:x' is not a time"),
         (["ask", FRACTAL, "what", "--start", "5", "--end", "4"], 2, "start (5 s) is not before end (4 s)"),
         (["ask", FRACTAL, "what", "--top", "some"], 2, "'some' is neither a number nor 'all'"),
         (["ask", FRACTAL, "what", "--color", "pink"], 2, "'pink'"),
@@ -245,7 +245,7 @@ def test_awkward_names_are_only_names(
     shutil.copy(FRACTAL, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     done = tempo("ask", *SHORT, "--json", "--max-new-tokens", 1, "--", name, "what")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "warning: the answer was cut off after 1 token (--max-new-tokens)\n")
     assert json.loads(done.out)["video"]["path"] == name
 
 
@@ -264,7 +264,7 @@ def test_a_damaged_end_is_answered_with_a_warning(tempo: Tempo, tmp_path: Path) 
     cut.write_bytes(data[: len(data) // 2])
     done = tempo("ask", cut, "what", *SHORT, "--json")
     run = done.json
-    (warning,) = run["warnings"]
+    warning, _ = run["warnings"]
     left_out = 20 - run["sampling"]["frames"]
     assert (done.code, run["video"]["duration"], run["sampling"]["fps"]) == (0, 10.0, 2.0)
     assert 5 <= left_out <= 15

@@ -93,7 +93,7 @@ def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
         ("{", "the saved run is not JSON"),
         ('{"schema": "other/1"}', "this is no saved run"),
         ('{"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}', "failed: no luck"),
-        ('{"schema": "tempo.run/1", "status": "ok"}', "the saved run is incomplete"),
+        ('{"schema": "tempo.run/1", "status": "ok"}', "the saved run can't be used: video is missing"),
     ],
 )
 def test_a_file_that_is_no_run(text: str, words: str, tempo: Tempo, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, on_terminal, spawn
+from .conftest import CUT, FRACTAL, GOLDEN, MODEL, SHORT, on_terminal, spawn
 
 CONTROL = "Which of these is shown?\nA. A race.\nB. A street with bicycles.\nAnswer with the letter."
 
@@ -168,7 +168,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     process.stdout.close()
     assert process.stderr is not None
     with process.stderr as stream:
-        assert stream.read() == b""
+        assert stream.read().splitlines() == [f"warning: {CUT}".encode()]
     assert process.wait(60) == 141
 
 

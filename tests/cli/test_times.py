@@ -49,7 +49,7 @@ def test_start_and_end_are_a_player_s(late: Path, tempo: Tempo) -> None:
 def test_the_end_is_named_as_it_was_given(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *NANO, "--end", 0)
     error = json.loads(done.out)["error"]
-    assert (done.code, error["message"]) == (2, "the video has no frame between 0 s and 0 s")
+    assert (done.code, error["message"]) == (2, "end is 0: nothing comes before the beginning")
 
 
 def test_the_last_frame_is_shown_until_the_end(tempo: Tempo) -> None:

@@ -284,5 +284,16 @@ def test_the_last_frame_is_shown_until_the_end(start, end, index):
 def test_nothing_ends_at_zero(mode):
     with pytest.raises(UsageError) as caught:
         plan_sampling(SCREEN, SamplingOptions(end=0.0, mode=mode))
-    assert caught.value.message == "the video has no frame between 0 s and 0 s"
-    assert caught.value.hint == "It lasts 70.0 s."
+    assert caught.value.message == "end is 0: nothing comes before the beginning"
+
+
+@pytest.mark.parametrize("mode", ["auto", "index", "time"])
+def test_an_end_beyond_the_video_is_told(mode):
+    end = 75.0
+    sampled = plan_sampling(SCREEN, SamplingOptions(end=end, mode=mode))
+    assert sampled.warnings[-1] == "`end` is 75 s, but the video lasts 70.0 s"
+    assert (
+        sampled.plan.indices.tolist()
+        == plan_sampling(SCREEN, SamplingOptions(mode=mode)).plan.indices.tolist()
+    )
+    assert "`end`" not in "".join(plan_sampling(SCREEN, SamplingOptions(end=70.4, mode=mode)).warnings)

@@ -8,7 +8,7 @@ import torch
 from tempo_cli.config import GenerationOptions
 from tempo_cli.errors import CancelledError
 from tempo_cli.model.llm import Token
-from tempo_cli.runtime.answering import with_seed, write_answer
+from tempo_cli.runtime.answering import repeats, with_seed, write_answer
 from tempo_cli.runtime.round import Question
 from tempo_cli.schema import Answer
 from tempo_cli.scope import CancelScope
@@ -35,12 +35,12 @@ def tokenizer(tiny_models):
     return tiny_models["a"].checkpoint.decoder_tokenizer
 
 
-def write(decoder, tokenizer, options, scope, on_text=lambda _: None, question=None):
+def write(decoder, tokenizer, options, scope, on_text=lambda _: None, question=None, warn=lambda _: None):
     checkpoint = SimpleNamespace(
         dimensions=SimpleNamespace(max_positions=100), decoder_tokenizer=tokenizer, rule=None
     )
     question = question or Question("what?", [1], [2], 50)
-    return write_answer(decoder, checkpoint, question, [], None, None, options, on_text, scope)
+    return write_answer(decoder, checkpoint, question, [], None, None, options, on_text, warn, scope)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,38 @@ def test_a_seed_is_drawn_only_where_one_is_needed():
     drawn = {with_seed(GenerationOptions(temperature=1)).seed for _ in range(8)}
     assert len(drawn) == 8
     assert max(drawn) >= 2**16
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (4, ["the answer was cut off after 4 tokens (`max_new_tokens`)"]),
+        (50, ["the answer was cut off after 10 tokens (the model has no room for more)"]),
+    ],
+)
+def test_an_answer_that_was_cut_off_says_so(wanted, words, tokenizer):
+    told = []
+    options = GenerationOptions(max_new_tokens=wanted)
+    write(Decoder(tokenizer.encode("word " * 12)), tokenizer, options, CancelScope(), warn=told.append)
+    assert told == words
+
+
+def test_an_answer_that_ends_by_itself_has_no_warning(tokenizer):
+    told = []
+    write(Decoder(tokenizer.encode("red")), tokenizer, GenerationOptions(), CancelScope(), warn=told.append)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        ([7] * 64, True),
+        ([7] * 63, False),
+        ([1, 2, 3, *range(100, 116), *list(range(16)) * 4], True),  # a period of 16
+        ([*range(17)] * 5, False),
+        ([7] * 200 + [8], False),
+        ([*[7, 8] * 32], True),
+    ],
+)
+def test_an_answer_that_goes_round_in_circles(ids, found):
+    assert repeats(ids) is found

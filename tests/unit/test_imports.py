@@ -13,7 +13,7 @@ import tempo_cli
 ROOT = Path(tempo_cli.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 PLAN = sorted(path.stem for path in (ROOT / "plan").glob("[a-z]*.py"))
-PURE = (*(f"plan.{name}" for name in PLAN), "types", "config", "errors", "events", "schema")
+PURE = (*(f"plan.{name}" for name in PLAN), "types", "config", "errors", "events", "schema", "checked")
 IMPURE = ("torch", "transformers", "time", "datetime", "random", "secrets", "os", "subprocess", "socket")
 
 
@@ -67,7 +67,20 @@ def test_the_source_is_read():
 
 
 LAYERS = (  # from the lowest up; a module imports its own layer and those below
-    {"errors", "types", "config", "events", "scope", "schema", "system_memory", "plan", "nano"},
+    {
+        "errors",
+        "types",
+        "config",
+        "events",
+        "checked",
+        "files",
+        "vocabulary",
+        "scope",
+        "schema",
+        "system_memory",
+        "plan",
+        "nano",
+    },
     {"video", "model", "hub"},
     {"runtime"},
     {"clip", "tempo"},

@@ -1,11 +1,13 @@
 """The command line as a whole."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from ..errors import SetupError
 from . import ask, doctor, inspect, models, pull
 from .settings import default_map, file_settings
 
@@ -41,6 +43,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _require_working_folder() -> None:
+    """torch ends the process without a word of ours where there is none."""
+    try:
+        Path.cwd()
+    except OSError:
+        hint = "Change to a folder that exists, and run it again."
+        raise SetupError("the working folder was removed, or may not be read", hint) from None
+
+
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -51,5 +62,6 @@ def _root(
         if not version:
             typer.echo(context.get_help())
     elif context.invoked_subcommand != "doctor":  # which says itself what is wrong with the file
+        _require_working_folder()
         assert isinstance(context.command, TyperGroup)
         context.default_map = default_map(context.command, file_settings(context.command))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
-from ..errors import UsageError
 from ..events import Progress
 from ..schema import Request, Run
 from ..types import VideoInfo
@@ -14,6 +13,7 @@ from . import options as o
 from . import render
 from .console import Screen, expect
 from .pull import ensure
+from .questions import check_order, check_questions, read_questions
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -26,7 +26,11 @@ def ask(
     ],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
+        typer.Argument(
+            metavar="QUESTION",
+            help="One question, quoted or not; - reads it from standard input.",
+            show_default=False,
+        ),
     ] = None,
     question: Annotated[
         list[str] | None,
@@ -34,7 +38,8 @@ def ask(
             "--question",
             "-q",
             metavar="TEXT",
-            help="One more question (repeatable): they share the visual work.",
+            help="A question instead of QUESTION (repeatable: they share the visual work). "
+            "@FILE reads it from a file, - from standard input; @@x is the question @x.",
         ),
     ] = None,
     model: o.Model = o.MODEL,
@@ -75,9 +80,11 @@ def ask(
 
     Example: tempo ask movie.mp4 what color was the car
     """
-    questions = ([" ".join(words)] if words else []) + list(question or [])
-    asked = [Request(text, str(video), model) for text in questions]
-    waiting = expect(command, *(asked or [Request(None, str(video), model)]))
+    given = ([" ".join(words)] if words else []) + list(question or [])
+    waiting = _expect(command, given, video, model)
+    check_order(video, words or [], question or [])
+    questions = read_questions(words or [], question or [])
+    waiting = _expect(command, questions, video, model)
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
@@ -93,10 +100,7 @@ def ask(
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        if not questions or not all(text.strip() for text in questions):
-            raise UsageError(
-                "there is no question", f'Put it after the video: tempo ask {video} "what happens?"'
-            )
+        check_questions(questions, video)
         info = probe_video(video, ffmpeg, max_pixels)
         ensure(model, revision, screen, yes=yes, offline=offline)
         screen.on_event(Progress("load", 0, 1))
@@ -110,6 +114,10 @@ def ask(
             )
             for run in runs:
                 _present(run, screen, rows)
+
+
+def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
+    return expect(command, *(Request(text, str(video), model) for text in questions or [None]))
 
 
 def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:

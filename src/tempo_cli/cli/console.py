@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -18,8 +18,10 @@ from ..schema import Request, Run, error_to_json
 from . import progress
 from .flags import in_flags
 from .options import Color
-from .text import printable
+from .streams import OutputError
+from .text import printable, shortened
 
+_NARROWEST, _USUAL, _WIDEST = 20, 80, 1000  # cells
 _STAGES = {"load": "loading the model", "decode": "decode", "compress": "compress"}
 
 
@@ -69,6 +71,10 @@ class Screen(AbstractContextManager["Screen"]):
     def warn(self, message: str) -> None:
         """A line on stderr."""
         if not self._quiet:
+            if self._in_line:  # an answer stands there
+                sys.stdout.write("\n")
+                sys.stdout.flush()
+                self._in_line = False
             self._err.print(
                 f"warning: {printable(in_flags(message))}",
                 style="yellow",
@@ -111,14 +117,14 @@ class Screen(AbstractContextManager["Screen"]):
         self.stop_progress()
         del self._waiting[:1]
         self._answered += 1
-        self._in_line = False
+        ended, self._in_line = not self._in_line, False
         last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
             warnings = tuple(in_flags(warning) for warning in run.warnings)
             sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
-            sys.stdout.write("\n\n" if run.answer else "")
+            sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
             sys.stdout.write(run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()
@@ -211,9 +217,11 @@ def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Requ
     if error.code != TempoError.code:  # the text of a bug is not ours
         error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
-        for request in waiting or [Request()]:
-            sys.stdout.write(error_to_json(error, request) + "\n")
-        sys.stdout.flush()
+        with suppress(OutputError):  # the words on stderr remain
+            for request in waiting or [Request()]:
+                sys.stdout.write(error_to_json(error, request) + "\n")
+            sys.stdout.flush()
+    error.message, error.hint = shortened(error.message), shortened(error.hint)
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):
         console.print(
@@ -229,5 +237,10 @@ def wants_json(arguments: list[str]) -> bool:
 
 def _rich(*, stderr: bool, color: Color) -> RichConsole:
     if color is Color.never:
-        return RichConsole(stderr=stderr, highlight=False, color_system=None)
-    return RichConsole(stderr=stderr, highlight=False, force_terminal=True if color is Color.always else None)
+        console = RichConsole(stderr=stderr, highlight=False, color_system=None)
+    else:
+        always = True if color is Color.always else None
+        console = RichConsole(stderr=stderr, highlight=False, force_terminal=always)
+    if not _NARROWEST <= console.width <= _WIDEST:  # COLUMNS can be anything
+        console.width = min(max(console.width or _USUAL, _NARROWEST), _WIDEST)
+    return console

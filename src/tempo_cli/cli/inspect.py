@@ -8,6 +8,7 @@ import typer
 from ..config import BudgetOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
+from ..files import read_bytes
 from ..schema import Request, Run, run_from_json
 from ..types import VideoInfo
 from . import options as o
@@ -15,6 +16,7 @@ from . import render
 from .ask import opened, probe_video
 from .console import Screen, expect
 from .pull import ensure
+from .questions import check_order, check_questions, read_questions
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
 
@@ -29,7 +31,11 @@ def inspect(
     ],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUESTION", help="One question, quoted or not.", show_default=False),
+        typer.Argument(
+            metavar="QUESTION",
+            help="One question, quoted or not; - reads it from standard input.",
+            show_default=False,
+        ),
     ] = None,
     model: o.Model = o.MODEL,
     revision: o.Revision = None,
@@ -62,6 +68,11 @@ def inspect(
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
+    check_order(source, words or [], [])
+    if words == ["-"]:
+        (question,) = read_questions(words)
+        check_questions([question], source)
+        waiting = expect(command, Request(question, str(source), model))
     saved = _saved_runs(source) if not question.strip() else None
     if saved is not None:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
@@ -81,6 +92,7 @@ def inspect(
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs = saved
         if runs is None:
+            check_questions([question], source)
             info = probe_video(source, ffmpeg, max_pixels)
             ensure(model, revision, screen, yes=yes, offline=offline)
             runs = [_measured(info, question, screen, model, revision, load, frames, limits, ffmpeg)]
@@ -111,9 +123,8 @@ def _measured(
 def _saved_runs(path: Path) -> list[Run]:
     """The runs in a file of `--json` lines."""
     try:
-        small = path.is_file() and path.stat().st_size <= _LARGEST_RUN
-        text = path.read_text(encoding="utf-8") if small else ""
-    except (OSError, UnicodeDecodeError):
+        text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
+    except (OSError, ValueError):
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(

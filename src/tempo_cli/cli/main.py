@@ -9,28 +9,22 @@ from collections.abc import Callable
 
 import typer
 
-from ..errors import CancelledError, Interrupted, TempoError, UsageError
+from ..errors import CancelledError, Interrupted, SetupError, TempoError, UsageError
 from ..schema import Request
 from .app import build_app
 from .console import report_error, wants_json
 from .signals import Signals
+from .streams import CLOSED_PIPE, OutputError, finish
 
 _BUG = 1
 _INTERRUPTED = 130
-_CLOSED_PIPE = 141
 
 
 def main(signals: Signals) -> int:
     """Run `tempo` and give its exit code; what `signals` raised is reported like any other end."""
-    code = run(sys.argv[1:], signals.end)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _CLOSED_PIPE
-    if code == _CLOSED_PIPE:
-        # so that the interpreter's own flush at exit has nowhere to fail
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+    arguments = sys.argv[1:]
+    code = run(arguments, signals.end)
+    return finish(code, lambda error: _failed(_unwritten(error), arguments, [], debug=False))
 
 
 def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
@@ -51,6 +45,8 @@ def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
         return _failed(UsageError(_one_line(error.format_message()), hint), arguments, waiting, debug)
     except TempoError as error:
         return _failed(error, arguments, waiting, debug)
+    except OutputError as error:
+        return _failed(_unwritten(error), arguments, waiting, debug)
     except (KeyboardInterrupt, typer.Abort):
         caught()
         return report_interruption(signal.SIGINT, arguments, waiting)
@@ -58,7 +54,7 @@ def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
         caught()
         return report_interruption(error.signal_number, arguments, waiting)
     except SystemExit as error:
-        return _CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
+        return CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
         return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
@@ -80,8 +76,13 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
     try:
         report_error(error, arguments, waiting)
     except BrokenPipeError:
-        return _CLOSED_PIPE
+        return CLOSED_PIPE
     return error.exit_code
+
+
+def _unwritten(error: OutputError) -> SetupError:
+    reason = error.strerror or type(error).__name__
+    return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
 
 
 def _one_line(message: str) -> str:

@@ -1,5 +1,6 @@
 """The options, each defined once: the same name, variable and meaning everywhere."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -24,26 +25,32 @@ class SamplingMode(StrEnum):
     TIME = "time"
 
 
+_NUMBER = r"\d{1,9}(?:\.\d{0,9})?"
+_PLAIN = re.compile(rf"({_NUMBER})s?")
+_CLOCK = re.compile(rf"(?:(\d{{1,6}}):)?(\d{{1,6}}):({_NUMBER})")
+_UNITS = re.compile(rf"(?:(\d{{1,6}})h)?(?:(\d{{1,6}})m(?:in)?)?(?:({_NUMBER})s)?")
+
+
 def parse_seconds(text: str) -> float:
-    """Seconds of `90`, `1:30`, `0:01:30.5`."""
-    parts = text.split(":")
-    try:
-        if len(parts) > 3 or any(not part.strip() for part in parts):
-            raise ValueError
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is no time; write seconds or HH:MM:SS") from None
-    total = 0.0
-    for number in numbers:
-        total = total * 60 + number
-    return total
+    """Seconds of `90`, `90s`, `1:30`, `0:01:30.5` or `1m30s`."""
+    written = text.strip().lower()
+    if match := _PLAIN.fullmatch(written):
+        return float(match[1])
+    match = _CLOCK.fullmatch(written)
+    if match and (float(match[3]) >= 60 or (match[1] and int(match[2]) >= 60)):
+        raise typer.BadParameter(f"'{text}' has a minute or second above 59; write it as HH:MM:SS")
+    match = match or (_UNITS.fullmatch(written) if written else None)
+    if match is None:
+        raise typer.BadParameter(f"'{text}' is not a time; write seconds, HH:MM:SS or 1m30s")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
 
 
 def parse_top(text: str) -> int | None:
     """A number of rows; None for `all`."""
     if text == "all":
         return None
-    if not text.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise typer.BadParameter(f"'{text}' is neither a number nor 'all'")
     return int(text)
 
@@ -97,7 +104,7 @@ MaxFrames = Annotated[
 Window = Annotated[int, _option("--window", metavar="N", help="Frames per segment.")]
 Start = Annotated[
     float | None,
-    _option("--start", parser=parse_seconds, metavar="TIME", help="Look from here on: 90 or 1:30."),
+    _option("--start", parser=parse_seconds, metavar="TIME", help="Look from here on: 90, 1:30 or 1m30s."),
 ]
 End = Annotated[
     float | None,

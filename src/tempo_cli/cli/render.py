@@ -166,7 +166,7 @@ def _rest(segments: Sequence[SegmentReport], shown: Sequence[SegmentReport]) -> 
 def _weak_evidence(run: Run) -> str | None:
     """That no segment is relevant enough, by the checkpoint's own measure; None if it is, or is not known."""
     evidence = run.evidence
-    if evidence is None or not evidence.weak:
+    if evidence is None or not evidence.weak or evidence.threshold is None:
         return None
     return f"weak evidence: no segment above {evidence.threshold:.2f}"
 

@@ -16,18 +16,25 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ..doctor import DEFAULT, FILE, Configuration, Setting
 from ..errors import TempoError, UsageError
+from ..files import read_bytes, reason, user_path
 from . import options
 
 Values = dict[str, str | int | float | bool]
 Command = TyperGroup | TyperCommand
 
+_LARGEST = 2**20  # bytes of the file
 _NO_OPTIONS = frozenset({"TEMPO_CONFIG", "TEMPO_DEBUG"})  # variables that no flag stands for
 
 
 def config_path() -> Path:
     """Where the configuration file is, or would be."""
     explicit = os.environ.get("TEMPO_CONFIG")
-    return Path(explicit).expanduser() if explicit else user_config_path("tempo") / "config.toml"
+    if not explicit:
+        return user_config_path("tempo") / "config.toml"
+    try:
+        return user_path(explicit)
+    except ValueError as error:
+        raise UsageError(f"TEMPO_CONFIG names '{explicit}': {error}", "Correct or unset it.") from None
 
 
 def file_settings(group: TyperGroup) -> Values:
@@ -37,21 +44,45 @@ def file_settings(group: TyperGroup) -> Values:
         UsageError: the file can't be read, or has a key that is no option of a command under `group`.
     """
     path = config_path()
-    if not path.exists():
-        if os.environ.get("TEMPO_CONFIG"):
-            raise UsageError(
-                f"TEMPO_CONFIG names '{path}', which does not exist", "Create it or unset the variable."
-            )
+    values = _parsed(path)
+    known = _options(group)
+    allowed = sorted(set(known) - options.PER_RUN)
+    for key, value in values.items():
+        if key not in allowed:
+            raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {', '.join(allowed)}.")
+        if not _fits(known[key][0], value):
+            raise UsageError(f"'{key}' in '{path}' has a value of the wrong kind", "See: tempo doctor")
+    return values
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The values in the file, of any kind; none where there is no file."""
+    if path == Path(os.devnull):
         return {}
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"the configuration file '{path}' can't be read: {error}", "Correct it.") from error
-    known = sorted(set(_options(group)) - options.PER_RUN)
-    for key, value in values.items():
-        if key not in known or not isinstance(value, (str, int, float, bool)):
-            raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {', '.join(known)}.")
-    return values
+        text = read_bytes(path, _LARGEST, whole=True).decode("utf-8-sig")
+        return tomllib.loads(text)
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.environ.get("TEMPO_CONFIG"):
+            return {}
+        raise UsageError(
+            f"TEMPO_CONFIG names '{path}', which does not exist", "Create it or unset the variable."
+        ) from None
+    except OSError as error:
+        message = f"the configuration file '{path}' can't be read: {reason(error)}"
+        raise UsageError(message, f"Make it readable, or set TEMPO_CONFIG={os.devnull}.") from error
+    except (ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else reason(error)
+        raise UsageError(f"the configuration file '{path}' can't be read: {told}", "Correct it.") from error
+
+
+def _fits(option: TyperOption, value: Any) -> bool:
+    """Whether a value of TOML is of a kind that the option can be made of."""
+    if isinstance(value, bool):
+        return bool(option.is_flag)
+    if isinstance(value, int):
+        return not option.is_flag and abs(value) < 2**64
+    return (isinstance(value, float) and not option.is_flag) or isinstance(value, str)
 
 
 def default_map(group: TyperGroup, values: Values) -> dict[str, Any]:
@@ -67,14 +98,16 @@ def configuration(group: TyperGroup) -> Configuration:
     """Every option's value and origin for a command without flags."""
     values: Values = {}
     error: TempoError | None = None
+    path = user_config_path("tempo") / "config.toml"
     try:
+        path = config_path()
         values = file_settings(group)
     except UsageError as found:
         error = found
     known = _options(group)
     resolved = [_resolved(name, *home, values) for name, home in known.items()]
     shown = tuple(s for s in resolved if s.name not in options.PER_RUN or s.origin != DEFAULT)
-    return Configuration(config_path(), error, shown, tuple(_strangers(known)))
+    return Configuration(path, error, shown, tuple(_strangers(known)))
 
 
 def _options(command: Command) -> dict[str, tuple[TyperOption, Command]]:

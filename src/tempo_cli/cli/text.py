@@ -4,6 +4,7 @@ import math
 import unicodedata
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+_LONGEST = 1000  # characters of a message
 _BREAKS = {0x2028, 0x2029}
 
 
@@ -18,6 +19,13 @@ def _shown(char: str) -> str:
     if not hostile:
         return char
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def shortened(text: str) -> str:
+    """`text` without its middle where it is very long, as names and values from outside can be."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
 
 
 def clock_time(seconds: float, tenths: bool = False) -> str:

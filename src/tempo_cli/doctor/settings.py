@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..files import exists
 from .findings import DEFAULT, FILE, Configuration, Finding, Level, Setting, guarded
 
 _GROUPS = (LoadOptions, SamplingOptions, BudgetOptions, GenerationOptions)
@@ -26,7 +27,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
 
 def _file(configuration: Configuration) -> Iterator[Finding]:
     path, error = str(configuration.file), configuration.error
-    facts = {"path": path, "exists": configuration.file.exists()}
+    facts = {"path": path, "exists": exists(configuration.file)}
     if error is not None:
         yield Finding("file", Level.problem, error.message, error.hint, facts)
     elif facts["exists"]:

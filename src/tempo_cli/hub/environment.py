@@ -9,6 +9,9 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.utils import get_session
 from platformdirs import user_data_path
 
+from ..errors import SetupError
+from ..files import exists, user_path
+
 
 def endpoint() -> str:
     """Address of the Hub: HF_ENDPOINT, or the public one."""
@@ -17,12 +20,29 @@ def endpoint() -> str:
 
 def cache_folder() -> Path:
     """The shared cache of the Hub's files: HF_HUB_CACHE, `hub` in HF_HOME, or the library's default."""
-    return Path(constants.HF_HUB_CACHE).expanduser()
+    return _own(Path(constants.HF_HUB_CACHE), "the Hub's cache", "HF_HOME")
 
 
 def data_folder() -> Path:
     """tempo's own data: the routers' rows, which are no file of the Hub."""
-    return user_data_path("tempo")
+    return _own(user_data_path("tempo"), "tempo's data", "XDG_DATA_HOME")
+
+
+def _own(path: Path, what: str, variable: str) -> Path:
+    try:
+        return user_path(str(path))
+    except ValueError as error:
+        raise SetupError(
+            f"there is no place for {what}, '{path}': {error}", f"Set HOME, or {variable} to a folder."
+        ) from None
+
+
+def token() -> str | None:
+    """The token for the Hub, if one is at hand and may be read."""
+    try:
+        return get_token()
+    except (OSError, ValueError):
+        return None
 
 
 def is_offline() -> bool:
@@ -33,7 +53,7 @@ def is_offline() -> bool:
 
 def has_token() -> bool:
     """Whether a token for the Hub is at hand: HF_TOKEN, or one that `hf auth login` saved."""
-    return get_token() is not None
+    return token() is not None
 
 
 def hub_reachable(timeout: float = 3.0) -> str | None:
@@ -43,12 +63,12 @@ def hub_reachable(timeout: float = 3.0) -> str | None:
     try:
         # any answer will do: an error of the page is still the Hub speaking
         get_session().head(endpoint(), timeout=timeout, follow_redirects=False)
-    except (HTTPError, InvalidURL) as error:
+    except (HTTPError, InvalidURL, ValueError) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return None
 
 
 def free_bytes(folder: Path) -> int:
     """Free bytes of the disk on which `folder` is, or would be made."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if exists(path))
     return shutil.disk_usage(there).free

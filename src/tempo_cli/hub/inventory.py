@@ -76,7 +76,11 @@ class ModelState:
 def inventory() -> list[ModelState]:
     """Every Tempo model in the Hub's cache, each revision, whole or not, by name. No network."""
     found = []
-    for config in sorted(cache_folder().glob("models--*--*/snapshots/*/config.json")):
+    try:
+        configs = sorted(cache_folder().glob("models--*--*/snapshots/*/config.json"))
+    except (OSError, SetupError):
+        configs = []  # no home, or one that may not be read: nothing is here
+    for config in configs:
         repository = config.parents[2].name.removeprefix("models--").replace("--", "/", 1)
         if _is_tempo(config) and is_repository(repository):
             found.append(_state(ModelLocation(repository, config.parent, config.parent.name)))
@@ -181,7 +185,10 @@ def _scope(config: dict[str, Any]) -> str | None:
 
 def size_of(folder: Path) -> int:
     """Bytes of the files in a model's folder, links followed."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return 0  # what is wrong with its files is said of each
 
 
 def _is_tempo(config: Path) -> bool:

@@ -1,11 +1,13 @@
 """Which files a model's folder must hold, and whether they are whole: JSON and safetensors headers only."""
 
-import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..checked import parse_object
 from ..errors import ModelError
+from ..files import LARGEST_JSON, LARGEST_TOKENIZER, open_regular, read_bytes
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -15,7 +17,7 @@ INDEX = "model.safetensors.index.json"
 TEMPO = "tempo_qwen"
 
 _SHARD = re.compile(r"model[\w.-]*\.safetensors")
-_LARGEST_HEADER = 100 * 2**20  # bytes; the format's own limit
+_LARGEST_HEADER = 16 * 2**20  # bytes; the released model's has 0.1 million
 
 
 class Tensor(NamedTuple):
@@ -34,7 +36,7 @@ def parse_header(raw: bytes, size: int) -> dict[str, Tensor]:
         ValueError: it is none.
     """
     try:
-        entries = {name: entry for name, entry in parse_json(raw).items() if name != "__metadata__"}
+        entries = {name: entry for name, entry in parse_object(raw).items() if name != "__metadata__"}
         return {name: _tensor(entry, 8 + size) for name, entry in entries.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no safetensors header: {error}") from error
@@ -52,7 +54,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
         ValueError: it is no safetensors file.
         OSError: it can't be read.
     """
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if not 2 <= size <= _LARGEST_HEADER:
             raise ValueError("no safetensors header")
@@ -79,18 +81,8 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: it is none.
         OSError: it can't be read.
     """
-    return parse_json(path.read_bytes())
-
-
-def parse_json(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`, else ValueError."""
-    try:
-        value = json.loads(raw)  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(value, dict):
-        raise ValueError("no JSON object")
-    return value
+    most = LARGEST_TOKENIZER if path.name == TOKENIZER else LARGEST_JSON
+    return parse_object(read_bytes(path, most, whole=True))
 
 
 def shards(index: dict[str, Any]) -> list[str]:
@@ -100,10 +92,10 @@ def shards(index: dict[str, Any]) -> list[str]:
         ValueError: it is no index, or names a file elsewhere.
     """
     homes = index.get("weight_map")
-    names = sorted(set(homes.values())) if isinstance(homes, dict) and homes else []
+    names = list(homes.values()) if isinstance(homes, dict) else []
     if not names or not all(isinstance(name, str) and _SHARD.fullmatch(name) for name in names):
         raise ValueError("no index of safetensors files")
-    return names
+    return sorted(set(names))
 
 
 def base_name(config: dict[str, Any], where: str) -> str:

@@ -5,10 +5,12 @@ Looks at this machine only: it never downloads, and never asks the Hub.
 
 import re
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 from ..config import FrameShape
-from ..errors import ModelError, NotDownloadedError
+from ..errors import ModelError, NotDownloadedError, SetupError
+from ..files import read_bytes, reason, user_path
 from ..plan.shape import frame_shape
 from . import layout
 from .environment import cache_folder, data_folder
@@ -18,7 +20,9 @@ PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # tra
 
 _SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
+_LONGEST_REF = 1000  # bytes
+_NAMES = "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
@@ -103,16 +107,17 @@ def as_folder(model: str) -> Path | None:
     """The folder that `model` names; None if it names none. A packaged model goes first."""
     if model in PACKAGED:
         return PACKAGED[model]
-    folder = Path(model).expanduser()
-    return folder if model.strip() and folder.is_dir() else None
+    try:
+        folder = user_path(model)
+        return folder if model.strip() and folder.is_dir() else None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"'{model}' can't be read: {reason(error)}", _NAMES) from None
 
 
 def checked_name(model: str) -> str:
     """`model`, which must have the form of a Hub repository's name; else a ModelError."""
     if not is_repository(model):
-        raise ModelError(
-            f"there is no model folder '{model}'", "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
-        )
+        raise ModelError(f"there is no model folder '{model}'", _NAMES)
     return model
 
 
@@ -162,9 +167,25 @@ def snapshot(repository: str, commit: str) -> Path:
 def cached_commit(repository: str, revision: str) -> str | None:
     """The commit that a branch, tag or commit means on this machine; None if it is not here."""
     ref = ref_file(repository, revision)
-    commit = ref.read_text(encoding="utf-8").strip() if ref is not None and ref.is_file() else revision
-    known = _COMMIT.fullmatch(commit) and snapshot(repository, commit).is_dir()
+    try:
+        commit = revision if ref is None else read_bytes(ref, _LONGEST_REF).decode("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        commit = revision
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise _unreadable(error, repository_folder(repository)) from error
+        commit = revision
+    try:
+        known = _COMMIT.fullmatch(commit) and snapshot(repository, commit).is_dir()
+    except OSError as error:
+        raise _unreadable(error, repository_folder(repository)) from error
     return commit if known else None
+
+
+def _unreadable(error: OSError, folder: Path) -> SetupError:
+    return SetupError(
+        f"{folder} can't be read: {reason(error)}", "Make it readable, or set HF_HOME to another folder."
+    )
 
 
 def ref_file(repository: str, revision: str) -> Path | None:

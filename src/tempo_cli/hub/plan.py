@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..checked import parse_object
 from ..errors import ModelError, NotDownloadedError
 from . import layout
 from .locations import MAIN, ModelLocation, as_folder, checked_name, find_base, snapshot
@@ -97,7 +98,7 @@ def _model_files(hub: Hub, listing: Listing) -> Iterator[RemoteFile]:
         return
     index = listing.files[layout.INDEX]
     try:
-        names = layout.shards(layout.parse_json(hub.read(index)))
+        names = layout.shards(parse_object(hub.read(index)))
     except ValueError as error:
         raise ModelError(f"{index.path} of {listing.repository} is no index", _NO_TEMPO) from error
     yield from (index, *_named(listing, *names))
@@ -120,7 +121,7 @@ def _why_not(listing: Listing, name: str) -> str:
 def _config(hub: Hub, listing: Listing) -> dict[str, Any]:
     (config,) = _named(listing, layout.CONFIG)
     try:
-        return layout.parse_json(hub.read(config))
+        return parse_object(hub.read(config))
     except ValueError as error:
         raise ModelError(f"{config.path} of {listing.repository} is not JSON", _NO_TEMPO) from error
 

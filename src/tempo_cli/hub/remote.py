@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from httpx2 import HTTPError, InvalidURL, Response
-from huggingface_hub import constants, get_token
+from huggingface_hub import constants
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from .. import __version__
+from ..checked import number, parse_object
 from ..errors import ModelError
 from ..events import Listener, Warned
-from .environment import endpoint, is_offline
-from .layout import parse_json
+from .environment import endpoint, is_offline, token
 from .refusals import explained, may_pass, status, wait_asked_for
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second, third, … attempt
@@ -187,20 +187,20 @@ class Hub:
 
 
 def _listing(repository: str, raw: bytes) -> Listing:
-    told = parse_json(raw)
+    told = parse_object(raw)
     commit, card = _hex(told["sha"]), told.get("cardData") or {}
     files = {}
     for entry in told["siblings"]:
         name, large = str(entry["rfilename"]), entry.get("lfs")
         digest = _hex(large["sha256"] if large else entry["blobId"])
-        files[name] = RemoteFile(repository, commit, name, int(entry["size"]), digest)
+        files[name] = RemoteFile(repository, commit, name, number(entry["size"], "size", 0, 2**50), digest)
     licence = card.get("license_name") or card.get("license")
     return Listing(repository, commit, str(licence) if licence else None, files)
 
 
 def _hex(text: str) -> str:
     """A commit or digest: it will be a file's name, so it may be nothing else."""
-    if not _HEX.fullmatch(text):
+    if not isinstance(text, str) or not _HEX.fullmatch(text):
         raise ValueError(f"'{text}' is no hash")
     return text
 
@@ -224,8 +224,8 @@ def _url(file: RemoteFile) -> str:
 def _answer(url: str, **headers: str) -> Iterator[Response]:
     """An answer whose body is still to be read: as it is stored, not compressed on the way."""
     told = {"User-Agent": f"tempo-cli/{__version__}", "Accept-Encoding": "identity", **headers}
-    if (token := get_token()) is not None:
-        told["Authorization"] = f"Bearer {token}"  # the client drops it where it is led to another host
+    if (secret := token()) is not None:
+        told["Authorization"] = f"Bearer {secret}"  # the client drops it where it is led to another host
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     with get_session().stream("GET", url, headers=told, timeout=timeout) as answer:
         hf_raise_for_status(answer)
@@ -274,7 +274,7 @@ def _rest(file: RemoteFile, have: int) -> Iterator[bytes]:
 def _range_start(answer: Response) -> int:
     """`100` of `Content-Range: bytes 100-199/1000`; -1 if there is none."""
     start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(start) if start.isdecimal() else -1
+    return int(start) if re.fullmatch(r"[0-9]{1,18}", start) else -1
 
 
 def _hash_beginning(path: Path, digest: Any) -> int:

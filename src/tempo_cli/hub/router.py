@@ -8,9 +8,10 @@ import json
 import os
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
+from ..checked import parse_object
 from ..errors import ModelError
+from ..files import LARGEST_TOKENIZER, read_bytes, reason
+from ..vocabulary import build_tokenizer, panics_as_errors
 from . import layout
 from .layout import Tensor
 from .remote import Hub, Listing, RemoteFile
@@ -46,9 +47,11 @@ def fetch_rows(hub: Hub, base: Listing, tokenizer: Path, into: Path) -> None:
 
 def _number(tokenizer: Path, word: str) -> int:
     try:
-        ids = Tokenizer.from_file(str(tokenizer)).encode(word, add_special_tokens=False).ids
-    except Exception as error:  # the library raises no narrower class
-        raise ModelError(f"{tokenizer} can't be read: {error}", "Run tempo pull again.") from error
+        raw = read_bytes(tokenizer, LARGEST_TOKENIZER, whole=True)
+        with panics_as_errors():
+            ids = build_tokenizer(raw).encode(word, add_special_tokens=False).ids
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{tokenizer} can't be read: {reason(error)}", "Run tempo pull again.") from error
     if len(ids) != 1:
         raise ModelError(f"{word!r} is not one token of the base model", _NO_BASE)
     return int(ids[0])
@@ -76,7 +79,7 @@ def _home(hub: Hub, base: Listing) -> tuple[RemoteFile, tuple[str, ...]]:
             raise ModelError(f"{base.repository} has no {layout.WEIGHTS}", _NO_BASE)
         return base.files[layout.WEIGHTS], HEADS
     try:
-        index = layout.parse_json(hub.read(base.files[layout.INDEX]))
+        index = parse_object(hub.read(base.files[layout.INDEX]))
         layout.shards(index)
         name = next(name for name in HEADS if name in index["weight_map"])
         return base.files[index["weight_map"][name]], (name,)

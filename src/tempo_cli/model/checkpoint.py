@@ -13,7 +13,7 @@ Weights are safetensors only. No code from a repository is ever run.
 """
 
 import copy
-import json
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import Qwen3Config, Qwen3VLConfig
 
+from ..checked import parse_object
 from ..config import ModelCard, ModelDimensions
 from ..errors import ModelError
+from ..files import LARGEST_JSON, LARGEST_TOKENIZER, open_regular, read_bytes, reason
 from . import configuration
 from .compressor import Compressor
 from .device import Target, attention
@@ -104,9 +106,10 @@ def _shard_names(index: Path) -> list[str]:
 
 def _opened(path: Path, device: torch.device | None = None) -> Any:
     try:
+        os.close(open_regular(path))
         return safe_open(str(path), framework="pt", device=str(device or "cpu"))
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged or incomplete: {error}", _REDOWNLOAD) from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged or incomplete: {reason(error)}", _REDOWNLOAD) from error
 
 
 def _no_weights_hint(folder: Path) -> str:
@@ -117,24 +120,23 @@ def _no_weights_hint(folder: Path) -> str:
 
 
 def _read_text(path: Path) -> str:
+    most = LARGEST_TOKENIZER if path.name == "tokenizer.json" else LARGEST_JSON
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path, most, whole=True).decode("utf-8")
     except FileNotFoundError:
         raise ModelError(
             f"{path.parent} has no {path.name}", "Give a folder in the released layout."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} can't be read: {error}", _REDOWNLOAD) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} can't be read: {reason(error)}", _REDOWNLOAD) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
-        value = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path} is not JSON: {error}", _REDOWNLOAD) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object", _REDOWNLOAD)
-    return value
+        return parse_object(text)
+    except ValueError as error:
+        raise ModelError(f"{path} can't be used: {reason(error)}", _REDOWNLOAD) from error
 
 
 @dataclass(frozen=True)
@@ -259,8 +261,9 @@ class Checkpoint:
     def _check_tensors(self) -> None:
         try:
             compressor, decoder = self.empty_compressor(), self.empty_decoder()
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.folder}/config.json describes no model: {error}", _REDOWNLOAD) from error
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            told = f"{self.folder}/config.json describes no model: {reason(error)}"
+            raise ModelError(told, _REDOWNLOAD) from error
         shapes: dict[str, tuple[int, ...]] = {}
         pairs = (
             (compressor, compressor_names(compressor)),

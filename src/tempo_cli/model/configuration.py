@@ -14,6 +14,7 @@ from ..config import MIN_TOKENS, ModelCard, ModelDimensions
 from ..errors import ModelError
 from ..plan import card
 from ..plan.shape import pixel_limits
+from .fields import check_fields, rotary_fields
 from .llm import SamplingRule
 
 Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
@@ -25,7 +26,7 @@ _LANGUAGE = {
     "rms_norm_eps", "rope_theta", "tie_word_embeddings", "vocab_size",
 }  # fmt: skip
 _LLM = _LANGUAGE | {"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"}
-_VLM_TEXT = _LANGUAGE | {"rope_scaling", "rope_parameters"}
+_ROTARY = {"rope_scaling", "rope_parameters"}
 _VISION = {
     "deepstack_visual_indexes", "depth", "hidden_act", "hidden_size", "in_channels", "initializer_range",
     "intermediate_size", "num_heads", "num_position_embeddings", "out_hidden_size", "patch_size",
@@ -48,6 +49,7 @@ def base_name(raw: Json, where: str) -> str:
 def llm_config(raw: Json, where: str) -> Qwen3Config:
     """The decoder's configuration. Any scaling of its positions is ignored (reference)."""
     _require_kind(raw, "tempo_qwen", where)
+    _checked_parts(where, raw)
     newer = raw.get("rope_parameters")
     theta = raw.get("rope_theta") or (newer.get("rope_theta") if isinstance(newer, dict) else None)
     if not isinstance(theta, (int, float)) or theta <= 0:
@@ -62,8 +64,13 @@ def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
     text, vision = raw.get("text_config"), raw.get("vision_config")
     if not isinstance(text, dict) or not isinstance(vision, dict):
         raise ModelError(f"{where}/config.json has no text_config or vision_config", _AGAIN)
+    _checked_parts(where, raw, text, vision)
+    try:
+        rotary = {name: rotary_fields(text, name) for name in sorted(_ROTARY & text.keys())}
+    except ValueError as error:
+        raise ModelError(f"{where}/config.json: {error}", _AGAIN) from error
     parts: Json = {
-        "text_config": {key: text[key] for key in _VLM_TEXT & text.keys()},
+        "text_config": {key: text[key] for key in _LANGUAGE & text.keys()} | rotary,
         "vision_config": {key: vision[key] for key in _VISION & vision.keys()},
         **{key: raw[key] for key in _VLM & raw.keys()},
     }
@@ -92,6 +99,8 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
         raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
+    if found.min_tokens > found.memory_tokens:
+        raise ModelError(f"{where}/config.json has tempo.min_tokens {found.min_tokens}", _NO_TEMPO)
     return found
 
 
@@ -106,8 +115,8 @@ def model_card(raw: Json, where: str) -> ModelCard:
 def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:
     """Top-k and top-p of `generation_config.json`; without one sampling is plain."""
     top_k, top_p = raw.get("top_k"), raw.get("top_p")
-    sound_k = top_k is None or (isinstance(top_k, int) and top_k >= 0)
-    sound_p = top_p is None or (isinstance(top_p, (int, float)) and 0 < top_p <= 1)
+    sound_k = top_k is None or (type(top_k) is int and 0 <= top_k < 2**31)
+    sound_p = top_p is None or (type(top_p) in (int, float) and 0 < top_p <= 1)
     if not (sound_k and sound_p):
         raise ModelError(f"{where}/generation_config.json has top_k {top_k!r}, top_p {top_p!r}", _AGAIN)
     return SamplingRule(stop_ids, top_k, top_p)
@@ -119,6 +128,14 @@ def _require_kind(raw: Json, kind: str, where: str) -> None:
         raise ModelError(f"{where}/config.json asks for code of its own (auto_map)", _NO_CODE)
     if raw.get("model_type") != kind:
         raise ModelError(f"{where} holds a model of type {raw.get('model_type')!r}, not {kind!r}", _NO_TEMPO)
+
+
+def _checked_parts(where: str, *parts: Json) -> None:
+    try:
+        for part in parts:
+            check_fields(part)
+    except ValueError as error:
+        raise ModelError(f"{where}/config.json: {error}", _AGAIN) from error
 
 
 def _built(where: str, build: Callable[[], Config]) -> Config:

@@ -108,8 +108,10 @@ class Decoder(nn.Module):
             randomness.manual_seed(options.seed)
         logits, cache = self.prefill(embeds, min(options.max_new_tokens, ANSWER_ROOM))
         for count in range(options.max_new_tokens):
-            if logits.isnan().any():
-                raise ModelError("the language model gives no numbers (NaN)", "Try `dtype='float32'`.")
+            if not logits.isfinite().all():
+                raise ModelError(
+                    "the language model gives no numbers (NaN or infinity)", "Try `dtype='float32'`."
+                )
             token = choose(logits, rule, options.temperature, randomness)
             if token in rule.stop_ids:
                 return

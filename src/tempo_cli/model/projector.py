@@ -6,7 +6,7 @@ from torch import nn
 
 from ..errors import ModelError
 
-_MLP = re.compile(r"mlp(\d+)x_gelu")
+_MLP = re.compile(r"mlp([1-9]|1[0-6])x_gelu")  # the released one has 2 layers
 
 
 def build_projector(kind: str, source: int, target: int) -> nn.Module:
@@ -28,5 +28,5 @@ def build_projector(kind: str, source: int, target: int) -> nn.Module:
         return nn.Identity()
     raise ModelError(
         f"projector {kind!r} from width {source} to {target} is not known",
-        "Known: linear, mlpNx_gelu, identity (equal widths).",
+        "Known: linear, mlpNx_gelu with N up to 16, identity (equal widths).",
     )

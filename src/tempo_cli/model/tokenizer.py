@@ -1,8 +1,21 @@
 """A byte-level BPE tokenizer in which text can never turn into a special token."""
 
-from tokenizers import Tokenizer as BackendTokenizer
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import ModelError
+from ..vocabulary import build_tokenizer, panics_as_errors
+
+_AGAIN = "Download the model again."
+
+
+@contextmanager
+def _tokenizing() -> Iterator[None]:
+    try:
+        with panics_as_errors():
+            yield
+    except ValueError as error:
+        raise ModelError(f"the tokenizer fails: {error}", _AGAIN) from error
 
 
 class TextTokenizer:
@@ -10,9 +23,9 @@ class TextTokenizer:
 
     def __init__(self, serialized: str) -> None:
         try:
-            self._backend = BackendTokenizer.from_str(serialized)
-        except Exception as error:  # the library raises no narrower class
-            raise ModelError(f"tokenizer.json can't be read: {error}", "Download the model again.") from error
+            self._backend = build_tokenizer(serialized)
+        except ValueError as error:
+            raise ModelError(f"tokenizer.json can't be read: {error}", _AGAIN) from error
         self._backend.no_truncation()
         self._backend.no_padding()
         self._backend.encode_special_tokens = True
@@ -25,7 +38,8 @@ class TextTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, special tokens in it as plain text; what is not valid Unicode is replaced."""
         valid = text.encode("utf-8", "replace").decode("utf-8")
-        ids: list[int] = self._backend.encode(valid, add_special_tokens=False).ids
+        with _tokenizing():
+            ids: list[int] = self._backend.encode(valid, add_special_tokens=False).ids
         return ids
 
     def special_id(self, name: str) -> int:
@@ -46,7 +60,8 @@ class TextTokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """Text of `ids` without special tokens."""
-        return str(self._backend.decode(ids, skip_special_tokens=True))
+        with _tokenizing():
+            return str(self._backend.decode(ids, skip_special_tokens=True))
 
 
 class TextStream:

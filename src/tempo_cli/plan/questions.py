@@ -6,7 +6,7 @@ from ..errors import UsageError
 
 
 def checked_questions(questions: object) -> tuple[str, ...]:
-    """`questions` in their order: texts, none of them blank, at least one.
+    """`questions` in their order: texts, at least one, each with a letter or a digit.
 
     Raises:
         TypeError: it is no list of texts.
@@ -22,6 +22,15 @@ def checked_questions(questions: object) -> tuple[str, ...]:
         if not isinstance(question, str):
             more = ": use ask_many for several" if isinstance(question, list | tuple) else ""
             raise TypeError(f"a question must be a str, not {type(question).__name__}{more}")
+    hint = "Ask something, for example: what happens?"
     if not all(question.strip() for question in checked) or not checked:
-        raise UsageError("there is no question", "Ask something, for example: what happens?")
+        raise UsageError("there is no question", hint)
+    for question in checked:
+        if not is_question(question):
+            raise UsageError(f"'{question.strip()}' is not a question: it has no letter or digit", hint)
     return checked
+
+
+def is_question(text: str) -> bool:
+    """Whether a text asks anything: it has a letter or a digit."""
+    return any(char.isalnum() for char in text)

@@ -8,6 +8,7 @@ from ..config import MIN_FRAMES, UNEVEN_GAP, UNEVEN_SAMPLES, SamplingOptions
 from ..errors import UsageError
 from ..types import FloatArray, FramePlan, IntArray, VideoInfo
 
+_ROUNDED = 0.5  # seconds: an end that is so little beyond the video is the video's own, rounded
 _UNEVEN_FRAMES = 2  # mean distances of frames; even frames that are fewer than the samples stay below
 
 
@@ -47,6 +48,14 @@ def plan_sampling(info: VideoInfo, options: SamplingOptions) -> Sampled:
     Raises:
         UsageError: no frame in the part that was asked for.
     """
+    sampled = _sampled(info, options)
+    if options.end is None or options.end <= info.duration + _ROUNDED:
+        return sampled
+    told = f"`end` is {options.end:g} s, but the video lasts {info.duration:.1f} s"
+    return replace(sampled, warnings=(*sampled.warnings, told))
+
+
+def _sampled(info: VideoInfo, options: SamplingOptions) -> Sampled:
     if options.mode == "time":
         return _by_time(info, options)
     by_index = _by_index(info, options)

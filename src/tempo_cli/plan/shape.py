@@ -8,6 +8,14 @@ from . import card
 
 Json = dict[str, Any]
 
+_HIGHEST = {
+    "longest_edge": 2**14,
+    "grid": 2**10,
+    "min_pixels": 2**26,
+    "max_pixels": 2**26,
+    "min_tokens": 2**16,
+}
+_LARGEST_PATCH = 2**8
 _PATCH, _MERGE, _TEMPORAL = 16, 2, 2  # Qwen3-VL's own, where its configuration leaves them out
 
 
@@ -40,6 +48,9 @@ def pixel_limits(config: Json) -> PixelLimits:
     own = {name: value for name, value in own.items() if name not in card.KEYS}
     if any(type(value) is not int or value < 1 for value in own.values()):
         raise ValueError("tempo")
+    for name, value in own.items():
+        if value > _HIGHEST.get(name, value):
+            raise ValueError(f"tempo.{name}")
     if extra := own.keys() - known - {"min_tokens"}:
         raise ValueError(f"tempo.{min(extra)}")
     return PixelLimits(**{name: value for name, value in own.items() if name in known})
@@ -47,6 +58,6 @@ def pixel_limits(config: Json) -> PixelLimits:
 
 def _size(config: Json, name: str, default: int) -> int:
     value = config.get(name, default)
-    if type(value) is not int or value < 1:
+    if type(value) is not int or not 1 <= value <= _LARGEST_PATCH:
         raise ValueError(name)
     return value

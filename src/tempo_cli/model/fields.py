@@ -1,0 +1,115 @@
+"""The kinds and ranges of what a checkpoint's JSON may say, before anything is built from it.
+
+Absurd sizes would take time and memory before the weights show that they are wrong; zeros and texts in their
+place would fail somewhere in the library. Ranges are far beyond real models.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..checked import number
+
+Json = dict[str, Any]
+
+_SIZES = {  # whole numbers from 1 up to this
+    "depth": 512,
+    "head_dim": 2**12,
+    "hidden_size": 2**16,
+    "in_channels": 16,
+    "intermediate_size": 2**20,
+    "max_position_embeddings": 2**28,
+    "num_attention_heads": 2**10,
+    "num_compression_tokens": 2**16,
+    "num_heads": 2**10,
+    "num_hidden_layers": 512,
+    "num_key_value_heads": 2**10,
+    "num_position_embeddings": 2**20,
+    "out_hidden_size": 2**16,
+    "patch_size": 2**8,
+    "spatial_merge_size": 2**4,
+    "temporal_patch_size": 2**4,
+    "tokenizer_model_max_length": 2**31,
+    "vocab_size": 2**22,
+}
+_COUNTS = {  # whole numbers from 0 up to this
+    "image_token_id": 2**31,
+    "max_window_layers": 2**12,
+    "video_token_id": 2**31,
+    "vision_end_token_id": 2**31,
+    "vision_start_token_id": 2**31,
+}
+_REALS = {"initializer_range": (0, 100), "rms_norm_eps": (1e-12, 1), "rope_theta": (1e-3, 1e12)}
+_FLAGS = ("attention_bias", "tie_word_embeddings", "use_sliding_window")
+_ROTARY = {"rope_theta", "rope_type", "type", "mrope_section", "mrope_interleaved"}
+
+
+def check_fields(raw: Json) -> None:
+    """Check the known fields of a configuration, or of a part of one, where they are present.
+
+    Raises:
+        ValueError: one is of a wrong kind or out of range; the message names it.
+    """
+    for name, high in _SIZES.items():
+        _check(raw, name, lambda value, name=name, high=high: number(value, name, 1, high))
+    for name, high in _COUNTS.items():
+        _check(raw, name, lambda value, name=name, high=high: number(value, name, 0, high))
+    for name, (low, most) in _REALS.items():
+        _check(raw, name, lambda value, name=name, low=low, most=most: number(value, name, low, most, float))
+    for name in _FLAGS:
+        _check(raw, name, lambda value, name=name: _require(isinstance(value, bool), name))
+    _check(raw, "sliding_window", lambda value: number(value, "sliding_window", 1, 2**31))
+    _check(raw, "hidden_act", lambda value: _require(isinstance(value, str), "hidden_act"))
+    _check(raw, "layer_types", lambda value: _require(_are(value, str, 512), "layer_types"))
+    _check(raw, "deepstack_visual_indexes", _check_indexes)
+    _check_heads(raw)
+
+
+def rotary_fields(raw: Json, name: str) -> Json:
+    """What is known of `rope_scaling` or `rope_parameters`; empty where the field is absent.
+
+    Raises:
+        ValueError: it is of a wrong kind; the message names it.
+    """
+    value = raw.get(name)
+    if value is None:
+        return {}
+    _require(isinstance(value, dict), name)
+    known = {key: item for key, item in value.items() if key in _ROTARY}
+    _check(known, "rope_theta", lambda item: number(item, f"{name}.rope_theta", 1e-3, 1e12, float))
+    section = known.get("mrope_section")
+    if section is not None:
+        _require(_are(section, int, 3) and len(section) == 3 and min(section) > 0, f"{name}.mrope_section")
+    for key in ("rope_type", "type"):
+        _check(known, key, lambda item, key=key: _require(item in ("default", "mrope"), f"{name}.{key}"))
+    _check(
+        known, "mrope_interleaved", lambda item: _require(isinstance(item, bool), f"{name}.mrope_interleaved")
+    )
+    return known
+
+
+def _check(raw: Json, name: str, check: Callable[[Any], Any]) -> None:
+    """An absent field is the library's default, and so is null."""
+    if raw.get(name) is not None:
+        check(raw[name])
+
+
+def _check_indexes(value: Any) -> None:
+    _require(_are(value, int, 64) and all(0 <= item < 512 for item in value), "deepstack_visual_indexes")
+
+
+def _check_heads(raw: Json) -> None:
+    heads, shared = raw.get("num_attention_heads"), raw.get("num_key_value_heads")
+    if heads is not None and shared is not None:
+        _require(heads % shared == 0, "num_key_value_heads")
+    width, heads = raw.get("hidden_size"), raw.get("num_heads")
+    if width is not None and heads is not None:
+        _require(width % heads == 0, "num_heads")
+
+
+def _are(value: Any, kind: type, most: int) -> bool:
+    return isinstance(value, list) and len(value) <= most and all(type(item) is kind for item in value)
+
+
+def _require(condition: bool, name: str) -> None:
+    if not condition:
+        raise ValueError(f"{name} has a value that does not fit")
