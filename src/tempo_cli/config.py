@@ -16,6 +16,7 @@ MIN_FRAMES = 4  # frames; a shorter sampling repeats frames (reference)
 UNEVEN_SAMPLES = 16  # a video with fewer is never sampled by time unasked
 UNEVEN_GAP = 4  # mean distances of samples; a longer one makes `auto` sample by time
 MIN_TOKENS = 4  # tokens per segment: the temporal anchors (paper, ATA)
+CONTEXT = 16_384  # tokens, where a checkpoint does not say (reference: its scripts)
 CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves free (reference)
 
 MODEL_FRAME_EDGE = 512  # px, longest edge after the first resizing step

@@ -65,11 +65,83 @@ def test_a_hub_base_may_lie_beside_a_folder_of_the_users(folder):
     assert found.path == base_of(folder)
 
 
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("./checkpoints/Qwen3-VL-tiny", "work/checkpoints/Qwen3-VL-tiny"),
+        ("checkpoints/Qwen3-VL-tiny", "work/checkpoints/Qwen3-VL-tiny"),  # not the Hub's repository
+        ("../Qwen3-VL-tiny", "Qwen3-VL-tiny"),
+        ("{root}/far/away", "far/away"),
+        ("./checkpoints/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),  # by its last name
+        ("/nowhere/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("Qwen/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("./Qwen3-VL-tiny", "work/Qwen3-VL-tiny"),
+    ],
+)
+def test_a_base_is_found_as_written_or_beside_the_model(folder, tmp_path, monkeypatch, written, place):
+    base_of(folder).rename(tmp_path / "base")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    name = written.format(root=tmp_path)
+    location = find_model(str(folder))
+    with pytest.raises(ModelError):
+        find_base(location, name)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / "base").rename(tmp_path / place)
+    found = find_base(location, name)
+    assert (found.id, found.revision, found.router) == (name, None, None)
+    assert found.path.resolve() == tmp_path / place
+
+
+def test_what_is_written_goes_before_what_lies_beside_and_a_sibling_before_that(
+    folder, tmp_path, monkeypatch
+):
+    for place in ("checkpoints/Qwen3-VL-tiny", "Qwen3-VL-tiny"):
+        shutil.copytree(BASE, tmp_path / place)
+    monkeypatch.chdir(tmp_path)
+    location = find_model(str(folder))
+    written = find_base(location, "./checkpoints/Qwen3-VL-tiny").path
+    assert written.resolve() == tmp_path / "checkpoints/Qwen3-VL-tiny"
+    assert find_base(location, "./Qwen3-VL-tiny").path == base_of(folder)
+    (tmp_path / "checkpoints/Qwen3-VL-tiny/config.json").unlink()  # some other folder of this name
+    assert find_base(location, "./checkpoints/Qwen3-VL-tiny").path == base_of(folder)
+
+
+def test_a_link_to_a_model_has_its_base_beside_the_link_or_beside_the_model(folder, tmp_path):
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "model"
+    link.symlink_to(folder)
+    assert find_base(find_model(str(link)), "./Qwen3-VL-tiny").path == base_of(folder)
+    base_of(folder).rename(tmp_path / "links" / "Qwen3-VL-tiny")
+    assert find_base(find_model(str(link)), "./Qwen3-VL-tiny").path == tmp_path / "links" / "Qwen3-VL-tiny"
+
+
+def test_a_path_to_a_base_leads_to_the_cache_at_last(cache, folder):
+    shutil.rmtree(base_of(folder))
+    location, name = find_model(str(folder)), "./checkpoints/Qwen3-VL-tiny"
+    snapshot = store(cache, "Qwen/Qwen3-VL-tiny", BASE)
+    assert find_base(location, name) == BaseLocation("Qwen/Qwen3-VL-tiny", snapshot, COMMIT, None)
+    store(cache, "other/Qwen3-VL-tiny", BASE)  # now it is not clear which one is meant
+    with pytest.raises(ModelError, match="does not exist"):
+        find_base(location, name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "./", "a\0b", "x" * 5000, "*", "./*"])
+def test_a_name_of_no_folder_is_an_error(folder, name, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(ModelError):
+        Checkpoint.open(folder, find_base(find_model(str(folder)), name).path)
+
+
 def test_a_base_that_is_not_there_is_named(folder):
     with pytest.raises(ModelError) as caught:
         find_base(find_model(str(folder)), "./other")
-    assert caught.value.message == f"the base model {folder.parent / 'other'} does not exist"
-    assert caught.value.hint == f"Put other beside {folder}."
+    assert caught.value.message == "the base model './other' does not exist"
+    assert caught.value.hint == (
+        f"Put it beside {folder}, or name a Hub repository in config.json: Qwen/Qwen3-VL-2B-Instruct"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,11 +163,12 @@ def test_a_base_that_is_not_there_is_named(folder):
         "",
     ],
 )
-def test_no_other_path_is_followed(folder, name):
+def test_a_configuration_from_the_hub_leads_to_no_folder(folder, name, monkeypatch):
     for place in (folder.parent, folder.parent.parent):
         (place / "x" / "y").mkdir(parents=True)  # a folder that each path would lead to
+    monkeypatch.chdir(folder.parent)
     with pytest.raises(ModelError) as caught:
-        find_base(find_model(str(folder)), name)
+        find_base(ModelLocation("some/model", folder, COMMIT), name)
     assert caught.value.message == f"the base model '{name}' is no Hub repository"
     assert caught.value.hint == "This configuration is not to be trusted."
 
@@ -209,6 +282,7 @@ def test_a_missing_shard_is_named(cache):
 )
 def test_an_index_names_files_beside_it_only(cache, target):
     snapshot = store(cache, "some/model", TEMPO)
+    (snapshot / "model.safetensors").unlink()
     (snapshot / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": target}}))
     with pytest.raises(NotDownloadedError, match=r"model.safetensors.index.json: damaged"):
         find_model("some/model")

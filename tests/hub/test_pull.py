@@ -52,6 +52,22 @@ def test_a_model_in_shards_is_pulled_like_one_in_one_file(hub: FakeHub, cache: P
     assert hub.served[BASE_FILE] <= MOST
 
 
+def test_a_model_without_a_tokenizer_json_is_pulled_with_the_older_files(hub: FakeHub, cache: Path) -> None:
+    for name in ("tiny/tempo", "tiny/base"):
+        del hub.repositories[name].files["tokenizer.json"]
+    older = ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]
+    made = plan.make_plan(Hub(), "tiny/tempo")
+    for repository in ("tiny/tempo", "tiny/base"):
+        paths = [file.path for file in made.files if file.repository == repository]
+        assert paths[:5] == ["config.json", *older]
+    folder = fetch("tiny/tempo")
+    state = inventory.model_state("tiny/tempo")
+    assert state.complete
+    assert [checked.problem for checked in verify(state, Hub(), lambda _: None)] == [None] * 13
+    (folder / "merges.txt").unlink()
+    assert inventory.model_state("tiny/tempo").missing == ("tokenizer.json: missing",)
+
+
 @pytest.mark.parametrize("present", ["cache", "beside"])
 def test_a_base_that_is_here_in_full_is_not_asked_for(
     present: str, hub: FakeHub, cache: Path, tmp_path: Path

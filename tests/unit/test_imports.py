@@ -74,6 +74,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "events",
         "checked",
         "files",
+        "tokenizer_files",
         "vocabulary",
         "scope",
         "schema",
@@ -161,7 +162,7 @@ def test_libav_is_met_only_in_the_process_that_reads():
 
 def test_only_the_checkpoint_reads_the_models_files():
     readers = importers("pathlib", "os", "io", "safetensors", "huggingface_hub")
-    assert readers & inside("model") == {"model.checkpoint"}
+    assert readers & inside("model") == {"model.checkpoint", "model.tensor_files"}
 
 
 def test_only_the_hub_speaks_to_the_hub():

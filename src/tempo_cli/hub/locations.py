@@ -7,21 +7,22 @@ import re
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
+from typing import Any
 
 from ..config import FrameShape
 from ..errors import ModelError, NotDownloadedError, SetupError
 from ..files import read_bytes, reason, user_path
 from ..plan.shape import frame_shape
-from . import layout
+from . import bases, layout
 from .environment import cache_folder, data_folder
 
 MAIN = "main"
 PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # trained by training/
 
-_SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
+_BASE = "Qwen/Qwen3-VL-2B-Instruct"  # of the released model
 _NAMES = "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
@@ -40,8 +41,8 @@ class BaseLocation:
     """Where a model's base lies.
 
     Attributes:
-        id: Hub repository or `./sibling`, as the model's configuration names it.
-        path: has the base's `config.json` and `tokenizer.json`.
+        id: Hub repository or folder, as the model's configuration names it.
+        path: has the base's `config.json` and tokenizer.
         revision: commit; None for a folder of the user's.
         router: the file with the two rows of the head; None where the folder has the base's own weights.
     """
@@ -78,29 +79,30 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
 def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """The base model that a checkpoint's configuration names.
 
-    `./name` is a folder beside the checkpoint's; anything else is a Hub repository, which may also lie
-    beside a folder of the user's under its own name. A configuration from the Hub may name only repositories.
+    The configuration of a folder of the user's may name any folder (`bases.local_base`), which is only read,
+    or a Hub repository, which may also lie beside it under its own name. A configuration from the Hub may
+    name only repositories.
 
     Raises:
         NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
         ModelError: a folder that does not exist, or a name that may not be followed.
     """
     local = location.revision is None
-    if local and _SIBLING.fullmatch(name):
-        folder = location.path.resolve().parent / name[2:]
-        if not folder.is_dir():
-            raise ModelError(
-                f"the base model {folder} does not exist", f"Put {name[2:]} beside {location.path}."
-            )
+    folder = bases.local_base(location.path, name) if local else None
+    if folder is not None:
         return BaseLocation(name, folder, None, None)
-    if not is_repository(name):
+    if is_repository(name):
+        return _cached_base(name, location.id)
+    if not local:
         raise ModelError(
             f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
         )
-    beside = location.path.resolve().parent / name.split("/")[1]
-    if local and beside.is_dir():
-        return BaseLocation(name, beside, None, None)
-    return _cached_base(name, location.id)
+    last = bases.last_name(name)
+    cached = [_cached_base(found, location.id) for found in bases.cached_repositories(name)]
+    if len(cached) == 1:
+        return cached[0]
+    hint = f"Put it beside {location.path}, or name a Hub repository in config.json: {_BASE}"
+    raise ModelError(f"the base model '{name}' does not exist", hint if last else _REDOWNLOAD)
 
 
 def as_folder(model: str) -> Path | None:
@@ -141,12 +143,22 @@ def read_shape(model: str, revision: str | None = None) -> FrameShape:
     try:
         config = layout.read_json(location.path / layout.CONFIG)
         base = find_base(location, layout.base_name(config, location.id))
-        return frame_shape(config, layout.read_json(base.path / layout.CONFIG))
+        return frame_shape(config, _base_config(base.path / layout.CONFIG))
     except FileNotFoundError as error:
         missing = Path(error.filename)
         raise ModelError(f"{missing.parent} has no {missing.name}", _REDOWNLOAD) from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"the configuration of {model} can't be read: {error}", _REDOWNLOAD) from error
+        raise ModelError(
+            f"the configuration of {model} can't be read: {reason(error)}", _REDOWNLOAD
+        ) from error
+
+
+def _base_config(path: Path) -> dict[str, Any]:
+    """The base's configuration. It may be any file that the model's names, so nothing of it is repeated."""
+    try:
+        return layout.read_json(path)
+    except ValueError:
+        raise ValueError(f"{path} is no JSON object") from None
 
 
 def is_repository(name: str) -> bool:

@@ -51,7 +51,7 @@ def _fetch_router(hub: Hub, base: Listing, tell: Listener) -> None:
     path = router_file(base.repository, base.commit)
     with alone(data_folder() / "router.lock", "the router's rows", tell):
         if layout.fault(path) is not None:
-            fetch_rows(hub, base, snapshot(base.repository, base.commit) / layout.TOKENIZER, path)
+            fetch_rows(hub, base, snapshot(base.repository, base.commit), path)
 
 
 class _Progress:
