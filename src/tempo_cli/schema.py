@@ -327,7 +327,7 @@ def _object(line: str) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"the saved run is not JSON: {error}", _SAVE) from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise UsageError(f"this is no saved run (schema {SCHEMA})", _SAVE)
+        raise UsageError(f"this is not a saved run (schema {SCHEMA})", _SAVE)
     return value
 
 

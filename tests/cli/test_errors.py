@@ -63,7 +63,7 @@ def two_lines(outcome: Outcome) -> tuple[str, str]:
         (["ask", FRACTAL, "what", "--model", "nowhere"], 4, "there is no model folder 'nowhere'"),
         (["ask", FRACTAL, "what"], 4, "the model Vision-CAIR/Tempo-6B is not downloaded"),
         (["ask", FRACTAL, "what", "--model", FRACTAL.parent], 4, "has no config.json"),
-        (["ask", FRACTAL, "what", *SHORT, "--ffmpeg", "nowhere"], 5, "'nowhere' is no ffmpeg that runs here"),
+        (["ask", FRACTAL, "what", *SHORT, "--ffmpeg", "nowhere"], 5, "'nowhere' is not an ffmpeg that runs here"),
         (["inspect", FRACTAL], 2, "there is no question for"),
         (["inspect", "missing.mp4", "what"], 3, "'missing.mp4' does not exist"),
     ],

@@ -91,7 +91,7 @@ def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
     ("text", "words"),
     [
         ("{", "the saved run is not JSON"),
-        ('{"schema": "other/1"}', "this is no saved run"),
+        ('{"schema": "other/1"}', "this is not a saved run"),
         ('{"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}', "failed: no luck"),
         ('{"schema": "tempo.run/1", "status": "ok"}', "the saved run can't be used: video is missing"),
     ],

@@ -169,7 +169,7 @@ def test_a_configuration_from_the_hub_leads_to_no_folder(folder, name, monkeypat
     monkeypatch.chdir(folder.parent)
     with pytest.raises(ModelError) as caught:
         find_base(ModelLocation("some/model", folder, COMMIT), name)
-    assert caught.value.message == f"the base model '{name}' is no Hub repository"
+    assert caught.value.message == f"the base model '{name}' is not a Hub repository"
     assert caught.value.hint == "This configuration is not to be trusted."
 
 
@@ -235,7 +235,7 @@ def test_a_model_from_the_hub_may_name_only_repositories(cache):
     shutil.copytree(GOLDEN / "checkpoints/a/Qwen3-VL-tiny", beside)
     with pytest.raises(ModelError) as caught:
         Tempo.load("some/model", options=LoadOptions(device="cpu"))
-    assert caught.value.message == "the base model './Qwen3-VL-tiny' is no Hub repository"
+    assert caught.value.message == "the base model './Qwen3-VL-tiny' is not a Hub repository"
 
 
 def test_a_folder_in_the_cache_beside_a_hub_model_is_not_its_base(cache):
@@ -256,7 +256,7 @@ def test_a_snapshot_that_is_not_whole_is_told_from_one_that_is(cache, name, how)
         path.write_bytes(path.read_bytes()[: 1000 if how == "cut" else 0])
     with pytest.raises(NotDownloadedError) as caught:
         find_model("some/model")
-    assert caught.value.message.startswith(f"the model some/model is not whole: {name}: ")
+    assert caught.value.message.startswith(f"the model some/model is incomplete: {name}: ")
     assert caught.value.hint == "Run: tempo pull some/model (it continues)"
 
 
@@ -314,7 +314,7 @@ def test_a_base_without_weights_needs_the_rows(cache):
     assert find_base(location, "some/base") == BaseLocation("some/base", snapshot, COMMIT, rows)
     (snapshot / "tokenizer.json").unlink()
     with pytest.raises(
-        NotDownloadedError, match=r"the base model some/base is not whole: tokenizer.json: missing"
+        NotDownloadedError, match=r"the base model some/base is incomplete: tokenizer.json: missing"
     ):
         find_base(location, "some/base")
 
@@ -351,7 +351,7 @@ def test_what_is_here_is_told_without_the_network(cache, folder):
     assert (nothing.folder, nothing.missing, nothing.pullable) == (None, ("not downloaded",), True)
     broken = model_state(str(BASE))
     assert not broken.complete
-    assert "is no Tempo model: its config.json says model_type 'qwen3_vl'" in broken.missing[0]
+    assert "is not a Tempo model: its config.json says model_type 'qwen3_vl'" in broken.missing[0]
 
 
 @pytest.mark.parametrize("name", ["a", "b"])

@@ -141,7 +141,7 @@ def test_tensors_that_are_not_part_of_the_model_are_named_and_ignored(folder):
 def test_a_tensor_of_another_shape_is_named_with_both_shapes(folder):
     rewrite(folder, lambda tensors: tensors.update({MEMORY: torch.zeros(1, 128, 63)}))
     error = failure(folder)
-    assert error.message == f"tensor {MEMORY} has shape (1, 128, 63), the configuration wants (1, 128, 64)"
+    assert error.message == f"tensor {MEMORY} has shape (1, 128, 63), config.json expects (1, 128, 64)"
     assert error.hint == "The weights and config.json do not belong together."
 
 
@@ -278,7 +278,7 @@ def test_a_damaged_configuration_is_an_error_of_the_model(folder, content, messa
     file.write_text((GOLDEN / "checkpoints/a/Tempo-tiny/config.json").read_text())
     file = base_of(folder) / "config.json"
     file.write_bytes(content)
-    assert failure(folder).message == f"{file} can't be used: it is no JSON object"
+    assert failure(folder).message == f"{file} can't be used: it is not a JSON object"
 
 
 SECRET = "hunter2"
@@ -359,7 +359,7 @@ def test_a_checkpoint_may_bring_limits_of_its_own(folder):
 )
 def test_senseless_limits_are_refused(folder, limits, named):
     edit(folder / "config.json", tempo=limits)
-    assert failure(folder).message == f"{folder}/config.json lacks or garbles {named}"
+    assert failure(folder).message == f"{folder}/config.json has no valid {named}"
 
 
 @pytest.mark.parametrize("part", ["Tempo-tiny", "Qwen3-VL-tiny"])
@@ -387,7 +387,7 @@ def test_the_weights_know_the_number_of_memory_tokens_better_than_the_configurat
 
 def test_the_weights_must_fit_the_configuration(folder):
     edit(folder / "config.json", hidden_size=84)
-    assert "the configuration wants " in failure(folder).message
+    assert "config.json expects " in failure(folder).message
 
 
 @pytest.mark.parametrize("field", ["rope_scaling", "rope_parameters"])

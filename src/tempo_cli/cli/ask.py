@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
 from ..events import Progress
 from ..schema import Request, Run
 from ..types import VideoInfo
@@ -14,6 +15,7 @@ from . import render
 from .console import Screen, expect
 from .pull import ensure
 from .questions import check_order, check_questions, read_questions
+from .saved import is_saved_run
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -65,6 +67,7 @@ def ask(
     temperature: o.Temperature = o.GENERATION.temperature,
     seed: o.Seed = None,
     top: o.Top = o.TOP,
+    with_filename: o.WithFilename = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -85,7 +88,9 @@ def ask(
     check_order(video, words or [], question or [])
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
+    with Screen(
+        json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, with_filename=with_filename
+    ) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
@@ -126,6 +131,8 @@ def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:
     from ..video.isolated import probe
 
     find_ffmpeg(ffmpeg)
+    if is_saved_run(video):
+        raise UsageError(f"'{video}' is a saved run, not a video", f"Show it with: tempo inspect {video}")
     return probe(video, max_pixels)
 
 

@@ -29,15 +29,24 @@ class Screen(AbstractContextManager["Screen"]):
     """The output of one command. Also the pipeline's listener: it shows events as they come."""
 
     def __init__(
-        self, *, json: bool, quiet: bool, verbose: bool, color: Color, waiting: list[Request] | None = None
+        self,
+        *,
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+        color: Color,
+        waiting: list[Request] | None = None,
+        with_filename: bool = False,
     ) -> None:
         """
         Args:
             waiting: what is to be answered, in order; `result` takes the first one away.
+            with_filename: put the video's path before each answer, on a terminal on a line above it.
         """
         self.json = json
         self.verbose = verbose
         self._quiet = quiet
+        self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
@@ -126,7 +135,8 @@ class Screen(AbstractContextManager["Screen"]):
         elif self.terminal:
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
-            sys.stdout.write(run.answer.text + ("\n" if last else "\n\n"))
+            path = f"{printable(run.video.path)}: " if self._with_filename else ""
+            sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()
 
     def show(self, *parts: RenderableType) -> None:
@@ -166,12 +176,19 @@ class Screen(AbstractContextManager["Screen"]):
         self._in_line = True
 
     def _open(self, number: int) -> None:
-        """Before an answer: no bars any more, and its question where there are several on one screen."""
+        """Before an answer: no bars any more; the video where asked for, and one of several questions."""
         self.stop_progress()
-        if self.terminal and len(self._requests) > 1 and self._opened == number:
-            self._opened += 1
-            line = ("\n" if number else "") + f"> {printable(self._requests[number].question or '')}"
-            self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+        if not self.terminal or self._opened > number:
+            return
+        self._opened += 1
+        lines = []
+        if self._with_filename:
+            lines.append(printable(self._requests[number].video or ""))
+        if len(self._requests) > 1:
+            lines.append(f"> {printable(self._requests[number].question or '')}")
+        if lines:
+            text = ("\n" if number else "") + "\n".join(lines)
+            self._out.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _transfer(self, event: events.Transfer) -> None:
         if self._quiet or not sys.stderr.isatty():

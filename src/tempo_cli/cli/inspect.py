@@ -128,7 +128,7 @@ def _saved_runs(path: Path) -> list[Run]:
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(
-            f"there is no question for '{path}', and it is no saved run",
+            f"there is no question for '{path}', and it is not a saved run",
             f'Put a question after the video: tempo inspect {path} "what happens?"',
         )
     return [run_from_json(line) for line in text.splitlines() if line.strip()]

@@ -11,6 +11,7 @@ from ..errors import ModelError, UsageError
 from ..schema import Request
 from . import options as o
 from .console import Screen, expect
+from .help import HelpCommand
 from .text import printable, size
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.
         for state in states:
             screen.line(_lines(state))
         if all(state.revision is None for state in states):
-            screen.print(f"there is no Tempo model in {cache_folder()}; tempo pull fetches one")
+            screen.print(f"there is not a Tempo model in {cache_folder()}; tempo pull downloads one")
 
 
-@app.command("verify", short_help="Check sizes and hashes.")
+@app.command("verify", cls=HelpCommand, short_help="Check sizes and hashes.")
 def verify(
     command: typer.Context,
     model: Annotated[
@@ -92,11 +93,12 @@ def verify(
             raise typer.Exit(_DAMAGED)
         if bad:
             raise ModelError(
-                f"{bad[0].id} is not whole", f"Run: tempo pull {bad[0].id} (it fetches only what lacks)"
+                f"{bad[0].id} is incomplete",
+                f"Run: tempo pull {bad[0].id} (it downloads only what is missing)",
             )
 
 
-@app.command("rm", short_help="Remove a model.")
+@app.command("rm", cls=HelpCommand, short_help="Remove a model.")
 def remove(
     command: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Hub repository.", show_default=False)],

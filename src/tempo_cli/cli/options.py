@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from . import complete
 
 
 class Color(StrEnum):
@@ -55,6 +56,11 @@ def parse_top(text: str) -> int | None:
     return int(text)
 
 
+def _checked_top(text: str) -> str:
+    parse_top(text)
+    return text
+
+
 def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> typer.models.OptionInfo:
     variable = "TEMPO_" + names[0].removeprefix("--").replace("-", "_").upper()
     option: typer.models.OptionInfo = typer.Option(
@@ -65,20 +71,36 @@ def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> 
 
 Model = Annotated[
     str,
-    _option("--model", "-m", metavar="MODEL", help="Hub repository, folder, or nano (a part of tempo)."),
+    _option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Hub repository, folder, or nano (comes with tempo).",
+        autocompletion=complete.models,
+    ),
 ]
 Revision = Annotated[
     str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
 ]
 Offline = Annotated[bool, _option("--offline", help="Never use the network.")]
 Yes = Annotated[bool, _option("--yes", "-y", help="Ask nothing: yes to everything.")]
-Device = Annotated[str, _option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Device = Annotated[
+    str,
+    _option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda (or gpu), cuda:N or mps.",
+        autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
+    ),
+]
 Dtype = Annotated[
     str,
     _option(
         "--dtype",
         metavar="TYPE",
-        help="auto, float32, bfloat16 or float16. auto is bfloat16 on CUDA, float32 on a CPU.",
+        help="auto, float32 (or fp32), bfloat16 (bf16) or float16 (fp16). auto is bfloat16 on CUDA, float32 "
+        "on a CPU.",
+        autocompletion=complete.one_of("auto", "float32", "bfloat16", "float16"),
     ),
 ]
 Quantize = Annotated[
@@ -86,7 +108,8 @@ Quantize = Annotated[
     _option(
         "--quantize",
         metavar="BITS",
-        help="none, int8 or int4: keep the weights smaller; needs less memory, changes results a little.",
+        help="none, int8 or int4: smaller weights, which need less memory and change results a little.",
+        autocompletion=complete.one_of("none", "int8", "int4"),
     ),
 ]
 FFmpeg = Annotated[
@@ -116,6 +139,7 @@ Picture = Annotated[
         "--picture",
         metavar="HOW",
         help="auto: as a player shows it (square pixels, HDR as SDR). raw: as it is stored.",
+        autocompletion=complete.one_of("auto", "raw"),
     ),
 ]
 Sampling = Annotated[
@@ -155,14 +179,21 @@ Top = Annotated[
     str,
     _option(
         "--top",
+        callback=_checked_top,
         metavar="N|all",
         help="Segments in the table: at most N of those that stand out; all: every segment; 0: no table.",
     ),
 ]
+WithFilename = Annotated[
+    bool,
+    _option("--with-filename", "-H", help="Put the video's path before each answer, as grep does."),
+]
 Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
 Quiet = Annotated[bool, _option("--quiet", help="No progress and no warnings on the screen.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", help="Say what runs, and where time goes.")]
-WhenColor = Annotated[Color, _option("--color", help="Colour the output.")]
+WhenColor = Annotated[
+    Color, _option("--color", metavar="WHEN", help="auto, always or never: color the output.")
+]
 
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 MODEL = DEFAULT_MODEL

@@ -35,7 +35,7 @@ class ModelState:
         folder: the snapshot in the Hub's cache, or the user's folder; None where nothing is here.
         bytes: of the files in `folder`.
         base: what its configuration names as the compressor's base; None where that can't be read.
-        base_location: where the base lies, and the router's rows; None while it is not whole.
+        base_location: where the base lies, and the router's rows; None while it is incomplete.
         missing: what is missing or broken, one line each, base included; empty if nothing.
         scope: what it can answer, in its own words; None: it does not say.
     """
@@ -111,7 +111,7 @@ def removable(model: str) -> list[ModelState]:
     """The revisions of a Tempo model that `remove` would take out of the Hub's cache.
 
     Raises:
-        ModelError: it is a folder, is not in the cache, or is no Tempo model.
+        ModelError: it is a folder, is not in the cache, or is not a Tempo model.
     """
     if model in PACKAGED:
         raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
@@ -119,7 +119,7 @@ def removable(model: str) -> list[ModelState]:
         raise ModelError(f"{model} is a folder of yours", "tempo removes only what lies in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]
     if not own:
-        raise ModelError(f"there is no Tempo model {model} in {cache_folder()}", "See: tempo models")
+        raise ModelError(f"there is not a Tempo model {model} in {cache_folder()}", "See: tempo models")
     return own
 
 

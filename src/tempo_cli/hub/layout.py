@@ -89,7 +89,7 @@ def shards(index: dict[str, Any]) -> list[str]:
     """The files that an index names.
 
     Raises:
-        ValueError: it is no index, or names a file elsewhere.
+        ValueError: it is not an index, or names a file elsewhere.
     """
     homes = index.get("weight_map")
     names = list(homes.values()) if isinstance(homes, dict) else []
@@ -107,9 +107,9 @@ def base_name(config: dict[str, Any], where: str) -> str:
     kind, names = config.get("model_type"), config.get("mm_vision_tower_aux_list")
     hint = "tempo runs models of Tempo's own kind only, such as Vision-CAIR/Tempo-6B."
     if kind != TEMPO:
-        raise ModelError(f"{where} is no Tempo model: its config.json says model_type {kind!r}", hint)
+        raise ModelError(f"{where} is not a Tempo model: its config.json says model_type {kind!r}", hint)
     if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-        raise ModelError(f"{where} is no Tempo model: its config.json names no single base model", hint)
+        raise ModelError(f"{where} is not a Tempo model: its config.json names no single base model", hint)
     return str(names[0])
 
 

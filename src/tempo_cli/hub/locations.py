@@ -13,6 +13,7 @@ from ..config import FrameShape
 from ..errors import ModelError, NotDownloadedError, SetupError
 from ..files import read_bytes, reason, user_path
 from ..plan.shape import frame_shape
+from ..plan.similar import similar
 from . import bases, layout
 from .environment import cache_folder, data_folder
 
@@ -23,7 +24,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
 _BASE = "Qwen/Qwen3-VL-2B-Instruct"  # of the released model
-_NAMES = "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+_NAMES = "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
@@ -71,7 +72,7 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
     problems = layout.missing(location.path)
     if problems:
         raise NotDownloadedError(
-            f"the model {model} is not whole: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
+            f"the model {model} is incomplete: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
         )
     return location
 
@@ -95,7 +96,7 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
         return _cached_base(name, location.id)
     if not local:
         raise ModelError(
-            f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
+            f"the base model '{name}' is not a Hub repository", "This configuration is not to be trusted."
         )
     last = bases.last_name(name)
     cached = [_cached_base(found, location.id) for found in bases.cached_repositories(name)]
@@ -116,10 +117,17 @@ def as_folder(model: str) -> Path | None:
         raise ModelError(f"'{model}' can't be read: {reason(error)}", _NAMES) from None
 
 
+def is_packaged(model: str) -> bool:
+    """Whether it is a model that comes with tempo."""
+    return model in PACKAGED
+
+
 def checked_name(model: str) -> str:
     """`model`, which must have the form of a Hub repository's name; else a ModelError."""
     if not is_repository(model):
-        raise ModelError(f"there is no model folder '{model}'", _NAMES)
+        meant = similar(model, PACKAGED)
+        hint = f"Did you mean {meant}? Or give a folder or a Hub repository." if meant else _NAMES
+        raise ModelError(f"there is no model '{model}'", hint)
     return model
 
 
@@ -158,7 +166,7 @@ def _base_config(path: Path) -> dict[str, Any]:
     try:
         return layout.read_json(path)
     except ValueError:
-        raise ValueError(f"{path} is no JSON object") from None
+        raise ValueError(f"{path} is not a JSON object") from None
 
 
 def is_repository(name: str) -> bool:
@@ -221,7 +229,7 @@ def _cached_base(name: str, model: str) -> BaseLocation:
     folder, router = snapshot(name, commit), router_file(name, commit)
     problems = layout.missing(folder, weights=False)
     if problems:
-        raise NotDownloadedError(f"the base model {name} is not whole: {problems[0]}", hint)
+        raise NotDownloadedError(f"the base model {name} is incomplete: {problems[0]}", hint)
     if layout.fault(router) is None:
         return BaseLocation(name, folder, commit, router)
     if layout.weights_missing(folder):

@@ -65,7 +65,7 @@ def make_plan(hub: Hub, model: str, revision: str | None = None) -> PullPlan:
     """What the Hub repository `model`, or the base of the folder `model`, needs.
 
     Raises:
-        ModelError: there is no such model, it is no Tempo model, or it has no safetensors.
+        ModelError: there is no such model, it is not a Tempo model, or it has no safetensors.
     """
     folder = as_folder(model)
     if folder is not None:
@@ -101,7 +101,7 @@ def _model_files(hub: Hub, listing: Listing) -> Iterator[RemoteFile]:
     try:
         names = layout.shards(parse_object(hub.read(index)))
     except ValueError as error:
-        raise ModelError(f"{index.path} of {listing.repository} is no index", _NO_TEMPO) from error
+        raise ModelError(f"{index.path} of {listing.repository} is not an index", _NO_TEMPO) from error
     yield from (index, *_named(listing, *names))
 
 
@@ -120,7 +120,7 @@ def _named(listing: Listing, *names: str) -> Iterator[RemoteFile]:
 def _why_not(listing: Listing, name: str) -> str:
     pickle = next((other for other in listing.files if other.endswith(_PICKLES)), None)
     if pickle is not None and name.endswith(".safetensors"):
-        return f"{pickle} is a pickle, which could run code: only safetensors are fetched."
+        return f"{pickle} is a pickle, which could run code: only safetensors are downloaded."
     return _NO_TEMPO
 
 

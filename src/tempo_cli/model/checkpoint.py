@@ -71,7 +71,7 @@ def _read_base_json(path: Path) -> dict[str, Any]:
         return read_json(path)
     except ModelError as error:
         if isinstance(error.__cause__, ValueError):
-            raise ModelError(f"{path} can't be used: it is no JSON object", _REDOWNLOAD) from error
+            raise ModelError(f"{path} can't be used: it is not a JSON object", _REDOWNLOAD) from error
         raise
 
 
@@ -218,11 +218,13 @@ class Checkpoint:
             )
         for name, shape in shapes.items():
             if not self.files.is_real(name):
-                raise ModelError(f"tensor {name} holds no real numbers", "Quantized weights are not read.")
+                raise ModelError(
+                    f"tensor {name} does not hold floating-point numbers", "Quantized weights are not read."
+                )
             found = self.files.shape(name)
             if found != shape:
                 raise ModelError(
-                    f"tensor {name} has shape {found}, the configuration wants {shape}",
+                    f"tensor {name} has shape {found}, config.json expects {shape}",
                     "The weights and config.json do not belong together.",
                 )
         unused = self._unused(set(shapes))

@@ -109,7 +109,7 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
             min_tokens=raw.get("tempo", {}).get("min_tokens", MIN_TOKENS),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
+        raise ModelError(f"{where}/config.json has no valid {error}", _NO_TEMPO) from error
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
     if found.min_tokens > found.memory_tokens:
@@ -122,7 +122,7 @@ def model_card(raw: Json, where: str) -> ModelCard:
     try:
         return card.model_card(raw)
     except ValueError as error:
-        raise ModelError(f"{where}/config.json lacks or garbles {error}", _AGAIN) from error
+        raise ModelError(f"{where}/config.json has no valid {error}", _AGAIN) from error
 
 
 def _present(raw: Json, name: str, default: str | int) -> Any:

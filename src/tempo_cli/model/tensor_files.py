@@ -94,7 +94,7 @@ class TensorFiles:
 def _shard_names(index: Path) -> list[str]:
     homes = read_json(index).get("weight_map")
     if not isinstance(homes, dict) or not all(isinstance(name, str) for name in homes.values()):
-        raise ModelError(f"{index} is no index of tensors", _REDOWNLOAD)
+        raise ModelError(f"{index} is not an index of tensors", _REDOWNLOAD)
     return sorted(set(homes.values()))
 
 
