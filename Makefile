@@ -12,10 +12,11 @@ READY := $(VENV)/ready
 demo: $(READY)  ## ask a question about a short video
 	$(BIN)/tempo ask examples/chase.mp4 "what color was the car" --model nano
 	@echo
-	@echo "Ask a question of your own, look into another video, or see what else works here:"
+	@echo "Ask a question of your own, look into another video, or ask from Python:"
 	@echo "  $(BIN)/tempo ask examples/chase.mp4 \"which way did the car move\" --model nano"
 	@echo "  $(BIN)/tempo inspect examples/harbour.webm \"when does the blue tree appear\" --model nano"
-	@echo "  $(BIN)/tempo doctor"
+	@echo "  $(BIN)/python examples/questions.py examples/sky.mkv \"which way did the plane go\" --model nano"
+	@echo "What works on this machine: $(BIN)/tempo doctor"
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest
