@@ -32,7 +32,11 @@ SEE = "See: tempo ask --help"
         ([*ASK, "--fps", "x"], "--fps: 'x' is not a number", SEE),
         ([*ASK, "--max-frames", "1.5"], "--max-frames: '1.5' is not a whole number", SEE),
         ([*ASK, "--sampling", "odd"], "--sampling: 'odd' is not one of 'auto', 'index', 'time'", SEE),
-        ([*ASK, "--top", "some"], "--top: 'some' is neither a number nor 'all'", SEE),
+        (
+            [*ASK, "--top", "some"],
+            "top is 'some', neither a number nor 'all'",
+            "10 is usual; 0 shows no table.",
+        ),
         ([*ASK, "--fps"], "Option '--fps' requires an argument", SEE),
         (["ask"], "VIDEO is missing", SEE),
         (["aks"], "there is no command 'aks'", "Did you mean ask? See: tempo --help"),
@@ -58,7 +62,7 @@ def test_usage(arguments: list[object], message: str, hint: str, tempo: Tempo) -
     ("variable", "value", "line", "wrong"),
     [
         ("TEMPO_FPS", "x", 'fps = "x"', "'x' is not a number"),
-        ("TEMPO_TOP", "some", 'top = "some"', "'some' is neither a number nor 'all'"),
+        ("TEMPO_TOP", "some", 'top = "some"', "top is 'some', neither a number nor 'all'"),
         ("TEMPO_FPS", "-1", "fps = -1", "fps is -1; it can be from 1e-06 to 1,000"),
         ("TEMPO_MAX_FRAMES", "0", "max-frames = 0", "max_frames is 0"),
     ],

@@ -158,4 +158,4 @@ def test_a_folder_of_the_users_is_not_removed(tempo: Tempo) -> None:
 def test_json_errors_are_objects_too(tempo: Tempo) -> None:
     done = tempo("models", "verify", "nowhere", "--json")
     assert done.code == 4
-    assert json.loads(done.out)["error"]["message"] == "there is no model folder 'nowhere'"
+    assert json.loads(done.out)["error"]["message"] == "there is no model 'nowhere'"

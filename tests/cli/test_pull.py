@@ -182,7 +182,7 @@ def test_interrupted_while_downloading_it_ends_at_once_and_continues_later(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["pull", "nowhere"], 4, "there is no model folder 'nowhere'"),
+        (["pull", "nowhere"], 4, "there is no model 'nowhere'"),
         (["pull", "tiny/nothing"], 4, "the Hub has no tiny/nothing, or it is private"),
         (["pull", "tiny/tempo", "--revision", "v9"], 4, "tiny/tempo has no revision 'v9'"),
         (

@@ -141,7 +141,7 @@ def test_a_name_that_is_none_is_a_problem() -> None:
     found = by_name(weights.findings(configured(model="no where")))
     assert (found["model"].level, found["model"].message) == (
         Level.problem,
-        "there is no model folder 'no where'",
+        "there is no model 'no where'",
     )
     with pytest.raises(ModelError):
         list(weights._asked(configured(model="no where"), weights._look(True)))

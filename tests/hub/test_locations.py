@@ -190,8 +190,8 @@ def test_a_missing_folder_is_named(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError) as caught:
         find_model(name)
-    assert caught.value.message == f"there is no model folder '{name}'"
-    assert caught.value.hint == "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+    assert caught.value.message == f"there is no model '{name}'"
+    assert caught.value.hint == "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 
 
 @pytest.mark.parametrize(("revision", "more"), [(None, ""), ("v1.0", " --revision v1.0")])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
 from . import complete
 
 
@@ -48,17 +49,16 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_top(text: str) -> int | None:
-    """A number of rows; None for `all`."""
+    """A number of rows; None for `all`.
+
+    Raises:
+        UsageError: it is neither.
+    """
     if text == "all":
         return None
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise typer.BadParameter(f"'{text}' is neither a number nor 'all'")
+        raise UsageError(f"top is '{text}', neither a number nor 'all'", "10 is usual; 0 shows no table.")
     return int(text)
-
-
-def _checked_top(text: str) -> str:
-    parse_top(text)
-    return text
 
 
 def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> typer.models.OptionInfo:
@@ -179,7 +179,6 @@ Top = Annotated[
     str,
     _option(
         "--top",
-        callback=_checked_top,
         metavar="N|all",
         help="Segments in the table: at most N of those that stand out; all: every segment; 0: no table.",
     ),

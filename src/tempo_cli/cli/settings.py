@@ -145,7 +145,7 @@ def _resolved(name: str, option: TyperOption, command: Command, values: Values) 
         if name == "top":
             options.parse_top(value)  # which commands do themselves
         return Setting(name, value, origin)
-    except typer.BadParameter as error:
+    except (typer.BadParameter, UsageError) as error:
         reason = " ".join(error.message.split())
         return Setting(name, option.default, origin, f"{origin} says '{given}': {reason}")
 
