@@ -12,9 +12,10 @@ from .errors import Interrupted
 def main() -> NoReturn:
     """Run `tempo` and exit with the code that README lists."""
     guard_streams()
-    signals = Signals()
+    signals = Signals(_early_words)
     try:
         signals.catch()
+        signals.watch()
         from .cli.main import main as command
 
         code = command(signals)
@@ -22,18 +23,23 @@ def main() -> NoReturn:
         code = _interrupted(signals, signal.SIGINT)
     except Interrupted as error:
         code = _interrupted(signals, error.signal_number)
-    signals.end()
+    signals.leave(code)
     sys.exit(code)
 
 
 def _interrupted(signals: Signals, number: int) -> int:
     """The exit code of a command that was interrupted while it was imported; `--json` gets its object."""
     signals.end()
+    _early_words(number)
+    return 128 + number
+
+
+def _early_words(number: int) -> None:
+    """What a program waits for that asked for JSON."""
     if "--json" in sys.argv:
         from .cli.main import report_interruption
 
         report_interruption(number, sys.argv[1:], [])
-    return 128 + number
 
 
 if __name__ == "__main__":

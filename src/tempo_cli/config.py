@@ -18,6 +18,7 @@ UNEVEN_GAP = 4  # mean distances of samples; a longer one makes `auto` sample by
 MIN_TOKENS = 4  # tokens per segment: the temporal anchors (paper, ATA)
 CONTEXT = 16_384  # tokens, where a checkpoint does not say (reference: its scripts)
 CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves free (reference)
+MIN_RATE = 1000  # bytes per second from the Hub; less counts as a lost connection
 
 MODEL_FRAME_EDGE = 512  # px, longest edge after the first resizing step
 FIRST_GRID = 16  # px, the first step rounds edges to this

@@ -1,5 +1,6 @@
 """`Tempo`: a loaded model. Load once, open videos, ask."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,6 +55,7 @@ class Tempo:
     ) -> None:
         self.checkpoint, self.networks = checkpoint, networks
         self.info, self.options, self.keep = info, options, keep
+        self._process = os.getpid()
         self.turns = Turns()
         self.closing = CancelScope()
 
@@ -211,7 +213,10 @@ class Tempo:
         return f"Tempo({self.info.id!r} on {self.info.device}, {kind})"
 
     def require_open(self) -> None:
-        """Raise UsageError if the model was closed."""
+        """Raise UsageError if the model was closed, or this process was forked from its own."""
+        if os.getpid() != self._process:
+            hint = "Start processes by spawn, and load the model in each."
+            raise UsageError("a forked process can't use its parent's model", hint)
         if self.closing.cancelled:
             raise UsageError("the model is closed", "Load it again.")
 

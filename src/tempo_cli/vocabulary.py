@@ -34,7 +34,7 @@ def build_tokenizer(serialized: str | bytes) -> Tokenizer:
         raise ValueError("its model is not a plain BPE")
     for part, kinds in _KINDS.items():
         for kind in _kinds(document.get(part)):
-            if kind not in kinds:
+            if not isinstance(kind, str) or kind not in kinds:
                 raise ValueError(f"its {part} is of kind {str(kind)[:40]!r}")
     text = serialized if isinstance(serialized, str) else serialized.decode("utf-8")
     with panics_as_errors():

@@ -33,7 +33,7 @@ def damage(path: Path) -> None:
 
 
 def test_nothing_here(tempo: Tempo, hub: FakeHub, cache: Path) -> None:
-    told = f"there is not a Tempo model in {cache}; tempo pull downloads one\n"
+    told = f"there is no Tempo model in {cache}; tempo pull downloads one\n"
     assert tempo("models") == Outcome(0, "", told)
     assert tempo("models", "--json").json == {"schema": "tempo.models/1", "cache": str(cache), "models": []}
     assert tempo("models", "verify", "--offline") == Outcome(0, "", "")

@@ -365,6 +365,6 @@ def test_what_is_no_tempo_model_is_not_removed(model: str, hub: FakeHub, cache: 
     fetch()
     before = sorted(cache.rglob("*"))
     assert hub.url
-    with pytest.raises(ModelError, match=f"there is not a Tempo model {model} in"):
+    with pytest.raises(ModelError, match=f"there is no Tempo model {model} in"):
         inventory.remove(model)
     assert sorted(cache.rglob("*")) == before

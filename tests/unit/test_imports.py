@@ -76,6 +76,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "files",
         "tokenizer_files",
         "vocabulary",
+        "leftovers",
         "scope",
         "schema",
         "system_memory",

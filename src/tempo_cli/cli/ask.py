@@ -122,7 +122,8 @@ def ask(
 
 
 def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
-    return expect(command, *(Request(text, str(video), model) for text in questions or [None]))
+    asked = [Request(text, str(video), model) for text in questions]
+    return expect(command, *(asked or [Request(None, str(video), model)]))
 
 
 def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:

@@ -246,6 +246,12 @@ def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Requ
         )
 
 
+def show_cursor() -> None:
+    """Undo what a progress bar that was never ended did to the terminal."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h")
+
+
 def wants_json(arguments: list[str]) -> bool:
     """Whether `--json` was asked for, also where the command line could not be read to its end."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments

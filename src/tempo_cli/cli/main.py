@@ -6,13 +6,15 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from errno import EBADF
 
 import typer
 
 from ..errors import CancelledError, Interrupted, SetupError, TempoError
+from ..leftovers import remove_leftovers
 from ..schema import Request
 from .app import build_app
-from .console import report_error, wants_json
+from .console import report_error, show_cursor, wants_json
 from .signals import Signals
 from .streams import CLOSED_PIPE, OutputError, finish
 from .usage import explained, with_origin
@@ -24,18 +26,24 @@ _INTERRUPTED = 130
 def main(signals: Signals) -> int:
     """Run `tempo` and give its exit code; what `signals` raised is reported like any other end."""
     arguments = sys.argv[1:]
-    code = run(arguments, signals.end)
+    waiting: list[Request] = []
+    signals.last_words = lambda number: report_interruption(number, arguments, waiting)
+    signals.clean_up += [remove_leftovers, show_cursor]
+    code = run(arguments, signals.end, waiting)
     return finish(code, lambda error: _failed(_unwritten(error), arguments, [], debug=False))
 
 
-def run(arguments: list[str], caught: Callable[[], None] = lambda: None) -> int:
+def run(
+    arguments: list[str], caught: Callable[[], None] = lambda: None, waiting: list[Request] | None = None
+) -> int:
     """Run the command line and give its exit code; every error is reported here and nowhere else.
 
     Args:
         caught: called when an interruption has arrived here, before it is reported.
+        waiting: is filled with what is asked for, less what has been answered.
     """
     debug = bool(os.environ.get("TEMPO_DEBUG"))
-    waiting: list[Request] = []  # the command's; it outlives every way out of it
+    waiting = [] if waiting is None else waiting  # the command's; it outlives every way out of it
     if not debug:
         warnings.simplefilter("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -83,5 +91,5 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 
 def _unwritten(error: OutputError) -> SetupError:
-    reason = error.strerror or type(error).__name__
+    reason = "it is closed" if error.errno == EBADF else error.strerror
     return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")

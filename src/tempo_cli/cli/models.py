@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from ..errors import ModelError, UsageError
+from ..errors import ModelError, SetupError, UsageError
 from ..schema import Request
 from . import options as o
 from .console import Screen, expect
@@ -36,19 +36,18 @@ def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.
     if context.invoked_subcommand is not None:
         return
     with _screen(json, color) as screen:
-        from ..hub.environment import cache_folder
         from ..hub.inventory import inventory, packaged
 
         states = [*packaged(), *inventory()]
         if json:
-            cache = str(cache_folder())
+            cache = _cache()
             told = [_as_json(state) for state in states]
             screen.object(jsonlib.dumps({"schema": "tempo.models/1", "cache": cache, "models": told}))
             return
         for state in states:
             screen.line(_lines(state))
-        if all(state.revision is None for state in states):
-            screen.print(f"there is not a Tempo model in {cache_folder()}; tempo pull downloads one")
+        if _cache() and all(state.revision is None for state in states):
+            screen.print(f"there is no Tempo model in {_cache()}; tempo pull downloads one")
 
 
 @app.command("verify", cls=HelpCommand, short_help="Check sizes and hashes.")
@@ -125,6 +124,16 @@ def remove(
             screen.print(f"freed {size(take_out(model))}")
         else:
             screen.print("nothing was removed")
+
+
+def _cache() -> str | None:
+    """The Hub's cache; None where there is no place for it."""
+    from ..hub.environment import cache_folder
+
+    try:
+        return str(cache_folder())
+    except SetupError:
+        return None
 
 
 def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:

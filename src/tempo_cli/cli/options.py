@@ -84,6 +84,16 @@ Revision = Annotated[
 ]
 Offline = Annotated[bool, _option("--offline", help="Never use the network.")]
 Yes = Annotated[bool, _option("--yes", "-y", help="Ask nothing: yes to everything.")]
+MinRate = Annotated[
+    int,
+    _option(
+        "--min-rate",
+        metavar="BYTES",
+        min=0,
+        max=10**9,
+        help="Bytes per second below which the Hub counts as lost, over 30 s. 0: wait for any.",
+    ),
+]
 Device = Annotated[
     str,
     _option(

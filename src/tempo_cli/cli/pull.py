@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..config import DEFAULT_MODEL
+from ..config import DEFAULT_MODEL, MIN_RATE
 from ..errors import NotDownloadedError
 from ..schema import Request
 from . import options as o
@@ -32,6 +32,7 @@ def pull(
         bool, typer.Option("--dry-run", help="Show license, files and sizes; download nothing.")
     ] = False,
     offline: o.Offline = False,
+    min_rate: o.MinRate = MIN_RATE,
     quiet: o.Quiet = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
@@ -53,8 +54,10 @@ def pull(
         if dry_run:
             _rehearse(model, revision, screen, offline)
             return
-        here = _is_offline(offline)
-        folder = _found(model, revision) if here else _fetched(model, revision, screen, ask=False)
+        if _is_offline(offline):
+            folder: Path | None = _found(model, revision)
+        else:
+            folder = _fetched(model, revision, screen, ask=False, min_rate=min_rate)
         screen.line(printable(str(folder)))
 
 
@@ -96,13 +99,15 @@ def _nano() -> str:
     return f"A small model comes with tempo, --model nano{next(iter(scopes), '')}"
 
 
-def _fetched(model: str, revision: str | None, screen: Screen, *, ask: bool) -> Path | None:
+def _fetched(
+    model: str, revision: str | None, screen: Screen, *, ask: bool, min_rate: int = MIN_RATE
+) -> Path | None:
     """The model's folder, everything in it; None if the person did not want that."""
     from ..hub.plan import make_plan
     from ..hub.pull import carry_out
     from ..hub.remote import Hub
 
-    hub = Hub(tell=screen.on_event)
+    hub = Hub(tell=screen.on_event, min_rate=min_rate)
     plan = make_plan(hub, model, revision)
     _describe(plan, screen)
     if ask and not screen.confirm("Download it now?"):

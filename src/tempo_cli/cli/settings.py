@@ -30,11 +30,19 @@ def config_path() -> Path:
     """Where the configuration file is, or would be."""
     explicit = os.environ.get("TEMPO_CONFIG")
     if not explicit:
-        return user_config_path("tempo") / "config.toml"
+        return _usual_path()
     try:
         return user_path(explicit)
     except ValueError as error:
         raise UsageError(f"TEMPO_CONFIG names '{explicit}': {error}", "Correct or unset it.") from None
+
+
+def _usual_path() -> Path:
+    """The null device where there is no home folder: there is no file."""
+    try:
+        return user_config_path("tempo") / "config.toml"
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def file_settings(group: TyperGroup) -> Values:
@@ -106,7 +114,7 @@ def configuration(group: TyperGroup) -> Configuration:
     """Every option's value and origin for a command without flags."""
     values: Values = {}
     error: TempoError | None = None
-    path = user_config_path("tempo") / "config.toml"
+    path = _usual_path()
     try:
         path = config_path()
         values = file_settings(group)

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 CLOSED_PIPE = 141
 
@@ -72,7 +73,7 @@ def _fill(number: int) -> None:
         os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
 
 
-def _guarded(stream: "io.TextIOBase | None", number: int, kind: type[io.FileIO]) -> io.TextIOWrapper:
+def _guarded(stream: TextIO | None, number: int, kind: type[io.FileIO]) -> io.TextIOWrapper:
     if sys.platform == "win32" and isinstance(stream, io.TextIOWrapper) and stream.isatty():
         return stream  # a console there is no file
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import DEFAULT_MODEL
 from ..errors import ModelError, NotDownloadedError
+from ..files import exists
 from .findings import Configuration, Finding, Level, amount, guarded, one_line
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _silence() -> str | None:
 
 def _unwritable(folder: Path) -> str | None:
     """Why nothing can be written to `folder`, or to where it would be made; tried out, nothing stays."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if exists(path))
     try:
         with tempfile.TemporaryFile(dir=there):
             return None

@@ -25,7 +25,10 @@ def cache_folder() -> Path:
 
 def data_folder() -> Path:
     """tempo's own data: the routers' rows, which are no file of the Hub."""
-    return _own(user_data_path("tempo"), "tempo's data", "XDG_DATA_HOME")
+    try:
+        return _own(user_data_path("tempo"), "tempo's data", "XDG_DATA_HOME")
+    except RuntimeError:
+        return _own(Path("~"), "tempo's data", "XDG_DATA_HOME")
 
 
 def _own(path: Path, what: str, variable: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import scan_cache_dir
 
 from ..errors import ModelError, SetupError
+from ..files import exists
 from ..plan.card import model_card
 from . import layout
 from .environment import cache_folder
@@ -119,7 +120,7 @@ def removable(model: str) -> list[ModelState]:
         raise ModelError(f"{model} is a folder of yours", "tempo removes only what lies in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]
     if not own:
-        raise ModelError(f"there is not a Tempo model {model} in {cache_folder()}", "See: tempo models")
+        raise ModelError(f"there is no Tempo model {model} in {cache_folder()}", "See: tempo models")
     return own
 
 
@@ -140,7 +141,7 @@ def remove(model: str) -> int:
     )
     strategy = cache.delete_revisions(*(commit.commit_hash for commit in revisions))
     strategy.execute()
-    if folder.exists():
+    if exists(folder):
         raise SetupError(f"{folder} can't be removed, or not whole", "Remove this folder yourself.")
     others = {state.base for state in inventory()}
     for state in own:

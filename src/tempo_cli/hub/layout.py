@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..checked import parse_object
 from ..errors import ModelError
-from ..files import LARGEST_JSON, LARGEST_TOKENIZER, open_regular, read_bytes
+from ..files import LARGEST_JSON, LARGEST_TOKENIZER, exists, open_regular, read_bytes
 from ..tokenizer_files import TOKENIZER, is_older, is_readable, tokenizer_names
 
 CONFIG = "config.json"
@@ -128,7 +128,7 @@ def weight_files(folder: Path) -> list[str]:
     Raises:
         ValueError, OSError: the index is none, or can't be read.
     """
-    if (folder / WEIGHTS).exists() or not (folder / INDEX).exists():
+    if exists(folder / WEIGHTS) or not exists(folder / INDEX):
         return [WEIGHTS]
     return shards(read_json(folder / INDEX))
 

@@ -23,6 +23,7 @@ PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # tra
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
+_LONGEST_NAME = 4000  # characters
 _BASE = "Qwen/Qwen3-VL-2B-Instruct"  # of the released model
 _NAMES = "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
@@ -89,6 +90,8 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
         ModelError: a folder that does not exist, or a name that may not be followed.
     """
     local = location.revision is None
+    if len(name) > _LONGEST_NAME:
+        raise ModelError("the base model's name is too long", "This configuration is not to be trusted.")
     folder = bases.local_base(location.path, name) if local else None
     if folder is not None:
         return BaseLocation(name, folder, None, None)

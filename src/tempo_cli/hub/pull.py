@@ -49,6 +49,8 @@ def _fetch_all(hub: Hub, plan: PullPlan, tell: Listener) -> None:
 
 def _fetch_router(hub: Hub, base: Listing, tell: Listener) -> None:
     path = router_file(base.repository, base.commit)
+    if layout.fault(path) is None:
+        return
     with alone(data_folder() / "router.lock", "the router's rows", tell):
         if layout.fault(path) is not None:
             fetch_rows(hub, base, snapshot(base.repository, base.commit), path)

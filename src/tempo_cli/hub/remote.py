@@ -21,12 +21,15 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from .. import __version__
 from ..checked import number, parse_object
+from ..config import MIN_RATE
 from ..errors import ModelError
 from ..events import Listener, Warned
 from .environment import endpoint, is_offline, token
+from .pace import paced
 from .refusals import explained, may_pass, status, wait_asked_for
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second, third, … attempt
+_PROGRESS = 2**16  # bytes of a connection from which on the earlier failures are forgotten
 LONGEST_LIST = 8 * 2**20  # bytes of a file list or another JSON document
 
 _HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -73,8 +76,13 @@ class _MismatchError(Exception):
 class Hub:
     """The connection to the Hub. Whoever is offline gets none."""
 
-    def __init__(self, *, offline: bool = False, tell: Listener | None = None) -> None:
+    def __init__(
+        self, *, offline: bool = False, tell: Listener | None = None, min_rate: float = MIN_RATE
+    ) -> None:
         """
+        Args:
+            min_rate: bytes per second; a slower answer counts as a lost connection. 0: any speed will do.
+
         Raises:
             ModelError: `offline`, or HF_HUB_OFFLINE, forbids the network.
         """
@@ -85,11 +93,12 @@ class Hub:
             )
         self._tell = tell or (lambda _: None)
         self._reached = False  # whether it answered at all
+        self._rate = min_rate
 
     def listing(self, repository: str, revision: str) -> Listing:
         """The commit that `revision` means, and its files with sizes and digests."""
         url = f"{endpoint()}/api/models/{repository}/revision/{quote(revision, safe='')}?blobs=true"
-        raw = self._retried(lambda: _whole(url, LONGEST_LIST), repository, revision)
+        raw = self._retried(lambda: _whole(url, LONGEST_LIST, self._rate), repository, revision)
         try:
             return _listing(repository, raw)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -106,7 +115,9 @@ class Hub:
         if file.size > most:
             raise ModelError(f"{_name(file)} has {file.size:,} bytes", "This is not a Tempo repository.")
         for _ in range(2):
-            raw = self._retried(lambda: _whole(_url(file), file.size), file.repository, file.commit)
+            raw = self._retried(
+                lambda: _whole(_url(file), file.size, self._rate), file.repository, file.commit
+            )
             digest = file.hasher()
             digest.update(raw)
             if digest.hexdigest() == file.digest:
@@ -119,7 +130,7 @@ class Hub:
         Raises:
             ModelError: the server knows no ranges, or the file is shorter.
         """
-        return self._retried(lambda: _part(file, start, end), file.repository, file.commit)
+        return self._retried(lambda: _part(file, start, end, self._rate), file.repository, file.commit)
 
     def download(self, file: RemoteFile, into: Path, heard: Callable[[int], None]) -> None:
         """Fetch what `into` lacks of `file`, and check the whole; what is not right is fetched anew once.
@@ -148,7 +159,7 @@ class Hub:
             while have < file.size:
                 before = have
                 try:
-                    for piece in _rest(file, have):
+                    for piece in _rest(file, have, self._rate):
                         out.write(piece)
                         digest.update(piece)
                         have += len(piece)
@@ -158,7 +169,7 @@ class Hub:
                 except HTTPError as error:
                     if status(error) == 416:  # nothing follows what is here
                         raise _MismatchError(f"{have:,} bytes instead of {file.size:,}") from None
-                    failures = 0 if have > before else failures
+                    failures = 0 if have - before >= _PROGRESS else failures
                     self._pause(failures, error, file.repository, file.commit)
                     failures += 1
             out.flush()
@@ -235,17 +246,17 @@ def _answer(url: str, **headers: str) -> Iterator[Response]:
         yield answer
 
 
-def _whole(url: str, most: int) -> bytes:
+def _whole(url: str, most: int, rate: float) -> bytes:
     raw = bytearray()
     with _answer(url) as answer:
-        for piece in answer.iter_raw():
+        for piece in paced(answer.iter_raw(), rate):
             raw += piece
             if len(raw) > most:
                 break
     return bytes(raw)
 
 
-def _part(file: RemoteFile, start: int, end: int) -> bytes:
+def _part(file: RemoteFile, start: int, end: int, rate: float) -> bytes:
     raw = bytearray()
     with _answer(_url(file), Range=f"bytes={start}-{end - 1}") as answer:
         if answer.status_code != 206 or _range_start(answer) != start:
@@ -253,7 +264,7 @@ def _part(file: RemoteFile, start: int, end: int) -> bytes:
                 f"{endpoint()} gives no parts of files, and {_name(file)} has {file.size:,} bytes",
                 "Unset HF_ENDPOINT, or put the whole base model beside the model's folder.",
             )
-        for piece in answer.iter_raw():
+        for piece in paced(answer.iter_raw(), rate):
             raw += piece
             if len(raw) >= end - start:
                 break
@@ -262,12 +273,12 @@ def _part(file: RemoteFile, start: int, end: int) -> bytes:
     return bytes(raw[: end - start])
 
 
-def _rest(file: RemoteFile, have: int) -> Iterator[bytes]:
+def _rest(file: RemoteFile, have: int, rate: float) -> Iterator[bytes]:
     """What follows the first `have` bytes, in pieces as they come; ends once there is too much."""
     with _answer(_url(file), **({"Range": f"bytes={have}-"} if have else {})) as answer:
         if have and (answer.status_code != 206 or _range_start(answer) != have):
             raise _MismatchError("no continuation")
-        for piece in answer.iter_raw():
+        for piece in paced(answer.iter_raw(), rate):
             have += len(piece)
             yield piece
             if have > file.size:

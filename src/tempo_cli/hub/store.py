@@ -14,7 +14,7 @@ from huggingface_hub.utils import WeakFileLock
 
 from ..events import Listener, Warned
 from .environment import cache_folder
-from .locations import ref_file, repository_folder, snapshot
+from .locations import cached_commit, ref_file, repository_folder, snapshot
 from .remote import Hub, RemoteFile
 
 _PATIENCE = 0.3  # seconds until a held lock is worth a word
@@ -30,7 +30,14 @@ def bytes_here(file: RemoteFile) -> int:
 
 def is_here(file: RemoteFile) -> bool:
     """Whether the file is here in its full length, as a blob, or by name where the system has no links."""
-    return any(path.is_file() and path.stat().st_size == file.size for path in (_blob(file), _pointer(file)))
+    return any(_has(path, file.size) for path in (_blob(file), _pointer(file)))
+
+
+def _has(path: Path, size: int) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == size
+    except OSError:
+        return False  # it may not be read
 
 
 def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], None]) -> None:
@@ -44,6 +51,9 @@ def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], Non
         OSError: the cache can't be written.
     """
     blob, pointer = _blob(file), _pointer(file)
+    if _has(pointer, file.size):  # nothing is written where nothing is missing
+        heard(file.size)
+        return
     lock = cache_folder() / ".locks" / repository_folder(file.repository).name / f"{file.digest}.lock"
     for folder in (pointer.parent, blob.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +69,7 @@ def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], Non
 def note_revision(repository: str, revision: str, commit: str) -> None:
     """Note what a branch or tag means. To be called when all is there: then it never names a torso."""
     ref = ref_file(repository, revision)
-    if ref is not None:
+    if ref is not None and cached_commit(repository, revision) != commit:
         ref.parent.mkdir(parents=True, exist_ok=True)
         partial = ref.with_name(f".{ref.name}.{os.getpid()}")
         partial.write_text(commit, encoding="utf-8")

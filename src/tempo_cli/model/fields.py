@@ -4,7 +4,6 @@ Absurd sizes would take time and memory before the weights show that they are wr
 place would fail somewhere in the library. Ranges are far beyond real models.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from ..checked import number
@@ -26,6 +25,7 @@ _SIZES = {  # whole numbers from 1 up to this
     "num_position_embeddings": 2**20,
     "out_hidden_size": 2**16,
     "patch_size": 2**8,
+    "sliding_window": 2**31,
     "spatial_merge_size": 2**4,
     "temporal_patch_size": 2**4,
     "tokenizer_model_max_length": 2**31,
@@ -38,30 +38,34 @@ _COUNTS = {  # whole numbers from 0 up to this
     "vision_end_token_id": 2**31,
     "vision_start_token_id": 2**31,
 }
-_REALS = {"initializer_range": (0, 100), "rms_norm_eps": (1e-12, 1), "rope_theta": (1e-3, 1e12)}
-_FLAGS = ("attention_bias", "tie_word_embeddings", "use_sliding_window")
+_REALS: dict[str, tuple[float, float]] = {
+    "initializer_range": (0, 100),
+    "rms_norm_eps": (1e-12, 1),
+    "rope_theta": (1e-3, 1e12),
+}
+_FLAGS = {"attention_bias", "tie_word_embeddings", "use_sliding_window"}
 _ROTARY = {"rope_theta", "rope_type", "type", "mrope_section", "mrope_interleaved"}
 
 
 def check_fields(raw: Json) -> None:
-    """Check the known fields of a configuration, or of a part of one, where they are present.
+    """Check the known fields of a configuration, or of a part of one, where they are present and not null.
 
     Raises:
         ValueError: one is of a wrong kind or out of range; the message names it.
     """
-    for name, high in _SIZES.items():
-        _check(raw, name, lambda value, name=name, high=high: number(value, name, 1, high))
-    for name, high in _COUNTS.items():
-        _check(raw, name, lambda value, name=name, high=high: number(value, name, 0, high))
-    for name, (low, most) in _REALS.items():
-        _check(raw, name, lambda value, name=name, low=low, most=most: number(value, name, low, most, float))
-    for name in _FLAGS:
-        _check(raw, name, lambda value, name=name: _require(isinstance(value, bool), name))
-    _check(raw, "sliding_window", lambda value: number(value, "sliding_window", 1, 2**31))
-    _check(raw, "hidden_act", lambda value: _require(isinstance(value, str), "hidden_act"))
-    _check(raw, "layer_types", lambda value: _require(_are(value, str, 512), "layer_types"))
-    _check(raw, "deepstack_visual_indexes", _check_indexes)
-    _check_heads(raw)
+    given = {name: value for name, value in raw.items() if value is not None}
+    for name in _SIZES.keys() & given.keys():
+        number(given[name], name, 1, _SIZES[name])
+    for name in _COUNTS.keys() & given.keys():
+        number(given[name], name, 0, _COUNTS[name])
+    for name in _REALS.keys() & given.keys():
+        number(given[name], name, *_REALS[name], float)
+    for name in _FLAGS & given.keys():
+        _require(isinstance(given[name], bool), name)
+    _require(isinstance(given.get("hidden_act", ""), str), "hidden_act")
+    _require(_are(given.get("layer_types", []), str, 512), "layer_types")
+    _check_indexes(given.get("deepstack_visual_indexes", []))
+    _check_heads(given)
 
 
 def rotary_fields(raw: Json, name: str) -> Json:
@@ -74,23 +78,15 @@ def rotary_fields(raw: Json, name: str) -> Json:
     if value is None:
         return {}
     _require(isinstance(value, dict), name)
-    known = {key: item for key, item in value.items() if key in _ROTARY}
-    _check(known, "rope_theta", lambda item: number(item, f"{name}.rope_theta", 1e-3, 1e12, float))
-    section = known.get("mrope_section")
-    if section is not None:
-        _require(_are(section, int, 3) and len(section) == 3 and min(section) > 0, f"{name}.mrope_section")
+    known = {key: item for key, item in value.items() if key in _ROTARY and item is not None}
+    if "rope_theta" in known:
+        number(known["rope_theta"], f"{name}.rope_theta", *_REALS["rope_theta"], float)
+    section = known.get("mrope_section", [1, 1, 1])
+    _require(_are(section, int, 3) and len(section) == 3 and min(section) > 0, f"{name}.mrope_section")
     for key in ("rope_type", "type"):
-        _check(known, key, lambda item, key=key: _require(item in ("default", "mrope"), f"{name}.{key}"))
-    _check(
-        known, "mrope_interleaved", lambda item: _require(isinstance(item, bool), f"{name}.mrope_interleaved")
-    )
+        _require(known.get(key, "default") in ("default", "mrope"), f"{name}.{key}")
+    _require(isinstance(known.get("mrope_interleaved", True), bool), f"{name}.mrope_interleaved")
     return known
-
-
-def _check(raw: Json, name: str, check: Callable[[Any], Any]) -> None:
-    """An absent field is the library's default, and so is null."""
-    if raw.get(name) is not None:
-        check(raw[name])
 
 
 def _check_indexes(value: Any) -> None:

@@ -1,12 +1,12 @@
 """Decoders that run side by side, each in a process of its own and read ahead by a thread."""
 
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..leftovers import TemporaryFolder
 from ..plan.packets import CUT, PacketIndex, decoded_from, kept_ranges, needed_packets
 from ..types import IntArray, Pixels, VideoInfo
 from .arguments import Files, decoding_arguments, packet_filter, picture_filters, wanted_ranges
@@ -65,10 +65,10 @@ class Lane:
         self._pts, self._patience = info.pts, source.patience
         self._path, self._max_pixels = info.path, source.max_pixels
         self._strict = seek is not None or kept is not None  # without either, errors are the video's own
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryFolder | None = None
         files = None
         if kept is not None:
-            self._folder = tempfile.TemporaryDirectory(prefix="tempo-", ignore_cleanup_errors=True)
+            self._folder = TemporaryFolder()
             files = Files(Path(self._folder.name, "packets"), Path(self._folder.name, "pictures"))
             files.packets.write_text(packet_filter(kept), encoding="ascii")
             pictures = picture_filters(self._pts, wanted_ranges(indices), source.filters)
@@ -129,7 +129,7 @@ class Lane:
     def _remove_files(self) -> None:
         folder, self._folder = self._folder, None
         if folder is not None:
-            folder.cleanup()
+            folder.close()
 
 
 class Lanes:
