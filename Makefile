@@ -11,6 +11,12 @@ READY := $(VENV)/ready
 
 demo: $(READY)  ## ask a question about a short video
 	$(BIN)/tempo ask examples/chase.mp4 "what color was the car" --model nano
+	@echo
+	@echo "Ask a question of your own, look into another video, or ask from Python:"
+	@echo "  $(BIN)/tempo ask examples/chase.mp4 \"which way did the car move\" --model nano"
+	@echo "  $(BIN)/tempo inspect examples/harbour.webm \"when does the blue tree appear\" --model nano"
+	@echo "  $(BIN)/python examples/questions.py examples/sky.mkv \"which way did the plane go\" --model nano"
+	@echo "What works on this machine: $(BIN)/tempo doctor"
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest
@@ -49,5 +55,5 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
 	touch $(READY)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .schema import Answer, AnsweredRun, Run, SegmentReport, run_from_json
     from .scope import CancelScope
     from .tempo import Tempo
-    from .types import Exchange, VideoInfo
+    from .types import Evidence, Exchange, VideoInfo
     from .video.isolated import probe
     from .video.opened import Video, open_video
 
@@ -50,6 +50,7 @@ _MODULES = {
     "CancelledError": "errors",
     "Clip": "clip",
     "Event": "events",
+    "Evidence": "types",
     "Exchange": "types",
     "FrameShape": "config",
     "GenerationOptions": "config",
@@ -86,6 +87,7 @@ __all__ = [
     "CancelledError",
     "Clip",
     "Event",
+    "Evidence",
     "Exchange",
     "FrameShape",
     "GenerationOptions",

@@ -210,6 +210,7 @@ class Clip:
         """Plan the memory, then read every segment for all questions."""
         tempo, networks, video = self._tempo, self._tempo.networks, self.video
         loaded = networks.seconds
+        journal.warnings += tempo.checkpoint.warnings  # emitted when it was loaded
         questions = [self._question(text, history, budget) for text in texts]
         lengths = [len(question.before) + len(question.after) for question in questions]
         work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)

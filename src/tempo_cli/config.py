@@ -17,6 +17,7 @@ MIN_FRAMES = 4  # frames; a shorter sampling repeats frames (reference)
 UNEVEN_SAMPLES = 16  # a video with fewer is never sampled by time unasked
 UNEVEN_GAP = 4  # mean distances of samples; a longer one makes `auto` sample by time
 MIN_TOKENS = 4  # tokens per segment: the temporal anchors (paper, ATA)
+CONTEXT = 16_384  # tokens, where a checkpoint does not say (reference: its scripts)
 CONTEXT_MARGIN = 16  # tokens of the context that the decoder's input leaves free (reference)
 MIN_RATE = 1000  # bytes per second from the Hub; less counts as a lost connection
 
@@ -247,6 +248,20 @@ class FrameShape:
     limits: PixelLimits = field(default_factory=PixelLimits)
     token_edge: int = 32
     temporal_patch: int = 2
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        scope: what it can answer, one sentence; None: it does not say.
+        weak_relevance: where no segment's relevance exceeds it, the evidence is weak; measured on held-out
+            videos, in (0, 1). None: it was not measured.
+    """
+
+    scope: str | None = None
+    weak_relevance: float | None = None
 
 
 @dataclass(frozen=True)

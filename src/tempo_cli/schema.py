@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from . import __version__
 from .checked import checked, parse_json
 from .errors import TempoError, UsageError
-from .types import BudgetMode, Exchange, SamplingMode
+from .types import BudgetMode, Evidence, Exchange, SamplingMode
 
 SCHEMA = "tempo.run/1"
 
@@ -91,13 +91,19 @@ class SegmentReport:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model ran and how; `revision` is None for a folder."""
+    """Which model ran and how.
+
+    Attributes:
+        revision: None for a folder.
+        scope: what it can answer, in its own words; None: it does not say.
+    """
 
     id: str
     revision: str | None
     device: str
     dtype: str
     quantization: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,10 @@ class Memory:
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """Everything about one question; its fields are those of `--json`. After `inspect`, `answer` is None."""
+    """Everything about one question; its fields are those of `--json`.
+
+    `answer` is None after `inspect`, `evidence` in runs saved by an older tempo.
+    """
 
     video: VideoSummary
     question: str
@@ -208,6 +217,7 @@ class Run:
     reused: Reused = field(default_factory=Reused)
     history: tuple[Exchange, ...] = ()
     tempo: str | None = __version__
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         if sum(segment.tokens for segment in self.segments) != self.budget.used:
@@ -323,7 +333,7 @@ def _object(line: str) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"the saved run is not JSON: {error}", _SAVE) from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise UsageError(f"this is no saved run (schema {SCHEMA})", _SAVE)
+        raise UsageError(f"this is not a saved run (schema {SCHEMA})", _SAVE)
     return value
 
 

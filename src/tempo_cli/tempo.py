@@ -17,7 +17,7 @@ from .config import (
     checked_options,
 )
 from .errors import UsageError
-from .events import Listener, Progress, ignore
+from .events import Listener, Progress, Warned, ignore
 from .hub.locations import find_base, find_model
 from .model.checkpoint import Checkpoint
 from .model.loading import choose_target
@@ -89,9 +89,13 @@ class Tempo:
         location = find_model(str(model), revision)
         base = find_base(location, Checkpoint.base_name(location.path))
         checkpoint = Checkpoint.open(location.path, base.path, base.router)
+        for warning in checkpoint.warnings:
+            emit(Warned(warning))
         networks = Networks(checkpoint, target, decoder=decoder, emit=emit)
         kind = str(target.dtype).removeprefix("torch.")
-        info = ModelInfo(location.id, location.revision, str(target.device), kind, target.bits)
+        info = ModelInfo(
+            location.id, location.revision, str(target.device), kind, target.bits, checkpoint.card.scope
+        )
         tempo = cls(checkpoint, networks, info, options, keep)
         networks.seconds = time.perf_counter() - started
         networks.ensure_loaded(tempo.usual_work(), options.micro_batch)

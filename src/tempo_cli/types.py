@@ -240,6 +240,23 @@ class Allocation:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What speaks for an answer.
+
+    Attributes:
+        highest: relevance of the most relevant segment; None when ATA is off.
+        segments: indices of those that stand out by their tokens, in time order (`plan.evidence`).
+        threshold: relevance that one of them should exceed; None: it was not measured for this model.
+        weak: whether none does; None: it can't be told.
+    """
+
+    highest: float | None
+    segments: tuple[int, ...]
+    threshold: float | None
+    weak: bool | None
+
+
+@dataclass(frozen=True)
 class Exchange:
     """An earlier question of a conversation about a video, and its answer."""
 

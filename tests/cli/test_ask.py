@@ -53,7 +53,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     run = tempo("ask", FRACTAL, "what color was the car", *SHORT, "--json").json
     assert list(run) == [
         "schema", "status", "id", "video", "question", "answer", "model", "sampling", "budget", "segments",
-        "timing", "memory", "warnings", "generation", "reused", "history", "tempo",
+        "timing", "memory", "warnings", "generation", "reused", "history", "tempo", "evidence",
     ]  # fmt: skip
     assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [CUT])
     assert run["video"] == {
@@ -65,12 +65,15 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
+        "scope": None,
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8, "mode": "index"}
     assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
     assert run["generation"] == {"max_new_tokens": 24, "temperature": 0.0, "seed": None}
     assert run["reused"] == {"frames": None, "prefix": None}
     assert run["tempo"] == __version__
+    highest = max(segment["relevance"] for segment in run["segments"])
+    assert run["evidence"] == {"highest": highest, "segments": [1, 2], "threshold": None, "weak": None}
     times = [(segment["index"], segment["start"], segment["end"]) for segment in run["segments"]]
     assert times == [
         (0, 0.0, pytest.approx(4.2)),

@@ -64,14 +64,14 @@ def test_no_model_and_no_network_is_exit_code_5(tempo: Tempo, monkeypatch: pytes
     assert (done.code, done.json["status"]) == (5, "problem")
     assert checks(done)["models", "model"] == {
         "level": "problem",
-        "message": f"{NOTHING}, and can't be fetched: offline",
+        "message": f"{NOTHING}, and can't be downloaded: offline",
         "hint": "Go online, then run: tempo pull Vision-CAIR/Tempo-6B",
     }
     text = tempo("doctor")
     assert text.code == 5
-    assert f"  ✗ model          {NOTHING}, and can't be fetched: offline\n" in text.out
+    assert f"  ✗ model          {NOTHING}, and can't be downloaded: offline\n" in text.out
     assert "\n                   → Go online, then run: tempo pull Vision-CAIR/Tempo-6B\n" in text.out
-    assert text.out.endswith("\n\n1 problem: tempo ask can't run before this is mended.\n")
+    assert text.out.endswith("\n\n1 problem: tempo ask can't run until this is fixed.\n")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
         "                   → Go online, then run: tempo pull Vision-CAIR/Tempo-6B",
         "  ✓ nano           nano, 6.4 MiB, complete:",
     ]
-    assert lines[-1] == "1 problem: tempo ask can't run before this is mended."
+    assert lines[-1] == "1 problem: tempo ask can't run until this is fixed."
 
 
 def test_each_line_comes_as_soon_as_it_is_known() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from tempo_cli.cli import render
 from tempo_cli.schema import BudgetSummary, Run, SegmentReport, run_from_json
+from tempo_cli.types import Evidence
 
 from .conftest import FRACTAL, MODEL, SHORT, Outcome
 
@@ -67,11 +69,16 @@ def test_a_saved_run_needs_no_model(tempo: Tempo, saved: Path) -> None:
     lines = [line.rstrip() for line in done.out.splitlines()]
     assert lines[0] == f"{FRACTAL}  what color was the car"
     assert "relevance ▄▄▄▄" in done.out
-    assert lines[-5:-2] == [
-        "1  0:00.0 - 0:04.2  █████▏     0.51       4  0.5/frame",
-        "2  0:04.2 - 0:08.4  █████████▌ 0.95     128  16.0/frame",
-        "3  0:08.4 - 0:10.0  ██████▊    0.67      48  12.0/frame",
+    assert lines[-6:-2] == [
+        "#   time              relevance         tokens",
+        "2   0:04.2 - 0:08.4   █████████▌ 0.95      128   16.0/frame",
+        "3   0:08.4 - 0:10.0   ██████▊    0.67       48   12.0/frame",
+        "…   1 more at 4 tokens",
     ]
+    assert lines[-2].startswith("    3 segments · 180 of 8,192 tokens · highest relevance 0.95 · decode ")
+    everything = tempo("inspect", saved, "--color", "never", "--top", "all").out.splitlines()
+    assert everything[-5].rstrip() == "1   0:00.0 - 0:04.2   █████▏     0.51        4    0.5/frame"
+    assert "1 more" not in everything[-3]
     assert tempo("inspect", saved, "--json").out == saved.read_text()
 
 
@@ -84,7 +91,7 @@ def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
     ("text", "words"),
     [
         ("{", "the saved run is not JSON"),
-        ('{"schema": "other/1"}', "this is no saved run"),
+        ('{"schema": "other/1"}', "this is not a saved run"),
         ('{"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}', "failed: no luck"),
         ('{"schema": "tempo.run/1", "status": "ok"}', "the saved run can't be used: video is missing"),
     ],
@@ -106,15 +113,82 @@ def test_a_run_survives_its_journey_through_json_and_later_fields(saved: Path) -
     assert run_from_json(json.dumps(value)) == run
 
 
-def test_the_table_keeps_ten_rows_in_time_order_and_counts_the_rest() -> None:
-    lines = drawn(render.table(many(128, 4096), top=10), 80)
-    assert len(lines) == 1 + 10 + 1
-    numbers = [int(line.split()[0]) for line in lines[1:-1]]
-    assert numbers == sorted(numbers)
-    assert 43 in numbers
-    assert "43  22:24 - 22:56  █████████▊ 0.97     128  16.0/frame" in [line.strip() for line in lines]
-    assert lines[-1].split() == ["…", "118", "more", "at", "4", "tokens"]
-    assert len(drawn(render.table(many(128, 4096), top=None), 80)) == 129
+TABLES = {
+    80: [
+        "  #   time              relevance         tokens",
+        " 43   22:24 - 22:56     █████████▊ 0.97      128   16.0/frame",
+        "  …   127 more at 4 tokens",
+        "      weak evidence: no segment above 0.98",
+        "      128 segments · 636 of 8,192 tokens · highest relevance 0.97 · decode 0.3 s",
+        "      compress 0.5 s · 292 tokens/s",
+    ],
+    40: [
+        "  # time          relevance tokens",
+        " 43 22:24 - 22:56 0.97         128",
+        "  … 127 more at 4 tokens",
+        "    weak evidence: no segment above 0.98",
+        "    128 segments · 636 of 8,192 tokens",
+        "    highest relevance 0.97",
+        "    decode 0.3 s · compress 0.5 s",
+        "    292 tokens/s",
+    ],
+}
+TABLES[160] = [*TABLES[80][:-2], f"{TABLES[80][-2]} · {TABLES[80][-1].strip()}"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_table_on_narrow_and_wide_screens(width: int) -> None:
+    run = replace(many(128, 4096), evidence=Evidence(0.97, (42,), 0.98, True))
+    assert drawn(render.report(run, 10, width), width) == TABLES[width]
+    assert drawn(render.report(run, 0, width), width) == TABLES[width][3:]
+
+
+def test_a_narrow_screen_keeps_the_bar_as_long_as_it_fits() -> None:
+    rows = [drawn(render.table(many(12, 48), 10, width), width)[1] for width in (61, 60, 57, 56, 41, 40)]
+    assert rows == [
+        " 5   0:16.0 - 0:20.0   █████████▊ 0.97      128   16.0/frame",
+        " 5  0:16.0 - 0:20.0  █████████▊ 0.97     128  16.0/frame",
+        " 5  0:16.0 - 0:20.0  █████████▊ 0.97     128  16.0/frame",
+        " 5 0:16.0 - 0:20.0 █████████▊ 0.97    128",
+        " 5 0:16.0 - 0:20.0 █████████▊ 0.97    128",
+        " 5 0:16.0 - 0:20.0 0.97         128",
+    ]
+
+
+def test_every_segment_and_none() -> None:
+    run = many(128, 4096)
+    everything = drawn(render.table(run, None, 80), 80)
+    assert len(everything) == 1 + 128
+    assert [int(line.split()[0]) for line in everything[1:]] == list(range(1, 129))
+    flat = replace(
+        run,
+        segments=tuple(replace(segment, tokens=4) for segment in run.segments[:3]),
+        budget=BudgetSummary(8192, 12, "uniform"),
+    )
+    assert drawn(render.table(flat, 10, 80), 80) == ["…   no segment stands out: 3 at 4 tokens"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cells", "ticks"),
+    [
+        (48, 80, ["0:00", "0:10", "0:20", "0:30", "0:40", "0:48"]),
+        (4096, 80, ["0:00", "15:00", "30:00", "45:00", "1:08:16"]),
+        (4096, 40, ["0:00", "30:00", "1:08:16"]),
+        (0.9, 80, ["0:00.0", "0:00.2", "0:00.4", "0:00.6", "0:00.9"]),
+        (36_000, 80, ["0:00", "2:00:00", "4:00:00", "6:00:00", "10:00:00"]),
+        (40_000_000, 40, ["0:00", "11111:06:40"]),
+        (0, 80, ["0:00.0", "0:00.0"]),
+    ],
+)
+def test_the_axis_has_round_times_and_the_end(seconds: float, cells: int, ticks: list[str]) -> None:
+    run = many(3, 48)
+    axis = drawn(render.timeline(replace(run, video=replace(run.video, duration=seconds)), cells), cells)[-1]
+    assert axis.split() == ticks
+    strip = axis[len("relevance ") :]
+    for tick in ticks[:-1]:  # each begins at its own place
+        clock = [float(part) for part in tick.split(":")]
+        at = clock[-1] + 60 * clock[-2] + 3600 * (clock[-3] if len(clock) > 2 else 0)
+        assert strip.index(f"{tick}") == round(at * len(strip) / (seconds or 1))
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -133,6 +207,6 @@ def test_the_timeline_fills_the_width_and_peaks_where_the_relevance_does(count: 
 
 def test_the_summary_breaks_between_its_parts_only() -> None:
     run = many(128, 4096)
-    for line in str(render.summary(run, 50)).splitlines():
-        assert len(line) <= 50
-    assert str(render.summary(run, 50)).replace("\n", " · ") == str(render.summary(run, 500))
+    lines = render.summary(run, 50)
+    assert max(map(len, lines)) <= 50
+    assert [" · ".join(lines)] == render.summary(run, 500)

@@ -33,7 +33,7 @@ def damage(path: Path) -> None:
 
 
 def test_nothing_here(tempo: Tempo, hub: FakeHub, cache: Path) -> None:
-    told = f"there is no Tempo model in {cache}; tempo pull fetches one\n"
+    told = f"there is no Tempo model in {cache}; tempo pull downloads one\n"
     assert tempo("models") == Outcome(0, "", told)
     assert tempo("models", "--json").json == {"schema": "tempo.models/1", "cache": str(cache), "models": []}
     assert tempo("models", "verify", "--offline") == Outcome(0, "", "")
@@ -52,6 +52,7 @@ def test_the_list(tempo: Tempo, hub: FakeHub, pulled: Path) -> None:
         "bytes": sum(path.stat().st_size for path in pulled.iterdir()),
         "complete": True,
         "missing": [],
+        "scope": None,
         "base": "tiny/base",
         "base_folder": str(locations.snapshot("tiny/base", COMMIT["tiny/base"])),
         "router": str(locations.router_file("tiny/base", COMMIT["tiny/base"])),
@@ -85,8 +86,8 @@ def test_what_is_wrong_has_an_exit_code_and_is_mended_by_a_pull(tempo: Tempo, pu
     assert done.code == 4
     assert "  its hash is not the Hub's; taken out of the cache  model.safetensors" in done.out.splitlines()
     assert done.err.splitlines() == [
-        "error: tiny/tempo is not whole",
-        "hint: Run: tempo pull tiny/tempo (it fetches only what lacks)",
+        "error: tiny/tempo is incomplete",
+        "hint: Run: tempo pull tiny/tempo (it downloads only what is missing)",
     ]
     assert tempo("pull", "tiny/tempo").code == 0
     assert tempo("models", "verify").code == 0
@@ -157,4 +158,4 @@ def test_a_folder_of_the_users_is_not_removed(tempo: Tempo) -> None:
 def test_json_errors_are_objects_too(tempo: Tempo) -> None:
     done = tempo("models", "verify", "nowhere", "--json")
     assert done.code == 4
-    assert json.loads(done.out)["error"]["message"] == "there is no model folder 'nowhere'"
+    assert json.loads(done.out)["error"]["message"] == "there is no model 'nowhere'"

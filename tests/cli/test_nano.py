@@ -1,5 +1,6 @@
 """The model that comes along gives true answers about the example videos, through the command."""
 
+import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from .conftest import Outcome
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NANO = Path(tempo_cli.__file__).parent / "nano"
+SCOPE = json.loads((NANO / "Tempo-nano" / "config.json").read_text())["tempo"]["scope"]
 LARGEST = 12e6  # bytes
 
 # what happens in the films stands in training/films.py; a segment is 4 s, its tag its middle
@@ -75,6 +77,7 @@ def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
     assert done.json["answer"]["text"] == "The car was red."
     assert done.json["model"] == {
         "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
+        "scope": SCOPE,
     }  # fmt: skip
     assert done.json["warnings"] == []
 
@@ -82,7 +85,7 @@ def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
 def test_the_table_shows_what_was_relevant_and_counts_the_rest(nano: Tempo) -> None:
     screen = Console(width=80, file=StringIO())
     with screen.capture() as shown:
-        screen.print(table(nano.inspect(EXAMPLES / "chase.mp4", "what color was the car"), 2))
+        screen.print(table(nano.inspect(EXAMPLES / "chase.mp4", "what color was the car"), 2, 80))
     _, first, second, rest = (line.split() for line in shown.get().splitlines())
     assert [first[0], second[0]] == ["6", "7"]
     assert first[4:6] == second[4:6] == ["██████████", "1.00"]

@@ -28,9 +28,9 @@ def test_the_folder_goes_to_stdout_and_the_talk_to_stderr(tempo: Tempo, hub: Fak
     assert (done.code, done.out) == (0, f"{folder(cache)}\n")
     first, licence, base, size, into = done.err.splitlines()
     assert first == "tiny/tempo at commit aaaaaaaaaaaa"
-    assert licence == "licence: cc-by-nc-4.0"
+    assert licence == "license: cc-by-nc-4.0"
     assert base == "base: tiny/base, small files and two rows of its head"
-    assert size == "size: 2.1 MB in 6 files, 2.1 MB to fetch"
+    assert size == "size: 2.1 MB in 6 files, 2.1 MB to download"
     assert re.fullmatch(rf"into: {cache} \(\d+\.\d [GT]B free\)", into)
     again = tempo("pull", "tiny/tempo", "--quiet")
     assert again == Outcome(0, f"{folder(cache)}\n", "")
@@ -40,7 +40,7 @@ def test_the_folder_goes_to_stdout_and_the_talk_to_stderr(tempo: Tempo, hub: Fak
 def test_the_released_model_says_what_it_may_be_used_for(tempo: Tempo, hub: FakeHub) -> None:
     hub.repositories["Vision-CAIR/Tempo-6B"] = hub.repositories["tiny/tempo"]
     lines = tempo("pull", "--dry-run").err.splitlines()
-    told = "licence: cc-by-nc-4.0 (weights for academic, non-commercial research only)"
+    told = "license: cc-by-nc-4.0 (weights for academic, non-commercial research only)"
     assert lines[1] == told
 
 
@@ -144,9 +144,9 @@ def test_a_person_is_asked_and_says_yes(hub: FakeHub) -> None:
     assert lines[:3] == [
         "the model tiny/tempo is not downloaded",
         "tiny/tempo at commit aaaaaaaaaaaa",
-        "licence: cc-by-nc-4.0",
+        "license: cc-by-nc-4.0",
     ]
-    assert "Fetch it now? [y/N] y" in shown
+    assert "Download it now? [y/N] y" in shown
     assert hub.served[FILE] == 2_105_072
 
 
@@ -182,10 +182,14 @@ def test_interrupted_while_downloading_it_ends_at_once_and_continues_later(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["pull", "nowhere"], 4, "there is no model folder 'nowhere'"),
+        (["pull", "nowhere"], 4, "there is no model 'nowhere'"),
         (["pull", "tiny/nothing"], 4, "the Hub has no tiny/nothing, or it is private"),
         (["pull", "tiny/tempo", "--revision", "v9"], 4, "tiny/tempo has no revision 'v9'"),
-        (["pull", "tiny/base"], 4, "tiny/base is no Tempo model: its config.json says model_type 'qwen3_vl'"),
+        (
+            ["pull", "tiny/base"],
+            4,
+            "tiny/base is not a Tempo model: its config.json says",
+        ),
         (["pull", GOLDEN / "videos"], 4, "has no config.json that can be read"),
         (["pull", "a", "b"], 2, "b"),
         (["pull", "--nope"], 2, "--nope"),
@@ -212,7 +216,7 @@ def test_a_full_disk_is_told_by_its_code(tempo: Tempo, hub: FakeHub, monkeypatch
 
 def test_text_of_the_hub_can_not_harm_a_terminal(tempo: Tempo, hub: FakeHub) -> None:
     hub.repositories["tiny/tempo"].card = {"license": "[bold]\x1b[2J\u202emit"}
-    assert "licence: [bold]\\x1b[2J\\u202emit\n" in tempo("pull", "tiny/tempo").err
+    assert "license: [bold]\\x1b[2J\\u202emit\n" in tempo("pull", "tiny/tempo").err
 
 
 def test_a_local_folder_whose_base_is_on_the_hub_is_offered_the_same(

@@ -32,9 +32,10 @@ def test_answer_then_table_then_summary(columns: int) -> None:
     )
     answer = json.loads((GOLDEN / "cases" / "a_fractal.json").read_text())["answer"]
     assert code == 0
-    assert shown.startswith(answer + "\n\n#  time")
-    assert "2  0:04.2 - 0:08.4  █████████▌ 0.95     128  16.0/frame" in shown
-    assert "\n3 segments · 180 of 8,192 tokens · highest relevance 0.95 · decode " in shown
+    assert shown.startswith(answer + "\n\n#   time")
+    assert "2   0:04.2 - 0:08.4   █████████▌ 0.95      128   16.0/frame" in shown
+    assert "\n    3 segments · 180 of 8,192 tokens · highest relevance 0.95 · decode " in shown
+    assert (" · compress " in shown) == (columns == 160), "one line where it fits"
     assert "\x1b" not in shown
 
 
@@ -43,6 +44,8 @@ def test_progress_leaves_the_screen_as_it_was() -> None:
     code, shown = on_terminal("ask", FRACTAL, "what color was the car", *SHORT)
     assert code == 0
     assert "compress" in shown.split("ly m-)istant")[0]
+    assert "loading the model" in shown.split("compress")[0]
+    assert "0/1" not in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
     assert shown.rindex("\x1b[?25h") < shown.index("ly m-)istant")
 

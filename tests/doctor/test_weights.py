@@ -51,7 +51,7 @@ def test_a_model_that_can_be_fetched_is_a_warning() -> None:
     found = by_name(weights.findings(configured(model="some/model", revision="v1")))["model"]
     assert (found.level, found.message) == (
         Level.warning,
-        "some/model: not downloaded; ask offers to fetch it",
+        "some/model: not downloaded; ask offers to download it",
     )
     assert found.mend == "Run: tempo pull some/model --revision v1"
 
@@ -66,7 +66,7 @@ def test_offline_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["model"] == Finding(
         "model",
         Level.problem,
-        "some/model: not downloaded, and can't be fetched: offline",
+        "some/model: not downloaded, and can't be downloaded: offline",
         "Go online, then run: tempo pull some/model",
         found["model"].facts,
     )
@@ -78,7 +78,7 @@ def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     found = by_name(weights.findings(configured(model="some/model")))
     assert (found["hub"].level, found["model"].level) == (Level.warning, Level.problem)
     assert found["hub"].message.startswith("http://127.0.0.1:1 does not answer: ")
-    assert found["model"].message.endswith("and can't be fetched: the Hub does not answer")
+    assert found["model"].message.endswith("and can't be downloaded: the Hub does not answer")
     assert by_name(weights.findings(configured()))["model"].level == Level.ok
 
 
@@ -106,7 +106,7 @@ def test_a_cache_that_can_not_be_written(tmp_path: Path) -> None:
     found = by_name(weights.findings(configured(model="some/model")))
     assert (found["cache"].level, found["cache"].facts["writable"]) == (Level.warning, False)
     assert found["model"].message == (
-        "some/model: not downloaded, and can't be fetched: the cache can't be written"
+        "some/model: not downloaded, and can't be downloaded: the cache can't be written"
     )
 
 
@@ -141,7 +141,7 @@ def test_a_name_that_is_none_is_a_problem() -> None:
     found = by_name(weights.findings(configured(model="no where")))
     assert (found["model"].level, found["model"].message) == (
         Level.problem,
-        "there is no model folder 'no where'",
+        "there is no model 'no where'",
     )
     with pytest.raises(ModelError):
         list(weights._asked(configured(model="no where"), weights._look(True)))

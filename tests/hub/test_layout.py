@@ -67,5 +67,5 @@ def test_a_configuration_names_one_base(names: object) -> None:
     config = {"model_type": "tempo_qwen", "mm_vision_tower_aux_list": names}
     with pytest.raises(ModelError) as caught:
         layout.base_name(config, "x/y")
-    assert caught.value.message == "x/y is no Tempo model: its config.json names no single base model"
+    assert caught.value.message == "x/y is not a Tempo model: its config.json names no single base model"
     assert layout.base_name(config | {"mm_vision_tower_aux_list": ["a/b"]}, "x/y") == "a/b"

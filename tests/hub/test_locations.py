@@ -65,11 +65,83 @@ def test_a_hub_base_may_lie_beside_a_folder_of_the_users(folder):
     assert found.path == base_of(folder)
 
 
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("./checkpoints/Qwen3-VL-tiny", "work/checkpoints/Qwen3-VL-tiny"),
+        ("checkpoints/Qwen3-VL-tiny", "work/checkpoints/Qwen3-VL-tiny"),  # not the Hub's repository
+        ("../Qwen3-VL-tiny", "Qwen3-VL-tiny"),
+        ("{root}/far/away", "far/away"),
+        ("./checkpoints/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),  # by its last name
+        ("/nowhere/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("Qwen/Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("Qwen3-VL-tiny", "models/Qwen3-VL-tiny"),
+        ("./Qwen3-VL-tiny", "work/Qwen3-VL-tiny"),
+    ],
+)
+def test_a_base_is_found_as_written_or_beside_the_model(folder, tmp_path, monkeypatch, written, place):
+    base_of(folder).rename(tmp_path / "base")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    name = written.format(root=tmp_path)
+    location = find_model(str(folder))
+    with pytest.raises(ModelError):
+        find_base(location, name)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / "base").rename(tmp_path / place)
+    found = find_base(location, name)
+    assert (found.id, found.revision, found.router) == (name, None, None)
+    assert found.path.resolve() == tmp_path / place
+
+
+def test_what_is_written_goes_before_what_lies_beside_and_a_sibling_before_that(
+    folder, tmp_path, monkeypatch
+):
+    for place in ("checkpoints/Qwen3-VL-tiny", "Qwen3-VL-tiny"):
+        shutil.copytree(BASE, tmp_path / place)
+    monkeypatch.chdir(tmp_path)
+    location = find_model(str(folder))
+    written = find_base(location, "./checkpoints/Qwen3-VL-tiny").path
+    assert written.resolve() == tmp_path / "checkpoints/Qwen3-VL-tiny"
+    assert find_base(location, "./Qwen3-VL-tiny").path == base_of(folder)
+    (tmp_path / "checkpoints/Qwen3-VL-tiny/config.json").unlink()  # some other folder of this name
+    assert find_base(location, "./checkpoints/Qwen3-VL-tiny").path == base_of(folder)
+
+
+def test_a_link_to_a_model_has_its_base_beside_the_link_or_beside_the_model(folder, tmp_path):
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "model"
+    link.symlink_to(folder)
+    assert find_base(find_model(str(link)), "./Qwen3-VL-tiny").path == base_of(folder)
+    base_of(folder).rename(tmp_path / "links" / "Qwen3-VL-tiny")
+    assert find_base(find_model(str(link)), "./Qwen3-VL-tiny").path == tmp_path / "links" / "Qwen3-VL-tiny"
+
+
+def test_a_path_to_a_base_leads_to_the_cache_at_last(cache, folder):
+    shutil.rmtree(base_of(folder))
+    location, name = find_model(str(folder)), "./checkpoints/Qwen3-VL-tiny"
+    snapshot = store(cache, "Qwen/Qwen3-VL-tiny", BASE)
+    assert find_base(location, name) == BaseLocation("Qwen/Qwen3-VL-tiny", snapshot, COMMIT, None)
+    store(cache, "other/Qwen3-VL-tiny", BASE)  # now it is not clear which one is meant
+    with pytest.raises(ModelError, match="does not exist"):
+        find_base(location, name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "./", "a\0b", "x" * 5000, "*", "./*"])
+def test_a_name_of_no_folder_is_an_error(folder, name, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(ModelError):
+        Checkpoint.open(folder, find_base(find_model(str(folder)), name).path)
+
+
 def test_a_base_that_is_not_there_is_named(folder):
     with pytest.raises(ModelError) as caught:
         find_base(find_model(str(folder)), "./other")
-    assert caught.value.message == f"the base model {folder.parent / 'other'} does not exist"
-    assert caught.value.hint == f"Put other beside {folder}."
+    assert caught.value.message == "the base model './other' does not exist"
+    assert caught.value.hint == (
+        f"Put it beside {folder}, or name a Hub repository in config.json: Qwen/Qwen3-VL-2B-Instruct"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,12 +163,13 @@ def test_a_base_that_is_not_there_is_named(folder):
         "",
     ],
 )
-def test_no_other_path_is_followed(folder, name):
+def test_a_configuration_from_the_hub_leads_to_no_folder(folder, name, monkeypatch):
     for place in (folder.parent, folder.parent.parent):
         (place / "x" / "y").mkdir(parents=True)  # a folder that each path would lead to
+    monkeypatch.chdir(folder.parent)
     with pytest.raises(ModelError) as caught:
-        find_base(find_model(str(folder)), name)
-    assert caught.value.message == f"the base model '{name}' is no Hub repository"
+        find_base(ModelLocation("some/model", folder, COMMIT), name)
+    assert caught.value.message == f"the base model '{name}' is not a Hub repository"
     assert caught.value.hint == "This configuration is not to be trusted."
 
 
@@ -117,8 +190,8 @@ def test_a_missing_folder_is_named(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError) as caught:
         find_model(name)
-    assert caught.value.message == f"there is no model folder '{name}'"
-    assert caught.value.hint == "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+    assert caught.value.message == f"there is no model '{name}'"
+    assert caught.value.hint == "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 
 
 @pytest.mark.parametrize(("revision", "more"), [(None, ""), ("v1.0", " --revision v1.0")])
@@ -162,7 +235,7 @@ def test_a_model_from_the_hub_may_name_only_repositories(cache):
     shutil.copytree(GOLDEN / "checkpoints/a/Qwen3-VL-tiny", beside)
     with pytest.raises(ModelError) as caught:
         Tempo.load("some/model", options=LoadOptions(device="cpu"))
-    assert caught.value.message == "the base model './Qwen3-VL-tiny' is no Hub repository"
+    assert caught.value.message == "the base model './Qwen3-VL-tiny' is not a Hub repository"
 
 
 def test_a_folder_in_the_cache_beside_a_hub_model_is_not_its_base(cache):
@@ -183,7 +256,7 @@ def test_a_snapshot_that_is_not_whole_is_told_from_one_that_is(cache, name, how)
         path.write_bytes(path.read_bytes()[: 1000 if how == "cut" else 0])
     with pytest.raises(NotDownloadedError) as caught:
         find_model("some/model")
-    assert caught.value.message.startswith(f"the model some/model is not whole: {name}: ")
+    assert caught.value.message.startswith(f"the model some/model is incomplete: {name}: ")
     assert caught.value.hint == "Run: tempo pull some/model (it continues)"
 
 
@@ -209,6 +282,7 @@ def test_a_missing_shard_is_named(cache):
 )
 def test_an_index_names_files_beside_it_only(cache, target):
     snapshot = store(cache, "some/model", TEMPO)
+    (snapshot / "model.safetensors").unlink()
     (snapshot / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": target}}))
     with pytest.raises(NotDownloadedError, match=r"model.safetensors.index.json: damaged"):
         find_model("some/model")
@@ -240,7 +314,7 @@ def test_a_base_without_weights_needs_the_rows(cache):
     assert find_base(location, "some/base") == BaseLocation("some/base", snapshot, COMMIT, rows)
     (snapshot / "tokenizer.json").unlink()
     with pytest.raises(
-        NotDownloadedError, match=r"the base model some/base is not whole: tokenizer.json: missing"
+        NotDownloadedError, match=r"the base model some/base is incomplete: tokenizer.json: missing"
     ):
         find_base(location, "some/base")
 
@@ -277,7 +351,7 @@ def test_what_is_here_is_told_without_the_network(cache, folder):
     assert (nothing.folder, nothing.missing, nothing.pullable) == (None, ("not downloaded",), True)
     broken = model_state(str(BASE))
     assert not broken.complete
-    assert "is no Tempo model: its config.json says model_type 'qwen3_vl'" in broken.missing[0]
+    assert "is not a Tempo model: its config.json says model_type 'qwen3_vl'" in broken.missing[0]
 
 
 @pytest.mark.parametrize("name", ["a", "b"])

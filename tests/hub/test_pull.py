@@ -52,6 +52,22 @@ def test_a_model_in_shards_is_pulled_like_one_in_one_file(hub: FakeHub, cache: P
     assert hub.served[BASE_FILE] <= MOST
 
 
+def test_a_model_without_a_tokenizer_json_is_pulled_with_the_older_files(hub: FakeHub) -> None:
+    for name in ("tiny/tempo", "tiny/base"):
+        del hub.repositories[name].files["tokenizer.json"]
+    older = ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]
+    made = plan.make_plan(Hub(), "tiny/tempo")
+    for repository in ("tiny/tempo", "tiny/base"):
+        paths = [file.path for file in made.files if file.repository == repository]
+        assert paths[:5] == ["config.json", *older]
+    folder = fetch("tiny/tempo")
+    state = inventory.model_state("tiny/tempo")
+    assert state.complete
+    assert [checked.problem for checked in verify(state, Hub(), lambda _: None)] == [None] * 13
+    (folder / "merges.txt").unlink()
+    assert inventory.model_state("tiny/tempo").missing == ("tokenizer.json: missing",)
+
+
 @pytest.mark.parametrize("present", ["cache", "beside"])
 def test_a_base_that_is_here_in_full_is_not_asked_for(
     present: str, hub: FakeHub, cache: Path, tmp_path: Path
@@ -102,22 +118,26 @@ TEMPO = b'{"model_type": "tempo_qwen", "mm_vision_tower_aux_list": ["%s"]}'
     ("files", "message", "hint"),
     [
         (without("config.json"), "tiny/tempo has no config.json", "This is not a complete Tempo model."),
-        (FILES, "tiny/tempo is no Tempo model: its config.json says model_type None", "such as Vision-CAIR"),
+        (
+            FILES,
+            "tiny/tempo is not a Tempo model: its config.json says model_type None",
+            "such as Vision-CAIR",
+        ),
         (
             without("", ("config.json", b'{"model_type": "llama"}')),
-            "tiny/tempo is no Tempo model: its config.json says model_type 'llama'",
+            "tiny/tempo is not a Tempo model: its config.json says model_type 'llama'",
             "Tempo's own kind",
         ),
         (without("", ("config.json", b"nope")), "config.json of tiny/tempo is not JSON", "complete"),
         (
             without("", ("config.json", TEMPO % b"./Qwen")),
-            "the base model './Qwen' is no Hub repository",
+            "the base model './Qwen' is not a Hub repository",
             "This configuration is not to be trusted.",
         ),
         (
             without("model.safetensors", ("config.json", TEMPO % b"tiny/base"), ("pytorch_model.bin", b"")),
             "tiny/tempo has no model.safetensors",
-            "pytorch_model.bin is a pickle, which could run code: only safetensors are fetched.",
+            "pytorch_model.bin is a pickle, which could run code: only safetensors are downloaded.",
         ),
         (
             without("tokenizer.json", ("config.json", TEMPO % b"tiny/base")),
@@ -135,7 +155,7 @@ TEMPO = b'{"model_type": "tempo_qwen", "mm_vision_tower_aux_list": ["%s"]}'
                 ("config.json", TEMPO % b"tiny/base"),
                 ("model.safetensors.index.json", b'{"weight_map": {}}'),
             ),
-            "model.safetensors.index.json of tiny/tempo is no index",
+            "model.safetensors.index.json of tiny/tempo is not an index",
             "complete",
         ),
     ],
@@ -177,7 +197,7 @@ def test_a_disk_that_fills_up_is_told_and_loses_nothing(
         patch.setattr(os, "fsync", full)
         with pytest.raises(SetupError, match="can't be written: No space left on device") as caught:
             fetch()
-    assert "What was fetched is kept." in caught.value.hint
+    assert "What was downloaded is kept." in caught.value.hint
     fetch()
     assert is_whole(hub, cache)
 
@@ -224,7 +244,7 @@ def test_two_at_once_make_one_download(hub: FakeHub, cache: Path) -> None:
     while "waiting for it" not in words:  # it has come to the lock
         words = second.stderr.readline()
         assert words
-    assert words == f"warning: another process is fetching {WEIGHTS}: waiting for it\n"
+    assert words == f"warning: another process is downloading {WEIGHTS}: waiting for it\n"
     hub.released.set()
     for process in (first, second):
         out, err = process.communicate(timeout=30)

@@ -102,7 +102,7 @@ def test_a_server_that_always_hangs_up_is_given_up(hub: FakeHub, cache: Path) ->
     hub.faults[FILE] = Fault(cut_after=0)
     with pytest.raises(ModelError, match="can't be reached") as caught:
         fetch()
-    assert "What was fetched so far is kept; run the same command again." in caught.value.hint
+    assert "What was downloaded so far is kept; run the same command again." in caught.value.hint
     assert [path for _, path, _ in hub.requests if path.startswith("/store/tiny/tempo")][-3:] == [
         f"/store/tiny/tempo/resolve/{COMMIT['tiny/tempo']}/{WEIGHTS}"
     ] * 3  # one attempt, and one for each of the two waits

@@ -29,7 +29,7 @@ def rows(hub: FakeHub, into: Path) -> dict[str, np.ndarray]:
     """Fetch and read back."""
     client = Hub()
     assert hub.url
-    fetch_rows(client, client.listing("tiny/base", "main"), BASE / "tokenizer.json", into)
+    fetch_rows(client, client.listing("tiny/base", "main"), BASE, into)
     return load_file(into)
 
 
@@ -67,7 +67,7 @@ def test_a_real_head_and_a_large_header_stay_within_the_bound(hub: FakeHub, tmp_
         len(text).to_bytes(8, "little") + text + bytes(480 * 4096)
     )
     client, path = Hub(), tmp_path / "rows.safetensors"
-    fetch_rows(client, client.listing("tiny/base", "main"), BASE / "tokenizer.json", path)
+    fetch_rows(client, client.listing("tiny/base", "main"), BASE, path)
     assert {name: (row.dtype, row.shape) for name, row in layout.read_header(path).items()} == {
         "yes": ("BF16", (2048,)),
         "no": ("BF16", (2048,)),

@@ -176,7 +176,7 @@ def test_a_head_of_its_own_fits_where_the_configuration_says_so(folder):
         ({"model.norm.weight": None}, "is missing tensor model.norm.weight"),
         ({"model.layers.36.mlp.up_proj.weight": (9728, 2560)}, "has unexpected tensor model.layers.36"),
         ({f"{TOWER}compression_tokens": (1, 64, 2048)}, "has shape (1, 64, 2048)"),
-        ({"model.layers.0.self_attn.q_proj.weight": (2560, 4096)}, "the configuration wants (4096, 2560)"),
+        ({"model.layers.0.self_attn.q_proj.weight": (2560, 4096)}, "config.json expects (4096, 2560)"),
     ],
 )
 def test_a_difference_at_full_size_is_named(folder, change, message):

@@ -74,6 +74,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "events",
         "checked",
         "files",
+        "tokenizer_files",
         "vocabulary",
         "leftovers",
         "scope",
@@ -163,7 +164,7 @@ def test_libav_is_met_only_in_the_process_that_reads():
 
 def test_only_the_checkpoint_reads_the_models_files():
     readers = importers("pathlib", "os", "io", "safetensors", "huggingface_hub")
-    assert readers & inside("model") == {"model.checkpoint"}
+    assert readers & inside("model") == {"model.checkpoint", "model.tensor_files"}
 
 
 def test_only_the_hub_speaks_to_the_hub():
@@ -225,6 +226,7 @@ NAMES = [
     "CancelledError",
     "Clip",
     "Event",
+    "Evidence",
     "Exchange",
     "FrameShape",
     "GenerationOptions",
@@ -264,7 +266,7 @@ def for_type_checkers() -> set[str]:
 def test_the_public_names_are_all_there():
     assert tempo_cli.__all__ == dir(tempo_cli) == NAMES
     assert for_type_checkers() == set(NAMES) - {"__version__"}
-    for name in set(NAMES) - {"Event", "Listener", "__version__"}:
+    for name in set(NAMES) - {"Event", "Evidence", "Listener", "__version__"}:
         assert getattr(tempo_cli, name).__name__ == name
     assert isinstance(tempo_cli.Progress("load", 0, 1), tempo_cli.Event)
     assert tempo_cli.Listener.__args__[:-1] == (tempo_cli.Event,)

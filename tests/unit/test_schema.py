@@ -27,7 +27,7 @@ from tempo_cli.schema import (
     error_to_json,
     run_from_json,
 )
-from tempo_cli.types import Exchange
+from tempo_cli.types import Evidence, Exchange
 
 OLDER = Path(__file__).parent.parent / "cli" / "run.json"  # written before the newer fields came
 VIDEO = VideoSummary(
@@ -50,7 +50,7 @@ RUN = AnsweredRun(
     video=VIDEO,
     question="what?",
     answer=Answer("A car.", "stop", 3),
-    model=ModelInfo("nano", None, "cpu", "float32"),
+    model=ModelInfo("nano", None, "cpu", "float32", None, "Knows cars."),
     sampling=SamplingSummary(12, 2.0, 8, "time"),
     budget=BudgetSummary(8192, 1132, "linear", 16384),
     segments=(
@@ -63,6 +63,7 @@ RUN = AnsweredRun(
     generation=GenerationSummary(24, 0.7, 5),
     reused=Reused("memory", "host"),
     history=(Exchange("where?", "There."),),
+    evidence=Evidence(0.97, (1,), 0.5, False),
 )
 INSPECTED = Run(**{**vars(RUN), "answer": None, "generation": None})
 PLAIN = {
@@ -77,7 +78,10 @@ PLAIN = {
     },
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},
-    "model": {"id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None},
+    "model": {
+        "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
+        "scope": "Knows cars.",
+    },
     "sampling": {"frames": 12, "fps": 2.0, "window": 8, "mode": "time"},
     "budget": {"limit": 8192, "used": 1132, "mode": "linear", "context": 16384},
     "segments": [
@@ -94,6 +98,7 @@ PLAIN = {
     "reused": {"frames": "memory", "prefix": "host"},
     "history": [{"question": "where?", "answer": "There."}],
     "tempo": __version__,
+    "evidence": {"highest": 0.97, "segments": [1], "threshold": 0.5, "weak": False},
 }  # fmt: skip
 
 
@@ -144,9 +149,11 @@ def test_a_run_of_an_older_tempo_lacks_what_came_later():
     assert (run.memory.micro_batch, run.memory.together, run.memory.steps) == (None, None, ())
     assert run.sampling.mode == "index"
     told, again = json.loads(older), run.to_dict()
-    for part in ("video", "sampling", "budget", "memory"):
+    assert (run.evidence, run.model.scope) == (None, None)
+    grown = {"video", "sampling", "budget", "memory", "model"}
+    for part in grown:
         assert {**again[part], **told[part]} == again[part]
-    for part in told.keys() - {"video", "sampling", "budget", "memory"}:
+    for part in told.keys() - grown:
         assert again[part] == told[part]
     assert run_from_json(run.to_json()) == run
 

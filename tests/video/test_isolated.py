@@ -155,7 +155,7 @@ def test_its_errors_are_those_of_reading_here(clip: ClipMaker, tmp_path: Path) -
         isolated.probe("https://example.com/a.mp4")
     with pytest.raises(TypeError, match="a video must be"):
         isolated.probe(b"a.mp4")  # type: ignore[arg-type]
-    with pytest.raises(VideoError, match="is no name of a file"):
+    with pytest.raises(VideoError, match="is not a file name"):
         isolated.probe("a\0b.mp4")
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import SetupError
 from . import ask, doctor, inspect, models, pull
+from .help import HelpCommand
 from .settings import default_map, file_settings
 
 HELP = """Ask questions about videos of any length, and see which parts the answer came from.
@@ -29,11 +30,13 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(_root)
-    app.command("ask", short_help="Answer a question about a video.")(ask.ask)
-    app.command("inspect", short_help="Show what is relevant, without an answer.")(inspect.inspect)
-    app.command("pull", short_help="Fetch a model.")(pull.pull)
+    app.command("ask", cls=HelpCommand, short_help="Answer a question about a video.")(ask.ask)
+    app.command("inspect", cls=HelpCommand, short_help="Show what is relevant, without an answer.")(
+        inspect.inspect
+    )
+    app.command("pull", cls=HelpCommand, short_help="Download a model.")(pull.pull)
     app.add_typer(models.app, name="models", short_help="List, verify and remove models.")
-    app.command("doctor", short_help="Show what works here, and how to mend what does not.")(doctor.doctor)
+    app.command("doctor", cls=HelpCommand, short_help="Check this machine and suggest fixes.")(doctor.doctor)
     return app
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
 from ..events import Progress
 from ..schema import Request, Run
 from ..types import VideoInfo
@@ -14,6 +15,7 @@ from . import render
 from .console import Screen, expect
 from .pull import ensure
 from .questions import check_order, check_questions, read_questions
+from .saved import is_saved_run
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -65,6 +67,7 @@ def ask(
     temperature: o.Temperature = o.GENERATION.temperature,
     seed: o.Seed = None,
     top: o.Top = o.TOP,
+    with_filename: o.WithFilename = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -74,6 +77,10 @@ def ask(
 
     tempo sees, it does not hear: no audio, no subtitles.
 
+    The table lists the segments that stand out. relevance: probability that a segment matters for the
+    question. tokens: memory tokens that it keeps, and how many these are per frame (16.0/frame). Below it,
+    "25 of 8,192 tokens": what all segments keep, of the budget.
+
     Example: tempo ask movie.mp4 what color was the car
     """
     given = ([" ".join(words)] if words else []) + list(question or [])
@@ -81,7 +88,9 @@ def ask(
     check_order(video, words or [], question or [])
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
+    with Screen(
+        json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, with_filename=with_filename
+    ) as screen:
         rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
@@ -104,6 +113,7 @@ def ask(
             from ..tempo import Tempo  # heavy: torch
 
             tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.on_event)
+            screen.introduce(tempo.info.scope)
             runs = tempo.ask_many(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
@@ -122,6 +132,8 @@ def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:
     from ..video.isolated import probe
 
     find_ffmpeg(ffmpeg)
+    if is_saved_run(video):
+        raise UsageError(f"'{video}' is a saved run, not a video", f"Show it with: tempo inspect {video}")
     return probe(video, max_pixels)
 
 
@@ -138,7 +150,5 @@ def opened(
 def _present(run: Run, screen: Screen, rows: int | None) -> None:
     screen.result(run)
     if screen.terminal:
-        if rows != 0:
-            screen.show(render.table(run, rows))
-        screen.show(render.summary(run, screen.width))
+        screen.show(render.report(run, rows, screen.width))
     screen.log(render.details(run))

@@ -10,41 +10,43 @@ from types import TracebackType
 import typer
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress
 
 from .. import events
 from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
+from . import progress
 from .flags import in_flags
 from .options import Color
 from .streams import OutputError
 from .text import printable, shortened
 
 _NARROWEST, _USUAL, _WIDEST = 20, 80, 1000  # cells
-_STAGES = {"load": "load model", "decode": "decode", "compress": "compress"}
+_STAGES = {"load": "loading the model", "decode": "decode", "compress": "compress"}
 
 
 class Screen(AbstractContextManager["Screen"]):
     """The output of one command. Also the pipeline's listener: it shows events as they come."""
 
     def __init__(
-        self, *, json: bool, quiet: bool, verbose: bool, color: Color, waiting: list[Request] | None = None
+        self,
+        *,
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+        color: Color,
+        waiting: list[Request] | None = None,
+        with_filename: bool = False,
     ) -> None:
         """
         Args:
             waiting: what is to be answered, in order; `result` takes the first one away.
+            with_filename: put the video's path before each answer, on a terminal on a line above it.
         """
         self.json = json
         self.verbose = verbose
         self._quiet = quiet
+        self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
@@ -95,6 +97,13 @@ class Screen(AbstractContextManager["Screen"]):
         if not self._quiet:
             self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
+    def introduce(self, scope: str | None) -> None:
+        """A line on a terminal's stderr: what the model can answer, in its own words."""
+        if scope and not self._quiet and not self.json and sys.stderr.isatty():
+            self._err.print(
+                f"note: {printable(scope)}", style="dim", markup=False, highlight=False, soft_wrap=True
+            )
+
     @property
     def is_interactive(self) -> bool:
         """Whether somebody is there who can be asked."""
@@ -126,7 +135,8 @@ class Screen(AbstractContextManager["Screen"]):
         elif self.terminal:
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
-            sys.stdout.write(run.answer.text + ("\n" if last else "\n\n"))
+            path = f"{printable(run.video.path)}: " if self._with_filename else ""
+            sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()
 
     def show(self, *parts: RenderableType) -> None:
@@ -166,12 +176,19 @@ class Screen(AbstractContextManager["Screen"]):
         self._in_line = True
 
     def _open(self, number: int) -> None:
-        """Before an answer: no bars any more, and its question where there are several on one screen."""
+        """Before an answer: no bars any more; the video where asked for, and one of several questions."""
         self.stop_progress()
-        if self.terminal and len(self._requests) > 1 and self._opened == number:
-            self._opened += 1
-            line = ("\n" if number else "") + f"> {printable(self._requests[number].question or '')}"
-            self._out.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+        if not self.terminal or self._opened > number:
+            return
+        self._opened += 1
+        lines = []
+        if self._with_filename:
+            lines.append(printable(self._requests[number].video or ""))
+        if len(self._requests) > 1:
+            lines.append(f"> {printable(self._requests[number].question or '')}")
+        if lines:
+            text = ("\n" if number else "") + "\n".join(lines)
+            self._out.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _transfer(self, event: events.Transfer) -> None:
         if self._quiet or not sys.stderr.isatty():
@@ -179,7 +196,7 @@ class Screen(AbstractContextManager["Screen"]):
         if event.done == event.total:
             self.stop_progress()
         elif self._progress is None:
-            self._progress = _bytes_bar(self._err)
+            self._progress = progress.transfer(self._err)
             self._progress.start()
             self._progress.add_task(event.what, total=event.total, completed=event.done)
         else:
@@ -189,12 +206,13 @@ class Screen(AbstractContextManager["Screen"]):
         if self._quiet or not (self.terminal and sys.stderr.isatty()):
             return
         if self._progress is None:
-            self._progress = _bars(self._err)
+            self._progress = progress.stages(self._err)
             self._progress.start()
         name = _STAGES[event.stage]
         task = next((task.id for task in self._progress.tasks if task.description == name), None)
         if task is None:
-            task = self._progress.add_task(name, total=event.total)
+            # loading is one step: a bar would stand at 0 of 1 until it is over
+            task = self._progress.add_task(name, total=None if event.stage == "load" else event.total)
         self._progress.update(task, completed=event.done)
         if event.stage == "load" and event.done == event.total:
             self._progress.remove_task(task)
@@ -249,26 +267,3 @@ def _rich(*, stderr: bool, color: Color) -> RichConsole:
     if not _NARROWEST <= console.width <= _WIDEST:  # COLUMNS can be anything
         console.width = min(max(console.width or _USUAL, _NARROWEST), _WIDEST)
     return console
-
-
-def _bars(console: RichConsole) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-
-
-def _bytes_bar(console: RichConsole) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )

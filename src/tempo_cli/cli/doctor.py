@@ -94,5 +94,5 @@ def _verdict(levels: Mapping[Level, int]) -> Text:
         if levels[level]
     ]
     if levels[Level.problem]:
-        return Text(f"{', '.join(counts)}: tempo ask can't run before this is mended.", "red")
+        return Text(f"{', '.join(counts)}: tempo ask can't run until this is fixed.", "red")
     return Text(f"{', '.join(counts) or 'No problems'}: tempo ask can run.", "yellow" if counts else "green")

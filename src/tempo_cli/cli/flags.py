@@ -20,6 +20,11 @@ def in_flags(text: str) -> str:
     return _QUOTED_OR_OPTION.sub(_flag, text)
 
 
+def flag_of(name: str) -> str | None:
+    """The flag of an option by its name in Python; None if there is none."""
+    return _FLAGS.get(name)
+
+
 def _names() -> Iterator[str]:
     """Every option's name in Python: that of its variable, without TEMPO_."""
     for kind in vars(options).values():

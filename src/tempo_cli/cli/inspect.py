@@ -116,6 +116,7 @@ def _measured(
         from ..tempo import Tempo  # heavy: torch
 
         tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.on_event)
+        screen.introduce(tempo.info.scope)
         return tempo.inspect(decoding, question, budget=budget, on_event=screen.on_event)
 
 
@@ -127,7 +128,7 @@ def _saved_runs(path: Path) -> list[Run]:
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(
-            f"there is no question for '{path}', and it is no saved run",
+            f"there is no question for '{path}', and it is not a saved run",
             f'Put a question after the video: tempo inspect {path} "what happens?"',
         )
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
@@ -140,8 +141,5 @@ def _present(run: Run, screen: Screen, rows: int | None) -> None:
     screen.show(render.heading(run))
     if run.answer:
         screen.show(render.answer(run))
-    screen.show("", render.timeline(run, screen.width))
-    if rows != 0:
-        screen.show("", render.table(run, rows))
-    screen.show(render.summary(run, screen.width))
+    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width))
     screen.log(render.details(run))

@@ -10,13 +10,14 @@ from errno import EBADF
 
 import typer
 
-from ..errors import CancelledError, Interrupted, SetupError, TempoError, UsageError
+from ..errors import CancelledError, Interrupted, SetupError, TempoError
 from ..leftovers import remove_leftovers
 from ..schema import Request
 from .app import build_app
 from .console import report_error, show_cursor, wants_json
 from .signals import Signals
 from .streams import CLOSED_PIPE, OutputError, finish
+from .usage import explained, with_origin
 
 _BUG = 1
 _INTERRUPTED = 130
@@ -49,10 +50,9 @@ def run(
     try:
         result = build_app()(args=arguments, prog_name="tempo", standalone_mode=False, obj=waiting)
     except typer.TyperException as error:
-        hint = "See: tempo --help"
-        return _failed(UsageError(_one_line(error.format_message()), hint), arguments, waiting, debug)
+        return _failed(explained(error, arguments), arguments, waiting, debug)
     except TempoError as error:
-        return _failed(error, arguments, waiting, debug)
+        return _failed(with_origin(error, arguments), arguments, waiting, debug)
     except OutputError as error:
         return _failed(_unwritten(error), arguments, waiting, debug)
     except (KeyboardInterrupt, typer.Abort):
@@ -62,7 +62,9 @@ def run(
         caught()
         return report_interruption(error.signal_number, arguments, waiting)
     except SystemExit as error:
-        return CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else _BUG
+        if isinstance(error.__context__, BrokenPipeError):
+            return CLOSED_PIPE
+        return error.code if isinstance(error.code, int) else _BUG  # of --install-completion and the like
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
         return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
@@ -91,7 +93,3 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 def _unwritten(error: OutputError) -> SetupError:
     reason = "it is closed" if error.errno == EBADF else error.strerror
     return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")

@@ -11,6 +11,7 @@ from ..errors import ModelError, SetupError, UsageError
 from ..schema import Request
 from . import options as o
 from .console import Screen, expect
+from .help import HelpCommand
 from .text import printable, size
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.
         for state in states:
             screen.line(_lines(state))
         if _cache() and all(state.revision is None for state in states):
-            screen.print(f"there is no Tempo model in {_cache()}; tempo pull fetches one")
+            screen.print(f"there is no Tempo model in {_cache()}; tempo pull downloads one")
 
 
-@app.command("verify", short_help="Check sizes and hashes.")
+@app.command("verify", cls=HelpCommand, short_help="Check sizes and hashes.")
 def verify(
     command: typer.Context,
     model: Annotated[
@@ -91,11 +92,12 @@ def verify(
             raise typer.Exit(_DAMAGED)
         if bad:
             raise ModelError(
-                f"{bad[0].id} is not whole", f"Run: tempo pull {bad[0].id} (it fetches only what lacks)"
+                f"{bad[0].id} is incomplete",
+                f"Run: tempo pull {bad[0].id} (it downloads only what is missing)",
             )
 
 
-@app.command("rm", short_help="Remove a model.")
+@app.command("rm", cls=HelpCommand, short_help="Remove a model.")
 def remove(
     command: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Hub repository.", show_default=False)],
@@ -142,7 +144,8 @@ def _lines(state: "ModelState") -> Text:
     told = ("complete", "green") if state.complete else ("incomplete", "red")
     first = f"{printable(state.id)}  {(state.revision or '-')[:12]}  {size(state.bytes)}  "
     more = [(f"\n  {printable(what)}", "red") for what in state.missing]
-    return Text.assemble(first, told, *more, (f"\n  {printable(str(state.folder))}", "dim"))
+    scope = f"\n  {printable(state.scope)}" if state.scope else ""
+    return Text.assemble(first, told, scope, *more, (f"\n  {printable(str(state.folder))}", "dim"))
 
 
 def _as_json(state: "ModelState") -> dict[str, Any]:

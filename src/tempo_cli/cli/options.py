@@ -6,13 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import (
-    DEFAULT_MODEL,
-    BudgetOptions,
-    GenerationOptions,
-    LoadOptions,
-    SamplingOptions,
-)
+from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..errors import UsageError
+from . import complete
 
 
 class Color(StrEnum):
@@ -53,11 +49,15 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_top(text: str) -> int | None:
-    """A number of rows; None for `all`."""
+    """A number of rows; None for `all`.
+
+    Raises:
+        UsageError: it is neither.
+    """
     if text == "all":
         return None
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise typer.BadParameter(f"'{text}' is neither a number nor 'all'")
+        raise UsageError(f"top is '{text}', neither a number nor 'all'", "10 is usual; 0 shows no table.")
     return int(text)
 
 
@@ -71,7 +71,13 @@ def _option(*names: str, metavar: str | None = None, help: str, **more: Any) -> 
 
 Model = Annotated[
     str,
-    _option("--model", "-m", metavar="MODEL", help="Hub repository, folder, or nano (a part of tempo)."),
+    _option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Hub repository, folder, or nano (comes with tempo).",
+        autocompletion=complete.models,
+    ),
 ]
 Revision = Annotated[
     str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
@@ -88,13 +94,23 @@ MinRate = Annotated[
         help="Bytes per second below which the Hub counts as lost, over 30 s. 0: wait for any.",
     ),
 ]
-Device = Annotated[str, _option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Device = Annotated[
+    str,
+    _option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda (or gpu), cuda:N or mps.",
+        autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
+    ),
+]
 Dtype = Annotated[
     str,
     _option(
         "--dtype",
         metavar="TYPE",
-        help="auto, float32, bfloat16 or float16. auto is bfloat16 on CUDA, float32 on a CPU.",
+        help="auto, float32 (or fp32), bfloat16 (bf16) or float16 (fp16). auto is bfloat16 on CUDA, float32 "
+        "on a CPU.",
+        autocompletion=complete.one_of("auto", "float32", "bfloat16", "float16"),
     ),
 ]
 Quantize = Annotated[
@@ -102,7 +118,8 @@ Quantize = Annotated[
     _option(
         "--quantize",
         metavar="BITS",
-        help="none, int8 or int4: keep the weights smaller; needs less memory, changes results a little.",
+        help="none, int8 or int4: smaller weights, which need less memory and change results a little.",
+        autocompletion=complete.one_of("none", "int8", "int4"),
     ),
 ]
 FFmpeg = Annotated[
@@ -132,6 +149,7 @@ Picture = Annotated[
         "--picture",
         metavar="HOW",
         help="auto: as a player shows it (square pixels, HDR as SDR). raw: as it is stored.",
+        autocompletion=complete.one_of("auto", "raw"),
     ),
 ]
 Sampling = Annotated[
@@ -172,13 +190,19 @@ Top = Annotated[
     _option(
         "--top",
         metavar="N|all",
-        help="Segments in the table: those with most tokens. 0: no table.",
+        help="Segments in the table: at most N of those that stand out; all: every segment; 0: no table.",
     ),
+]
+WithFilename = Annotated[
+    bool,
+    _option("--with-filename", "-H", help="Put the video's path before each answer, as grep does."),
 ]
 Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
 Quiet = Annotated[bool, _option("--quiet", help="No progress and no warnings on the screen.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", help="Say what runs, and where time goes.")]
-WhenColor = Annotated[Color, _option("--color", help="Colour the output.")]
+WhenColor = Annotated[
+    Color, _option("--color", metavar="WHEN", help="auto, always or never: color the output.")
+]
 
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 MODEL = DEFAULT_MODEL

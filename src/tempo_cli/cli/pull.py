@@ -29,22 +29,28 @@ def pull(
     ] = o.MODEL,
     revision: o.Revision = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show licence, files and sizes; fetch nothing.")
+        bool, typer.Option("--dry-run", help="Show license, files and sizes; download nothing.")
     ] = False,
     offline: o.Offline = False,
     min_rate: o.MinRate = MIN_RATE,
     quiet: o.Quiet = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
-    """Fetch a model into the shared Hugging Face cache, and say where it lies.
+    """Download a model into the shared Hugging Face cache, and print where it is.
 
-    Only files that are used are fetched, and two rows of the base model instead of its weights. After an
+    Only files that are used are downloaded, and two rows of the base model instead of its weights. After an
     interruption the next pull continues.
 
     Example: tempo pull Vision-CAIR/Tempo-6B
     """
     waiting = expect(command, Request(model=model))
+    from ..hub.locations import is_packaged
+
     with Screen(json=False, quiet=quiet, verbose=False, color=color, waiting=waiting) as screen:
+        if is_packaged(model):
+            screen.print(f"{model} comes with tempo: there is nothing to download")
+            screen.line(printable(str(_found(model, None))))
+            return
         if dry_run:
             _rehearse(model, revision, screen, offline)
             return
@@ -69,12 +75,28 @@ def ensure(model: str, revision: str | None, screen: Screen, *, yes: bool, offli
     if lack is None:
         return
     if _is_offline(offline):
-        raise _not_now(lack)
+        raise _with_nano(_not_now(lack), model)
     if not yes and not screen.is_interactive:
-        raise NotDownloadedError(lack.message, f"{lack.hint} or give --yes")
+        raise _with_nano(NotDownloadedError(lack.message, f"{lack.hint}, or give --yes"), model)
     screen.print(lack.message)
+    if model == DEFAULT_MODEL:
+        screen.print(_nano())
     if _fetched(model, revision, screen, ask=not yes) is None:
-        raise lack
+        raise _with_nano(lack, model)
+
+
+def _with_nano(lack: NotDownloadedError, model: str) -> NotDownloadedError:
+    """The same error, with what works without a download where the default model is missing."""
+    if model != DEFAULT_MODEL:
+        return lack
+    return NotDownloadedError(lack.message, f"{lack.hint}. {_nano()}")
+
+
+def _nano() -> str:
+    from ..hub.inventory import packaged
+
+    scopes = [f": {state.scope}" for state in packaged() if state.scope]
+    return f"A small model comes with tempo, --model nano{next(iter(scopes), '')}"
 
 
 def _fetched(
@@ -88,7 +110,7 @@ def _fetched(
     hub = Hub(tell=screen.on_event, min_rate=min_rate)
     plan = make_plan(hub, model, revision)
     _describe(plan, screen)
-    if ask and not screen.confirm("Fetch it now?"):
+    if ask and not screen.confirm("Download it now?"):
         return None
     return carry_out(hub, plan, screen.on_event)
 
@@ -129,11 +151,11 @@ def _describe(plan: "PullPlan", screen: Screen) -> None:
     if plan.weights is not None:
         listing = plan.weights.listing
         screen.print(f"{plan.model} at commit {listing.commit[:12]}")
-        screen.print(f"licence: {_licence(plan.model, listing.licence)}")
+        screen.print(f"license: {_licence(plan.model, listing.licence)}")
     if plan.base is not None:
         screen.print(f"base: {plan.base.listing.repository}, small files and two rows of its head")
     rest = plan.size - plan.here
-    screen.print(f"size: {size(plan.size)} in {len(plan.files)} files, {size(rest)} to fetch")
+    screen.print(f"size: {size(plan.size)} in {len(plan.files)} files, {size(rest)} to download")
     screen.print(f"into: {cache_folder()} ({size(free_bytes(cache_folder()))} free)")
 
 

@@ -1,11 +1,13 @@
 """A run as a table, a timeline and a summary line: values in, Rich renderables out, nothing printed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..plan.evidence import standing_out
 from ..schema import Run, SegmentReport
 from .text import clock_time, duration, printable
 
@@ -13,43 +15,57 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _BAR = 10  # cells
 _LABEL = "relevance "
+_TICK = 12  # cells from one time on the axis to the next, at least
 _TOUCH = 1e-6  # of a cell: segments that only touch it, by rounding, are not in it
 _HIGH, _MIDDLE = 0.5, 0.2  # relevance from which a bar is green, or not dimmed
 
 
-def table(run: Run, top: int | None) -> RenderableType:
-    """The segments with most tokens, in time order, and the rest in one line.
+def report(run: Run, top: int | None, width: int) -> RenderableType:
+    """The table, a line where the evidence is weak, and the summary, in one block.
 
     Args:
-        top: rows at most; None for all.
+        top: segments that stand out, at most; 0: no table; None: every segment.
+        width: cells of the screen.
     """
-    shown = _most_tokens(run.segments, top)
-    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    grid.add_column("#", justify="right")
-    grid.add_column("time", no_wrap=True)
-    grid.add_column("relevance", no_wrap=True, min_width=_BAR + 5)
-    grid.add_column("tokens", justify="right")
-    grid.add_column("", no_wrap=True, style="dim")
+    number = len(str(len(run.segments)))
+    layout = _layout(run, number, width)
+    indent = " " * (number + layout.gap)
+    parts: list[RenderableType] = [] if top == 0 else [table(run, top, width)]
+    weak = _weak_evidence(run)
+    if weak:
+        parts.append(Text(f"{indent}{weak}", style="yellow"))
+    lines = summary(run, width - len(indent))
+    return Group(*parts, Text("\n".join(f"{indent}{line}" for line in lines), style="dim"))
+
+
+def table(run: Run, top: int | None, width: int) -> RenderableType:
+    """The segments that stand out, in time order, and the others in one line. See `report`."""
+    shown = list(run.segments) if top is None else standing_out(run.segments, top)
+    number = len(str(len(run.segments)))
+    layout = _layout(run, number, width)
+    grid = Table(box=None, padding=(0, layout.gap, 0, 0), header_style="dim", pad_edge=False)
+    grid.add_column("#", justify="right", min_width=number)
+    grid.add_column("time", no_wrap=True, min_width=layout.time)
+    grid.add_column("relevance", no_wrap=True, min_width=layout.bar + 5)
+    grid.add_column("tokens", justify="right", no_wrap=True)
+    if layout.per_frame:
+        grid.add_column("", justify="right", no_wrap=True, style="dim")
     for segment in shown:
-        per_frame = segment.tokens / segment.frames
+        per_frame = [f"{segment.tokens / segment.frames:.1f}/frame"] if layout.per_frame else []
         grid.add_row(
             str(segment.index + 1),
             _span(segment),
-            _relevance(segment.relevance),
-            str(segment.tokens),
-            f"{per_frame:.1f}/frame",
+            _relevance(segment.relevance, layout.bar),
+            f"{segment.tokens:,}",
+            *per_frame,
         )
-    rest = [segment.tokens for segment in run.segments if segment not in shown]
-    if not rest:
-        return grid
-    low, high = min(rest), max(rest)
-    tokens = f"{low} token{'s' * (low != 1)}" if low == high else f"{low}-{high} tokens"
-    number = len(str(shown[-1].index + 1)) if shown else 1
-    return Group(grid, Text(f"{'…':>{number}}  {len(rest)} more at {tokens}", style="dim"))
+    rest = _rest(run.segments, shown)
+    others = [Text(f"{'…':>{number}}{' ' * layout.gap}{rest}", style="dim")] if rest else []
+    return Group(*([grid] if shown else []), *others)
 
 
-def summary(run: Run, width: int) -> Text:
-    """The line below the table: what was spent, and on what. It breaks only between its parts."""
+def summary(run: Run, width: int) -> list[str]:
+    """What was spent, and on what: lines of at most `width` cells that break only between their parts."""
     limit = "" if run.budget.limit is None else f" of {run.budget.limit:,}"
     scores = [segment.relevance for segment in run.segments if segment.relevance is not None]
     parts = [
@@ -66,7 +82,7 @@ def summary(run: Run, width: int) -> Text:
         if lines[-1] and len(lines[-1]) + 3 + len(part) > width:
             lines.append("")
         lines[-1] += f" · {part}" if lines[-1] else part
-    return Text("\n".join(lines), style="dim")
+    return lines
 
 
 def heading(run: Run) -> Text:
@@ -115,9 +131,44 @@ def timeline(run: Run, width: int) -> RenderableType:
     )
 
 
-def _most_tokens(segments: tuple[SegmentReport, ...], top: int | None) -> list[SegmentReport]:
-    ranked = sorted(segments, key=lambda s: (-s.tokens, -(s.relevance or 0.0), s.index))
-    return sorted(ranked[:top], key=lambda s: s.index)
+class _Layout(NamedTuple):
+    """How the table fits the screen, in cells: between columns, of the times and of a full bar."""
+
+    gap: int
+    time: int
+    bar: int
+    per_frame: bool
+
+
+def _layout(run: Run, number: int, width: int) -> _Layout:
+    """The most spacious layout that fits; on a narrow screen, tokens per frame and then the bar go."""
+    spans = max((len(_span(segment)) for segment in run.segments), default=0)
+    layouts = (_Layout(3, 15, _BAR, True), _Layout(2, 0, _BAR, True), _Layout(1, 0, _BAR, False))
+    for layout in layouts:
+        cells = number + max(layout.time, spans) + layout.bar + 5 + len("tokens")
+        cells += layout.per_frame * len("128.0/frame") + layout.gap * (3 + layout.per_frame)
+        if cells <= width:
+            return layout
+    return _Layout(1, 0, 0, False)
+
+
+def _rest(segments: Sequence[SegmentReport], shown: Sequence[SegmentReport]) -> str:
+    """What the segments have that the table does not show; nothing if it shows all."""
+    seen = {segment.index for segment in shown}
+    left = [segment.tokens for segment in segments if segment.index not in seen]
+    if not left:
+        return ""
+    low, high = min(left), max(left)
+    tokens = f"{low:,} token{'s' * (low != 1)}" if low == high else f"{low:,}-{high:,} tokens"
+    return f"{len(left)} more at {tokens}" if shown else f"no segment stands out: {len(left)} at {tokens}"
+
+
+def _weak_evidence(run: Run) -> str | None:
+    """That no segment is relevant enough, by the checkpoint's own measure; None if it is, or is not known."""
+    evidence = run.evidence
+    if evidence is None or not evidence.weak or evidence.threshold is None:
+        return None
+    return f"weak evidence: no segment above {evidence.threshold:.2f}"
 
 
 def _span(segment: SegmentReport) -> str:
@@ -125,14 +176,15 @@ def _span(segment: SegmentReport) -> str:
     return f"{clock_time(segment.start, tenths)} - {clock_time(segment.end, tenths)}"
 
 
-def _relevance(score: float | None) -> Text:
+def _relevance(score: float | None, cells: int) -> Text:
     if score is None:
         return Text("-", style="dim")
-    return Text.assemble((_bar(score).ljust(_BAR), _style(score)), f" {score:.2f}")
+    bar = f"{_bar(score, cells).ljust(cells)} " if cells else ""
+    return Text.assemble((bar, _style(score)), f"{score:.2f}")
 
 
-def _bar(share: float) -> str:
-    eighths = round(min(1.0, max(0.0, share)) * _BAR * 8)
+def _bar(share: float, cells: int) -> str:
+    eighths = round(min(1.0, max(0.0, share)) * cells * 8)
     full, part = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[part] if part else "")
 
@@ -155,12 +207,21 @@ def _columns(run: Run, cells: int) -> Iterator[list[SegmentReport]]:
 
 
 def _axis(seconds: float, cells: int) -> str:
-    """Times under the strip, each beginning at its own place."""
-    labels = max(1, min(6, cells // 12))
+    """Times under the strip: round ones, each beginning at its own place, and the end."""
+    step = next((step for step in _steps() if step * cells >= seconds * _TICK), seconds)
+    tenths = step < 1
+    end = clock_time(seconds, tenths)
     line = ""
-    for mark in range(labels):
-        line = line.ljust(round(mark * cells / labels)) + clock_time(
-            mark * seconds / labels, seconds < 10 * labels
-        )
-    end = clock_time(seconds, seconds < 10 * labels)
-    return line[: cells - len(end) - 1].ljust(cells - len(end)) + end
+    for tick in range(int(seconds / step) + 1):
+        place = round(tick * step * cells / (seconds or 1))
+        label = clock_time(tick * step, tenths)
+        if place + len(label) + 1 <= cells - len(end):
+            line = line.ljust(place) + label
+    return line.ljust(cells - len(end)) + end
+
+
+def _steps() -> Iterator[float]:
+    """Round seconds, ascending: 0.1, 0.2, 0.5, …, 30, a minute, …, an hour, 2, 5, 10 hours and so on."""
+    yield from (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
+    yield from (60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30))
+    yield from (3600.0 * hours * power for power in (1, 10, 100, 1000) for hours in (1, 2, 5))

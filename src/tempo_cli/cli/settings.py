@@ -57,10 +57,18 @@ def file_settings(group: TyperGroup) -> Values:
     allowed = sorted(set(known) - options.PER_RUN)
     for key, value in values.items():
         if key not in allowed:
-            raise UsageError(f"'{key}' in '{path}' is no setting", f"Known: {', '.join(allowed)}.")
+            raise UsageError(f"'{key}' in '{path}' is not a setting", f"Known: {', '.join(allowed)}.")
         if not _fits(known[key][0], value):
             raise UsageError(f"'{key}' in '{path}' has a value of the wrong kind", "See: tempo doctor")
     return values
+
+
+def file_keys() -> set[str]:
+    """The names in the file; none where it can't be read."""
+    try:
+        return set(_parsed(config_path()))
+    except UsageError:
+        return set()
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -145,7 +153,7 @@ def _resolved(name: str, option: TyperOption, command: Command, values: Values) 
         if name == "top":
             options.parse_top(value)  # which commands do themselves
         return Setting(name, value, origin)
-    except typer.BadParameter as error:
+    except (typer.BadParameter, UsageError) as error:
         reason = " ".join(error.message.split())
         return Setting(name, option.default, origin, f"{origin} says '{given}': {reason}")
 

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,9 @@ class _Hub:
         if self.offline:
             return "offline", "Go online"
         if self.silent is not None:
-            return "the Hub does not answer", "Mend the connection"
+            return "the Hub does not answer", "Fix the connection"
         if self.unwritable is not None:
-            return "the cache can't be written", "Mend the cache"
+            return "the cache can't be written", "Fix the cache"
         if self.free < wanted:
             lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk are free"
             return lack, "Free some disk, or set HF_HUB_CACHE to a larger one"
@@ -126,7 +126,7 @@ def _cache(hub: _Hub) -> Iterator[Finding]:
     facts = {"path": str(hub.cache), "free_bytes": hub.free, "writable": hub.unwritable is None}
     if hub.unwritable is not None:
         message = f"{hub.cache} can't be written: {hub.unwritable}"
-        yield Finding("cache", Level.warning, message, "Mend its permissions, or set HF_HUB_CACHE.", facts)
+        yield Finding("cache", Level.warning, message, "Fix its permissions, or set HF_HUB_CACHE.", facts)
     else:
         yield Finding("cache", Level.ok, f"{hub.cache}, {amount(hub.free)} of disk free", facts=facts)
 
@@ -144,12 +144,14 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     state = model_state(model, revision)
     if state.complete:
         yield Finding("model", Level.ok, _described(state), facts=state.facts)
+        yield from _scope("model", state)
         return
     lack = f"{model}: {state.missing[0]}"
     try:
         check_downloaded(model, revision)
     except NotDownloadedError:
-        yield _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
+        found = _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
+        yield _with_packaged(found) if model == DEFAULT_MODEL else found
     else:
         mend = "Put what is missing there, or set TEMPO_MODEL to another model."
         yield Finding("model", Level.problem, lack, mend, state.facts)
@@ -158,10 +160,21 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
 def _fetchable(lack: str, pull: str, facts: dict[str, Any], obstacle: tuple[str, str] | None) -> Finding:
     """What is said of a model that a pull would complete, if it could reach the Hub."""
     if obstacle is None:
-        return Finding("model", Level.warning, f"{lack}; ask offers to fetch it", f"Run: {pull}", facts)
+        return Finding("model", Level.warning, f"{lack}; ask offers to download it", f"Run: {pull}", facts)
     reason, first = obstacle
-    message = f"{lack}, and can't be fetched: {reason}"
+    message = f"{lack}, and can't be downloaded: {reason}"
     return Finding("model", Level.problem, message, f"{first}, then run: {pull}", facts)
+
+
+def _with_packaged(found: Finding) -> Finding:
+    """Without the default model `ask` still runs with the one that comes with tempo, which is said here."""
+    from ..hub.inventory import packaged
+
+    usable = [state for state in packaged() if state.complete]
+    if not usable:
+        return found
+    mend = f"{found.mend}; or use `model={usable[0].id!r}`: {usable[0].scope}"
+    return replace(found, level=Level.warning, mend=mend)
 
 
 def _wanted(state: "ModelState") -> int:
@@ -183,10 +196,17 @@ def _others(configuration: Configuration) -> Iterator[Finding]:
         name = f"{state.id}@{state.revision[:_SHORT]}" if state.revision else state.id
         if state.complete:
             yield Finding(name, Level.ok, _described(state), facts=state.facts)
+            yield from _scope(name, state)
         else:
             mend = f"Run: {_pull(state.id, state.revision)}, or: tempo models rm {state.id}"
             mend = mend if state.revision else "Install tempo again."
             yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", mend, state.facts)
+
+
+def _scope(name: str, state: "ModelState") -> Iterator[Finding]:
+    """What it can answer, in its own words."""
+    if state.scope:
+        yield Finding(name, Level.note, state.scope, facts={"scope": state.scope})
 
 
 def _described(state: "ModelState") -> str:

@@ -8,6 +8,7 @@ from huggingface_hub import scan_cache_dir
 
 from ..errors import ModelError, SetupError
 from ..files import exists
+from ..plan.card import model_card
 from . import layout
 from .environment import cache_folder
 from .locations import (
@@ -35,8 +36,9 @@ class ModelState:
         folder: the snapshot in the Hub's cache, or the user's folder; None where nothing is here.
         bytes: of the files in `folder`.
         base: what its configuration names as the compressor's base; None where that can't be read.
-        base_location: where the base lies, and the router's rows; None while it is not whole.
+        base_location: where the base lies, and the router's rows; None while it is incomplete.
         missing: what is missing or broken, one line each, base included; empty if nothing.
+        scope: what it can answer, in its own words; None: it does not say.
     """
 
     id: str
@@ -46,6 +48,7 @@ class ModelState:
     base: str | None
     base_location: BaseLocation | None
     missing: tuple[str, ...]
+    scope: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -62,6 +65,7 @@ class ModelState:
             "bytes": self.bytes,
             "complete": self.complete,
             "missing": list(self.missing),
+            "scope": self.scope,
         }
 
     @property
@@ -108,7 +112,7 @@ def removable(model: str) -> list[ModelState]:
     """The revisions of a Tempo model that `remove` would take out of the Hub's cache.
 
     Raises:
-        ModelError: it is a folder, is not in the cache, or is no Tempo model.
+        ModelError: it is a folder, is not in the cache, or is not a Tempo model.
     """
     if model in PACKAGED:
         raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
@@ -148,9 +152,11 @@ def remove(model: str) -> int:
 
 def _state(location: ModelLocation) -> ModelState:
     problems = layout.missing(location.path)
-    base, base_location = None, None
+    base, base_location, scope = None, None, None
     try:
-        base = layout.base_name(layout.read_json(location.path / layout.CONFIG), location.id)
+        config = layout.read_json(location.path / layout.CONFIG)
+        scope = _scope(config)
+        base = layout.base_name(config, location.id)
         base_location = find_base(location, base)
     except (OSError, ValueError):
         pass  # the configuration itself is missing or damaged: `problems` says so
@@ -166,7 +172,16 @@ def _state(location: ModelLocation) -> ModelState:
         base=base,
         base_location=base_location,
         missing=tuple(problems),
+        scope=scope,
     )
+
+
+def _scope(config: dict[str, Any]) -> str | None:
+    """The model's own words; None where they make no sense, which loading it reports."""
+    try:
+        return model_card(config).scope
+    except ValueError:
+        return None
 
 
 def size_of(folder: Path) -> int:

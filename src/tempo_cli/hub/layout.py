@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from ..checked import parse_object
 from ..errors import ModelError
 from ..files import LARGEST_JSON, LARGEST_TOKENIZER, exists, open_regular, read_bytes
+from ..tokenizer_files import TOKENIZER, is_older, is_readable, tokenizer_names
 
 CONFIG = "config.json"
-TOKENIZER = "tokenizer.json"
 GENERATION = "generation_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -89,7 +89,7 @@ def shards(index: dict[str, Any]) -> list[str]:
     """The files that an index names.
 
     Raises:
-        ValueError: it is no index, or names a file elsewhere.
+        ValueError: it is not an index, or names a file elsewhere.
     """
     homes = index.get("weight_map")
     names = list(homes.values()) if isinstance(homes, dict) else []
@@ -107,26 +107,40 @@ def base_name(config: dict[str, Any], where: str) -> str:
     kind, names = config.get("model_type"), config.get("mm_vision_tower_aux_list")
     hint = "tempo runs models of Tempo's own kind only, such as Vision-CAIR/Tempo-6B."
     if kind != TEMPO:
-        raise ModelError(f"{where} is no Tempo model: its config.json says model_type {kind!r}", hint)
+        raise ModelError(f"{where} is not a Tempo model: its config.json says model_type {kind!r}", hint)
     if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-        raise ModelError(f"{where} is no Tempo model: its config.json names no single base model", hint)
+        raise ModelError(f"{where} is not a Tempo model: its config.json names no single base model", hint)
     return str(names[0])
 
 
 def weights_missing(folder: Path) -> list[str]:
     """What is missing or broken of a folder's weights, as `name: what`."""
-    names = [WEIGHTS]
-    if exists(folder / INDEX):
-        try:
-            names = shards(read_json(folder / INDEX))
-        except (OSError, ValueError):
-            return [f"{INDEX}: damaged"]
+    try:
+        names = weight_files(folder)
+    except (OSError, ValueError):
+        return [f"{INDEX}: damaged"]
     return [f"{name}: {what}" for name in names if (what := fault(folder / name))]
+
+
+def weight_files(folder: Path) -> list[str]:
+    """The names of a folder's weights: one file, else those that the index names.
+
+    Raises:
+        ValueError, OSError: the index is none, or can't be read.
+    """
+    if exists(folder / WEIGHTS) or not exists(folder / INDEX):
+        return [WEIGHTS]
+    return shards(read_json(folder / INDEX))
+
+
+def small_files(folder: Path) -> tuple[str, ...]:
+    """The names of a folder's configuration and tokenizer."""
+    return (CONFIG, *tokenizer_names(lambda name: (folder / name).is_file()))
 
 
 def missing(folder: Path, weights: bool = True) -> list[str]:
     """What is missing or broken in a model's folder, as `name: what`; a base may do without its weights."""
-    found = {name: problem(folder / name) for name in (CONFIG, TOKENIZER)}
+    found = {name: problem(folder / name) for name in small_files(folder)}
     small = [f"{name}: {what}" for name, what in found.items() if what]
     return small + (weights_missing(folder) if weights else [])
 
@@ -136,6 +150,8 @@ def problem(path: Path) -> str | None:
     if path.suffix == ".safetensors":
         return fault(path)
     try:
+        if is_older(path.name):
+            return None if is_readable(path) else "damaged"
         read_json(path)
     except FileNotFoundError:
         return "missing"

@@ -7,23 +7,25 @@ import re
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
+from typing import Any
 
 from ..config import FrameShape
 from ..errors import ModelError, NotDownloadedError, SetupError
 from ..files import read_bytes, reason, user_path
 from ..plan.shape import frame_shape
-from . import layout
+from ..plan.similar import similar
+from . import bases, layout
 from .environment import cache_folder, data_folder
 
 MAIN = "main"
 PACKAGED = {"nano": Path(__file__).parent.parent / "nano" / "Tempo-nano"}  # trained by training/
 
-_SIBLING = re.compile(r"\./[A-Za-z0-9_][\w.-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
-_LONGEST_NAME = 200  # characters
-_NAMES = "Give a folder or a Hub id such as Vision-CAIR/Tempo-6B."
+_LONGEST_NAME = 4000  # characters
+_BASE = "Qwen/Qwen3-VL-2B-Instruct"  # of the released model
+_NAMES = "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
@@ -41,8 +43,8 @@ class BaseLocation:
     """Where a model's base lies.
 
     Attributes:
-        id: Hub repository or `./sibling`, as the model's configuration names it.
-        path: has the base's `config.json` and `tokenizer.json`.
+        id: Hub repository or folder, as the model's configuration names it.
+        path: has the base's `config.json` and tokenizer.
         revision: commit; None for a folder of the user's.
         router: the file with the two rows of the head; None where the folder has the base's own weights.
     """
@@ -71,7 +73,7 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
     problems = layout.missing(location.path)
     if problems:
         raise NotDownloadedError(
-            f"the model {model} is not whole: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
+            f"the model {model} is incomplete: {problems[0]}", f"Run: tempo pull {wanted} (it continues)"
         )
     return location
 
@@ -79,8 +81,9 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
 def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """The base model that a checkpoint's configuration names.
 
-    `./name` is a folder beside the checkpoint's; anything else is a Hub repository, which may also lie
-    beside a folder of the user's under its own name. A configuration from the Hub may name only repositories.
+    The configuration of a folder of the user's may name any folder (`bases.local_base`), which is only read,
+    or a Hub repository, which may also lie beside it under its own name. A configuration from the Hub may
+    name only repositories.
 
     Raises:
         NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
@@ -89,21 +92,21 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
     local = location.revision is None
     if len(name) > _LONGEST_NAME:
         raise ModelError("the base model's name is too long", "This configuration is not to be trusted.")
-    if local and _SIBLING.fullmatch(name):
-        folder = location.path.resolve().parent / name[2:]
-        if not folder.is_dir():
-            raise ModelError(
-                f"the base model {folder} does not exist", f"Put {name[2:]} beside {location.path}."
-            )
+    folder = bases.local_base(location.path, name) if local else None
+    if folder is not None:
         return BaseLocation(name, folder, None, None)
-    if not is_repository(name):
+    if is_repository(name):
+        return _cached_base(name, location.id)
+    if not local:
         raise ModelError(
-            f"the base model '{name}' is no Hub repository", "This configuration is not to be trusted."
+            f"the base model '{name}' is not a Hub repository", "This configuration is not to be trusted."
         )
-    beside = location.path.resolve().parent / name.split("/")[1]
-    if local and beside.is_dir():
-        return BaseLocation(name, beside, None, None)
-    return _cached_base(name, location.id)
+    last = bases.last_name(name)
+    cached = [_cached_base(found, location.id) for found in bases.cached_repositories(name)]
+    if len(cached) == 1:
+        return cached[0]
+    hint = f"Put it beside {location.path}, or name a Hub repository in config.json: {_BASE}"
+    raise ModelError(f"the base model '{name}' does not exist", hint if last else _REDOWNLOAD)
 
 
 def as_folder(model: str) -> Path | None:
@@ -117,10 +120,17 @@ def as_folder(model: str) -> Path | None:
         raise ModelError(f"'{model}' can't be read: {reason(error)}", _NAMES) from None
 
 
+def is_packaged(model: str) -> bool:
+    """Whether it is a model that comes with tempo."""
+    return model in PACKAGED
+
+
 def checked_name(model: str) -> str:
     """`model`, which must have the form of a Hub repository's name; else a ModelError."""
     if not is_repository(model):
-        raise ModelError(f"there is no model folder '{model}'", _NAMES)
+        meant = similar(model, PACKAGED)
+        hint = f"Did you mean {meant}? Or give a folder or a Hub repository." if meant else _NAMES
+        raise ModelError(f"there is no model '{model}'", hint)
     return model
 
 
@@ -144,12 +154,22 @@ def read_shape(model: str, revision: str | None = None) -> FrameShape:
     try:
         config = layout.read_json(location.path / layout.CONFIG)
         base = find_base(location, layout.base_name(config, location.id))
-        return frame_shape(config, layout.read_json(base.path / layout.CONFIG))
+        return frame_shape(config, _base_config(base.path / layout.CONFIG))
     except FileNotFoundError as error:
         missing = Path(error.filename)
         raise ModelError(f"{missing.parent} has no {missing.name}", _REDOWNLOAD) from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"the configuration of {model} can't be read: {error}", _REDOWNLOAD) from error
+        raise ModelError(
+            f"the configuration of {model} can't be read: {reason(error)}", _REDOWNLOAD
+        ) from error
+
+
+def _base_config(path: Path) -> dict[str, Any]:
+    """The base's configuration. It may be any file that the model's names, so nothing of it is repeated."""
+    try:
+        return layout.read_json(path)
+    except ValueError:
+        raise ValueError(f"{path} is not a JSON object") from None
 
 
 def is_repository(name: str) -> bool:
@@ -212,7 +232,7 @@ def _cached_base(name: str, model: str) -> BaseLocation:
     folder, router = snapshot(name, commit), router_file(name, commit)
     problems = layout.missing(folder, weights=False)
     if problems:
-        raise NotDownloadedError(f"the base model {name} is not whole: {problems[0]}", hint)
+        raise NotDownloadedError(f"the base model {name} is incomplete: {problems[0]}", hint)
     if layout.fault(router) is None:
         return BaseLocation(name, folder, commit, router)
     if layout.weights_missing(folder):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..checked import parse_object
 from ..errors import ModelError, NotDownloadedError
+from ..tokenizer_files import tokenizer_names
 from . import layout
 from .locations import MAIN, ModelLocation, as_folder, checked_name, find_base, snapshot
 from .remote import Hub, Listing, RemoteFile
@@ -64,7 +65,7 @@ def make_plan(hub: Hub, model: str, revision: str | None = None) -> PullPlan:
     """What the Hub repository `model`, or the base of the folder `model`, needs.
 
     Raises:
-        ModelError: there is no such model, it is no Tempo model, or it has no safetensors.
+        ModelError: there is no such model, it is not a Tempo model, or it has no safetensors.
     """
     folder = as_folder(model)
     if folder is not None:
@@ -84,24 +85,29 @@ def _base_part(hub: Hub, location: ModelLocation, name: str) -> Part | None:
         find_base(location, name)
     except NotDownloadedError:
         listing = hub.listing(name, MAIN)
-        return Part(listing, MAIN, tuple(_named(listing, layout.CONFIG, layout.TOKENIZER)))
+        return Part(listing, MAIN, tuple(_small_files(listing)))
     return None
 
 
 def _model_files(hub: Hub, listing: Listing) -> Iterator[RemoteFile]:
     """What is used of a Tempo repository, weights at the end: where they are whole, all is there."""
-    yield from _named(listing, layout.CONFIG, layout.TOKENIZER)
+    yield from _small_files(listing)
     if layout.GENERATION in listing.files:
         yield listing.files[layout.GENERATION]
-    if layout.INDEX not in listing.files:
+    if layout.WEIGHTS in listing.files or layout.INDEX not in listing.files:
         yield from _named(listing, layout.WEIGHTS)
         return
     index = listing.files[layout.INDEX]
     try:
         names = layout.shards(parse_object(hub.read(index)))
     except ValueError as error:
-        raise ModelError(f"{index.path} of {listing.repository} is no index", _NO_TEMPO) from error
+        raise ModelError(f"{index.path} of {listing.repository} is not an index", _NO_TEMPO) from error
     yield from (index, *_named(listing, *names))
+
+
+def _small_files(listing: Listing) -> Iterator[RemoteFile]:
+    """The configuration and the tokenizer."""
+    yield from _named(listing, layout.CONFIG, *tokenizer_names(listing.files.__contains__))
 
 
 def _named(listing: Listing, *names: str) -> Iterator[RemoteFile]:
@@ -114,7 +120,7 @@ def _named(listing: Listing, *names: str) -> Iterator[RemoteFile]:
 def _why_not(listing: Listing, name: str) -> str:
     pickle = next((other for other in listing.files if other.endswith(_PICKLES)), None)
     if pickle is not None and name.endswith(".safetensors"):
-        return f"{pickle} is a pickle, which could run code: only safetensors are fetched."
+        return f"{pickle} is a pickle, which could run code: only safetensors are downloaded."
     return _NO_TEMPO
 
 

@@ -13,7 +13,7 @@ from .remote import Hub, Listing, RemoteFile
 from .router import fetch_rows
 from .store import alone, bytes_here, fetch, note_revision
 
-_HINT = "Free some disk, or set HF_HOME to a folder that can be written. What was fetched is kept."
+_HINT = "Free some disk, or set HF_HOME to a folder that can be written. What was downloaded is kept."
 
 
 def carry_out(hub: Hub, plan: PullPlan, tell: Listener) -> Path:
@@ -53,7 +53,7 @@ def _fetch_router(hub: Hub, base: Listing, tell: Listener) -> None:
         return
     with alone(data_folder() / "router.lock", "the router's rows", tell):
         if layout.fault(path) is not None:
-            fetch_rows(hub, base, snapshot(base.repository, base.commit) / layout.TOKENIZER, path)
+            fetch_rows(hub, base, snapshot(base.repository, base.commit), path)
 
 
 class _Progress:

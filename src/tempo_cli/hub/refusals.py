@@ -1,5 +1,8 @@
 """What the Hub or the way to it refuses: in our words, and whether another attempt makes sense."""
 
+from errno import EADDRNOTAVAIL, EHOSTUNREACH, ENETDOWN, ENETUNREACH
+from socket import gaierror
+
 from httpx2 import TimeoutException, TransportError
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -14,8 +17,9 @@ from .environment import endpoint, has_token
 
 LONGEST_WAIT = 60.0  # seconds, where the Hub itself says how long
 
+_NO_WAY = frozenset({ENETDOWN, ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL})
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
-_KEPT = "What was fetched so far is kept; run the same command again."
+_KEPT = "What was downloaded so far is kept; run the same command again."
 _LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 
 
@@ -37,7 +41,8 @@ def explained(error: Exception, repository: str, revision: str) -> ModelError:
     if isinstance(error, TimeoutException):
         return ModelError(f"{endpoint()} does not answer in time", _KEPT)
     why = " ".join(str(error).split()) or type(error).__name__
-    return ModelError(f"{endpoint()} can't be reached: {why}", f"Check the connection. {_KEPT}")
+    kept = "Run the same command again later." if _is_unreachable(error) else _KEPT
+    return ModelError(f"{endpoint()} can't be reached: {why}", f"Check the connection. {kept}")
 
 
 def _refused(status: int, repository: str) -> ModelError:
@@ -52,9 +57,24 @@ def _refused(status: int, repository: str) -> ModelError:
     return ModelError(f"the Hub answers with an error ({status})", _KEPT)
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether another attempt makes sense: a lost connection, a timeout, 429, 5xx."""
+def may_pass(error: Exception, *, reached: bool = True) -> bool:
+    """Whether another attempt makes sense: a lost connection, a timeout, 429, 5xx.
+
+    Args:
+        reached: whether the Hub answered before. If it never did, a name that is not found, a refused
+            connection and a missing network do not pass by themselves.
+    """
+    if not reached and _is_unreachable(error):
+        return False
     return isinstance(error, TransportError) or status(error) in _PASSING
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, (gaierror, ConnectionRefusedError)) or getattr(error, "errno", 0) in _NO_WAY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def status(error: Exception) -> int | None:

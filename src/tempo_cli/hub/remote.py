@@ -92,6 +92,7 @@ class Hub:
                 f"{switch} forbids asking the Hub", f"Run again without {switch}, or give a local folder."
             )
         self._tell = tell or (lambda _: None)
+        self._reached = False  # whether it answered at all
         self._rate = min_rate
 
     def listing(self, repository: str, revision: str) -> Listing:
@@ -112,7 +113,7 @@ class Hub:
             ModelError: it has more than `most` bytes, is not what the list promises, or can't be had.
         """
         if file.size > most:
-            raise ModelError(f"{_name(file)} has {file.size:,} bytes", "This is no Tempo repository.")
+            raise ModelError(f"{_name(file)} has {file.size:,} bytes", "This is not a Tempo repository.")
         for _ in range(2):
             raw = self._retried(
                 lambda: _whole(_url(file), file.size, self._rate), file.repository, file.commit
@@ -182,7 +183,9 @@ class Hub:
         failures = 0
         while True:
             try:
-                return action()
+                result = action()
+                self._reached = True
+                return result
             except (HTTPError, InvalidURL) as error:
                 self._pause(failures, error, repository, revision)
                 failures += 1
@@ -190,7 +193,7 @@ class Hub:
     def _pause(self, failures: int, error: Exception, repository: str, revision: str) -> None:
         """Wait before another attempt, or give up."""
         told = explained(error, repository, revision)
-        if failures >= len(WAITS) or not may_pass(error):
+        if failures >= len(WAITS) or not may_pass(error, reached=self._reached):
             raise told from error
         wait = max(WAITS[failures], wait_asked_for(error))
         self._tell(Warned(f"{told.message}; trying again in {wait:.0f} s"))
@@ -212,7 +215,7 @@ def _listing(repository: str, raw: bytes) -> Listing:
 def _hex(text: str) -> str:
     """A commit or digest: it will be a file's name, so it may be nothing else."""
     if not isinstance(text, str) or not _HEX.fullmatch(text):
-        raise ValueError(f"'{text}' is no hash")
+        raise ValueError(f"'{text}' is not a hash")
     return text
 
 

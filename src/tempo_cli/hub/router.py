@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..checked import parse_object
 from ..errors import ModelError
-from ..files import LARGEST_TOKENIZER, read_bytes, reason
+from ..files import reason
+from ..tokenizer_files import read_tokenizer
 from ..vocabulary import build_tokenizer, panics_as_errors
 from . import layout
 from .layout import Tensor
@@ -24,16 +25,16 @@ _REAL = frozenset({"F64", "F32", "F16", "BF16"})
 _NO_BASE = "The base must be a Qwen3-VL model with its weights in safetensors."
 
 
-def fetch_rows(hub: Hub, base: Listing, tokenizer: Path, into: Path) -> None:
+def fetch_rows(hub: Hub, base: Listing, folder: Path, into: Path) -> None:
     """Read the rows of `Yes` and `No` of the base's head, and keep them in `into`.
 
     Args:
-        tokenizer: the base's `tokenizer.json`, which knows the words' numbers.
+        folder: the base's, with its tokenizer, which knows the words' numbers.
 
     Raises:
         ModelError: the base has no such head, or its server gives no parts of files.
     """
-    numbers = {name: _number(tokenizer, word) for name, word in WORDS.items()}
+    numbers = {name: _number(folder, word) for name, word in WORDS.items()}
     file, name, head = _head(hub, base)
     if len(head.shape) != 2 or head.shape[0] <= max(numbers.values()) or head.dtype not in _REAL:
         shape = "x".join(map(str, head.shape))
@@ -45,13 +46,15 @@ def fetch_rows(hub: Hub, base: Listing, tokenizer: Path, into: Path) -> None:
     _write(into, head, rows, origin | {word: str(number) for word, number in numbers.items()})
 
 
-def _number(tokenizer: Path, word: str) -> int:
+def _number(folder: Path, word: str) -> int:
     try:
-        raw = read_bytes(tokenizer, LARGEST_TOKENIZER, whole=True)
+        text = read_tokenizer(folder)
         with panics_as_errors():
-            ids = build_tokenizer(raw).encode(word, add_special_tokens=False).ids
+            ids = build_tokenizer(text).encode(word, add_special_tokens=False).ids
     except (OSError, ValueError) as error:
-        raise ModelError(f"{tokenizer} can't be read: {reason(error)}", "Run tempo pull again.") from error
+        raise ModelError(
+            f"the tokenizer in {folder} can't be read: {reason(error)}", "Run tempo pull again."
+        ) from error
     if len(ids) != 1:
         raise ModelError(f"{word!r} is not one token of the base model", _NO_BASE)
     return int(ids[0])
@@ -74,7 +77,7 @@ def _head(hub: Hub, base: Listing) -> tuple[RemoteFile, str, Tensor]:
 
 def _home(hub: Hub, base: Listing) -> tuple[RemoteFile, tuple[str, ...]]:
     """The file that has the head, and the names that the head may have in it."""
-    if layout.INDEX not in base.files:
+    if layout.WEIGHTS in base.files or layout.INDEX not in base.files:
         if layout.WEIGHTS not in base.files:
             raise ModelError(f"{base.repository} has no {layout.WEIGHTS}", _NO_BASE)
         return base.files[layout.WEIGHTS], HEADS

@@ -84,7 +84,7 @@ def alone(lock: Path, what: str, tell: Listener) -> Iterator[None]:
         try:
             stack.enter_context(WeakFileLock(lock, timeout=_PATIENCE))
         except Timeout:
-            tell(Warned(f"another process is fetching {what}: waiting for it"))
+            tell(Warned(f"another process is downloading {what}: waiting for it"))
             stack.enter_context(WeakFileLock(lock))
         yield
 

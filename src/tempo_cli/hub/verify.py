@@ -48,7 +48,7 @@ def _of_model(state: ModelState) -> Iterator[tuple[Path, _Origin | None]]:
     if state.folder is None:
         return
     origin = _Origin(state.id, state.revision) if state.revision else None
-    names = [layout.CONFIG, layout.TOKENIZER]
+    names = [*layout.small_files(state.folder)]
     names += [name for name in (layout.GENERATION, layout.INDEX) if (state.folder / name).exists()]
     yield from ((state.folder / name, origin) for name in [*names, *_weights(state.folder)])
 
@@ -58,7 +58,7 @@ def _of_base(state: ModelState) -> Iterator[tuple[Path, _Origin | None]]:
     if location is None:
         return
     origin = _Origin(location.id, location.revision) if location.revision else None
-    yield from ((location.path / name, origin) for name in (layout.CONFIG, layout.TOKENIZER))
+    yield from ((location.path / name, origin) for name in layout.small_files(location.path))
     if location.router is not None:
         yield location.router, None
     else:
@@ -67,7 +67,7 @@ def _of_base(state: ModelState) -> Iterator[tuple[Path, _Origin | None]]:
 
 def _weights(folder: Path) -> list[str]:
     try:
-        return layout.shards(layout.read_json(folder / layout.INDEX))
+        return layout.weight_files(folder)
     except (OSError, ValueError):
         return [layout.WEIGHTS]
 

@@ -1,4 +1,4 @@
-"""Reading a checkpoint in the released layout, strictly: the only place of `model` that reads files.
+"""Reading a checkpoint in the released layout; here and in `tensor_files` `model` reads files, nowhere else.
 
 | tensors in the Tempo folder | module |
 |---|---|
@@ -9,139 +9,75 @@
 
 From the base's folder come the compressor's configuration and tokenizer, and two rows of its head: the
 router is row("Yes") - row("No"), taken in the weights' own type, then held in float32 (reference).
-Weights are safetensors only. No code from a repository is ever run.
+Weights are safetensors only. No code from a repository is ever run. As in the reference, tensors that no
+module has are ignored; here with a warning. The base may be any folder that a configuration names, so errors
+repeat nothing of what its files hold.
 """
 
 import copy
-import os
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..checked import parse_object
-from ..config import ModelDimensions
+from ..config import ModelCard, ModelDimensions
 from ..errors import ModelError
-from ..files import LARGEST_JSON, LARGEST_TOKENIZER, open_regular, read_bytes, reason
+from ..files import reason
+from ..tokenizer_files import read_tokenizer
 from . import configuration
 from .compressor import Compressor
 from .device import Target, attention
 from .llm import Decoder, SamplingRule
 from .loading import fill, on_meta, put
+from .tensor_files import COMPRESSOR, TensorFiles, opened, read_json
 from .tokenizer import TextTokenizer
 
 Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
 
-_COMPRESSOR = "model.vision_tower_aux_list.0."
-_REAL = {"F64", "F32", "F16", "BF16"}
-_PICKLE = "is a pickle, which could run code: only safetensors are loaded."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
-class _Header(NamedTuple):
-    """What a file says of a tensor."""
-
-    path: Path
-    shape: tuple[int, ...]
-    kind: str
-
-
-class TensorFiles:
-    """The tensors of a folder's safetensors files, one file or sharded, by name."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        index = folder / "model.safetensors.index.json"
-        names = _shard_names(index) if index.exists() else ["model.safetensors"]
-        self._headers: dict[str, _Header] = {}
-        for name in names:
-            path = folder / name
-            if Path(name).name != name or not path.exists():
-                raise ModelError(f"{folder} has no {name}", _no_weights_hint(folder))
-            if path.suffix != ".safetensors":
-                raise ModelError(f"{index} names {name}", f"{name} {_PICKLE}")
-            with _opened(path) as tensors:
-                for tensor in tensors.keys():  # noqa: SIM118  no dictionary: it has no __iter__
-                    header = tensors.get_slice(tensor)
-                    self._headers[tensor] = _Header(path, tuple(header.get_shape()), header.get_dtype())
-
-    @property
-    def names(self) -> set[str]:
-        """Every tensor's name."""
-        return set(self._headers)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape by the file's header."""
-        return self._headers[name].shape
-
-    def is_real(self, name: str) -> bool:
-        """Whether it holds floating-point numbers, by the file's header."""
-        return self._headers[name].kind in _REAL
-
-    def rows(self, name: str, rows: list[int]) -> torch.Tensor:
-        """Some rows of a matrix, in the file's own type, (len(rows), D)."""
-        with _opened(self._headers[name].path) as tensors:
-            matrix = tensors.get_slice(name)
-            return torch.stack([matrix[row : row + 1][0] for row in rows])
-
-    def load(self, names: Collection[str], device: torch.device) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (name, tensor) for `names`, file by file, straight to the device."""
-        for path in sorted({self._headers[name].path for name in names}):
-            with _opened(path, device) as tensors:
-                for name in names:
-                    if self._headers[name].path == path:
-                        yield name, tensors.get_tensor(name)
-
-
-def _shard_names(index: Path) -> list[str]:
-    homes = _read_json(index).get("weight_map")
-    if not isinstance(homes, dict) or not all(isinstance(name, str) for name in homes.values()):
-        raise ModelError(f"{index} is no index of tensors", _REDOWNLOAD)
-    return sorted(set(homes.values()))
-
-
-def _opened(path: Path, device: torch.device | None = None) -> Any:
+def _base_files(folder: Path) -> TensorFiles:
+    """The base's weights."""
     try:
-        os.close(open_regular(path))
-        return safe_open(str(path), framework="pt", device=str(device or "cpu"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path} is damaged or incomplete: {reason(error)}", _REDOWNLOAD) from error
+        return TensorFiles(folder)
+    except ModelError as error:
+        what = "can't be used" if any(folder.glob("*.safetensors")) else "are not there"
+        raise ModelError(f"the weights of {folder} {what}", _REDOWNLOAD) from error
 
 
-def _no_weights_hint(folder: Path) -> str:
-    pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
-    if pickles:
-        return f"{pickles[0].name} {_PICKLE}"
-    return _REDOWNLOAD
+def _read_tokenizer(folder: Path, *, told: bool = True) -> TextTokenizer:
+    """A folder's tokenizer.
 
-
-def _read_text(path: Path) -> str:
-    most = LARGEST_TOKENIZER if path.name == "tokenizer.json" else LARGEST_JSON
+    Args:
+        told: whether an error may repeat what the files hold.
+    """
     try:
-        return read_bytes(path, most, whole=True).decode("utf-8")
+        return TextTokenizer(read_tokenizer(folder))
     except FileNotFoundError:
-        raise ModelError(
-            f"{path.parent} has no {path.name}", "Give a folder in the released layout."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} can't be read: {reason(error)}", _REDOWNLOAD) from error
+        raise ModelError(f"{folder} has no tokenizer.json", "Give a folder in the released layout.") from None
+    except (OSError, ValueError, ModelError) as error:
+        if told and isinstance(error, ModelError):
+            raise
+        why = f": {reason(error)}" if told else ""
+        raise ModelError(f"{folder}/tokenizer.json can't be read{why}", _REDOWNLOAD) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
+def _read_base_json(path: Path) -> dict[str, Any]:
+    """The base's configuration, whose errors say nothing of what is in the file."""
     try:
-        return parse_object(text)
-    except ValueError as error:
-        raise ModelError(f"{path} can't be used: {reason(error)}", _REDOWNLOAD) from error
+        return read_json(path)
+    except ModelError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ModelError(f"{path} can't be used: it is not a JSON object", _REDOWNLOAD) from error
+        raise
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint: everything but the weights themselves."""
+    """An opened checkpoint: everything but the weights themselves; `warnings` has what is odd about it."""
 
     folder: Path
     base: Path
@@ -152,12 +88,14 @@ class Checkpoint:
     decoder_tokenizer: TextTokenizer
     compressor_tokenizer: TextTokenizer
     files: TensorFiles
+    card: ModelCard
     router: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     @staticmethod
     def base_name(folder: Path) -> str:
-        """What `config.json` names as the compressor's base: `./sibling` or a Hub repository."""
-        return configuration.base_name(_read_json(folder / "config.json"), str(folder))
+        """What `config.json` names as the compressor's base: a folder or a Hub repository."""
+        return configuration.base_name(read_json(folder / "config.json"), str(folder))
 
     @classmethod
     def open(cls, folder: Path, base: Path, router: Path | None = None) -> "Checkpoint":
@@ -167,15 +105,17 @@ class Checkpoint:
             router: a file with rows `yes` and `no` of the base's head; None: the base's weights have them.
 
         Raises:
-            ModelError: a file is missing or damaged, or a tensor is missing, unexpected or of a wrong shape.
+            ModelError: a file is missing or damaged, or a tensor is missing or of a wrong shape.
         """
-        raw = _read_json(folder / "config.json")
-        tokenizer = TextTokenizer(_read_text(folder / "tokenizer.json"))
+        raw = read_json(folder / "config.json")
+        files = TensorFiles(folder)
+        raw, warnings = configuration.with_stored_count(raw, files.memory_tokens, str(folder))
+        tokenizer = _read_tokenizer(folder)
         stop_ids = frozenset({tokenizer.special_id("<|im_end|>"), tokenizer.special_id("<|endoftext|>")})
         generation = folder / "generation_config.json"
-        vlm_config = configuration.vlm_config(_read_json(base / "config.json"), str(base))
+        vlm_config = configuration.vlm_config(_read_base_json(base / "config.json"), str(base))
         llm_config = configuration.llm_config(raw, str(folder))
-        rule = _read_json(generation) if generation.exists() else {}
+        rule = read_json(generation) if generation.exists() else {}
         checkpoint = cls(
             folder=folder,
             base=base,
@@ -184,13 +124,13 @@ class Checkpoint:
             dimensions=configuration.dimensions(raw, llm_config, vlm_config, str(folder)),
             rule=configuration.sampling_rule(rule, stop_ids, str(folder)),
             decoder_tokenizer=tokenizer,
-            compressor_tokenizer=TextTokenizer(_read_text(base / "tokenizer.json")),
-            files=TensorFiles(folder),
+            compressor_tokenizer=_read_tokenizer(base, told=False),
+            files=files,
+            card=configuration.model_card(raw, str(folder)),
             router=router,
         )
         checkpoint._check_vocabularies()
-        checkpoint._check_tensors()
-        return checkpoint
+        return replace(checkpoint, warnings=(*warnings, *checkpoint._check_tensors()))
 
     def empty_compressor(self, attention: str = "sdpa") -> Compressor:
         """The compressor on the meta device: names and shapes without weights."""
@@ -225,18 +165,18 @@ class Checkpoint:
         return direction.float()
 
     def _base_rows(self, ids: list[int]) -> torch.Tensor:
-        files = TensorFiles(self.base)
+        files = _base_files(self.base)
         heads = ("lm_head.weight", "model.language_model.embed_tokens.weight")
         home = next((name for name in heads if name in files.names), None)
         if home is None:
             raise ModelError(f"{self.base} has neither {heads[0]} nor {heads[1]}", _REDOWNLOAD)
         shape = files.shape(home)
         if len(shape) != 2 or shape[0] <= max(ids) or shape[1] != self.dimensions.compressor_width:
-            raise ModelError(f"{self.base} has a {home} of shape {shape}, which does not fit", _REDOWNLOAD)
+            raise ModelError(f"{self.base} has a {home} that does not fit", _REDOWNLOAD)
         return files.rows(home, ids)
 
     def _kept_rows(self, path: Path, ids: list[int]) -> torch.Tensor:
-        with _opened(path) as rows:
+        with opened(path) as rows:
             told = [rows.metadata().get(word) for word in ("yes", "no")]
             found = torch.stack([rows.get_tensor(word) for word in ("yes", "no")])
         if told != [str(number) for number in ids] or found.shape[1:] != (self.dimensions.compressor_width,):
@@ -256,7 +196,8 @@ class Checkpoint:
                     _REDOWNLOAD,
                 )
 
-    def _check_tensors(self) -> None:
+    def _check_tensors(self) -> list[str]:
+        """Raise for what is missing or does not fit; what no module has is named in a warning."""
         try:
             compressor, decoder = self.empty_compressor(), self.empty_decoder()
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -270,34 +211,36 @@ class Checkpoint:
         for module, names in pairs:
             state = module.state_dict()
             shapes.update({name: tuple(state[own].shape) for name, own in names.items()})
-        _report(self.folder, "is missing", sorted(set(shapes) - self.files.names))
-        _report(self.folder, "has unexpected", self._unexpected(set(shapes)))
+        if missing := sorted(set(shapes) - self.files.names):
+            raise ModelError(
+                f"{self.folder} is missing tensor {_listed(missing)}",
+                "This is not a complete Tempo checkpoint.",
+            )
         for name, shape in shapes.items():
             if not self.files.is_real(name):
-                raise ModelError(f"tensor {name} holds no real numbers", "Quantized weights are not read.")
+                raise ModelError(
+                    f"tensor {name} does not hold floating-point numbers", "Quantized weights are not read."
+                )
             found = self.files.shape(name)
             if found != shape:
                 raise ModelError(
-                    f"tensor {name} has shape {found}, the configuration wants {shape}",
+                    f"tensor {name} has shape {found}, config.json expects {shape}",
                     "The weights and config.json do not belong together.",
                 )
+        unused = self._unused(set(shapes))
+        return [f"tensors that are not part of the model are ignored: {_listed(unused)}"] if unused else []
 
-    def _unexpected(self, expected: set[str]) -> list[str]:
+    def _unused(self, expected: set[str]) -> list[str]:
         extra = self.files.names - expected
-        tied = {"lm_head.weight", "model.embed_tokens.weight"}
-        if self.llm_config.tie_word_embeddings and tied <= self.files.names:
-            # some writers store a tied head twice: harmless where both are the same
-            copies = dict(self.files.load(tied, torch.device("cpu")))
-            if torch.equal(*copies.values()):
-                extra -= tied
+        head, embedding = "lm_head.weight", "model.embed_tokens.weight"
+        if self.llm_config.tie_word_embeddings and {head, embedding} <= self.files.names:
+            # some writers store a tied head too: nothing is ignored where both are the same
+            extra -= {head} if self.files.equal(head, embedding) else set()
         return sorted(extra)
 
 
-def _report(folder: Path, verb: str, names: list[str]) -> None:
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        listed = ", ".join(names[:3]) + more
-        raise ModelError(f"{folder} {verb} tensor {listed}", "This is not a complete Tempo checkpoint.")
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _with_attention(config: Config, attention: str) -> Config:
@@ -309,8 +252,8 @@ def _with_attention(config: Config, attention: str) -> Config:
 def compressor_names(compressor: Compressor) -> dict[str, str]:
     """{the file's name: the module's} of every tensor of the compressor."""
     own = [name for name in compressor.state_dict() if name.startswith("vlm.")]
-    names = {f"{_COMPRESSOR}vlm.model.{name.removeprefix('vlm.')}": name for name in own}
-    return names | {f"{_COMPRESSOR}compression_tokens": "memory"}
+    names = {f"{COMPRESSOR}vlm.model.{name.removeprefix('vlm.')}": name for name in own}
+    return names | {f"{COMPRESSOR}compression_tokens": "memory"}
 
 
 def decoder_names(decoder: Decoder, config: Qwen3Config) -> dict[str, str]:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from transformers import Qwen3Config, Qwen3VLConfig
 
-from ..config import MIN_TOKENS, ModelDimensions
+from ..config import CONTEXT, MIN_TOKENS, ModelCard, ModelDimensions
 from ..errors import ModelError
+from ..plan import card
 from ..plan.shape import pixel_limits
 from .fields import check_fields, rotary_fields
 from .llm import SamplingRule
@@ -58,22 +59,35 @@ def llm_config(raw: Json, where: str) -> Qwen3Config:
 
 
 def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
-    """The compressor's configuration."""
-    _require_kind(raw, "qwen3_vl", where)
+    """The compressor's configuration: the base's, so errors do not repeat what is in it."""
+    _require_kind(raw, "qwen3_vl", where, told=False)
     text, vision = raw.get("text_config"), raw.get("vision_config")
     if not isinstance(text, dict) or not isinstance(vision, dict):
         raise ModelError(f"{where}/config.json has no text_config or vision_config", _AGAIN)
-    _checked_parts(where, raw, text, vision)
+    _checked_parts(where, raw, text, vision, told=False)
     try:
         rotary = {name: rotary_fields(text, name) for name in sorted(_ROTARY & text.keys())}
     except ValueError as error:
-        raise ModelError(f"{where}/config.json: {error}", _AGAIN) from error
+        raise _does_not_fit(where, error, told=False) from error
     parts: Json = {
         "text_config": {key: text[key] for key in _LANGUAGE & text.keys()} | rotary,
         "vision_config": {key: vision[key] for key in _VISION & vision.keys()},
         **{key: raw[key] for key in _VLM & raw.keys()},
     }
-    return _built(where, lambda: Qwen3VLConfig(**parts))
+    return _built(where, lambda: Qwen3VLConfig(**parts), told=False)
+
+
+def with_stored_count(raw: Json, stored: int | None, where: str) -> tuple[Json, list[str]]:
+    """The configuration with the number of memory tokens that the weights have, and warnings.
+
+    Args:
+        stored: memory tokens by the weights; None: not known, and the configuration must say.
+    """
+    told = raw.get("num_compression_tokens")
+    if stored is None or told == stored:
+        return raw, []
+    warning = f"{where}/config.json has num_compression_tokens {told!r:.40}, but the weights have {stored}"
+    return raw | {"num_compression_tokens": stored}, [f"{warning}, which counts"] if told is not None else []
 
 
 def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> ModelDimensions:
@@ -83,10 +97,10 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
     try:
         found = ModelDimensions(
             memory_tokens=int(raw["num_compression_tokens"]),
-            projector=str(raw["mm_projector_type"]),
+            projector=str(_present(raw, "mm_projector_type", "linear")),  # as the reference assumes
             compressor_width=text.hidden_size,
             decoder_width=llm.hidden_size,
-            context=int(raw["tokenizer_model_max_length"]),
+            context=int(_present(raw, "tokenizer_model_max_length", CONTEXT)),
             max_positions=llm.max_position_embeddings,
             patch=vision.patch_size,
             merge=vision.spatial_merge_size,
@@ -95,12 +109,26 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
             min_tokens=raw.get("tempo", {}).get("min_tokens", MIN_TOKENS),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{where}/config.json lacks or garbles {error}", _NO_TEMPO) from error
+        raise ModelError(f"{where}/config.json has no valid {error}", _NO_TEMPO) from error
     if min(found.memory_tokens, found.context, found.patch, found.merge, found.temporal_patch) < 1:
         raise ModelError(f"{where}/config.json has a size below 1", _NO_TEMPO)
     if found.min_tokens > found.memory_tokens:
         raise ModelError(f"{where}/config.json has tempo.min_tokens {found.min_tokens}", _NO_TEMPO)
     return found
+
+
+def model_card(raw: Json, where: str) -> ModelCard:
+    """What the checkpoint says about itself."""
+    try:
+        return card.model_card(raw)
+    except ValueError as error:
+        raise ModelError(f"{where}/config.json has no valid {error}", _AGAIN) from error
+
+
+def _present(raw: Json, name: str, default: str | int) -> Any:
+    """A field's value; the default where it is absent or null."""
+    value = raw.get(name)
+    return default if value is None else value
 
 
 def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRule:
@@ -113,26 +141,33 @@ def sampling_rule(raw: Json, stop_ids: frozenset[int], where: str) -> SamplingRu
     return SamplingRule(stop_ids, top_k, top_p)
 
 
-def _require_kind(raw: Json, kind: str, where: str) -> None:
+def _require_kind(raw: Json, kind: str, where: str, *, told: bool = True) -> None:
     parts = (raw, raw.get("text_config"), raw.get("vision_config"))
     if any(isinstance(part, dict) and part.get("auto_map") for part in parts):
         raise ModelError(f"{where}/config.json asks for code of its own (auto_map)", _NO_CODE)
     if raw.get("model_type") != kind:
-        raise ModelError(f"{where} holds a model of type {raw.get('model_type')!r}, not {kind!r}", _NO_TEMPO)
+        other = f"type {raw.get('model_type')!r:.60}" if told else "another type"
+        raise ModelError(f"{where} holds a model of {other}, not {kind!r}", _NO_TEMPO)
 
 
-def _checked_parts(where: str, *parts: Json) -> None:
+def _checked_parts(where: str, *parts: Json, told: bool = True) -> None:
     try:
         for part in parts:
             check_fields(part)
     except ValueError as error:
-        raise ModelError(f"{where}/config.json: {error}", _AGAIN) from error
+        raise _does_not_fit(where, error, told=told) from error
 
 
-def _built(where: str, build: Callable[[], Config]) -> Config:
+def _does_not_fit(where: str, error: ValueError, *, told: bool) -> ModelError:
+    """That a field does not fit; with its value only if `told`. The message begins with the field's name."""
+    what = str(error) if told else f"{str(error).split(' ')[0]} has a value that does not fit"
+    return ModelError(f"{where}/config.json: {what}", _AGAIN)
+
+
+def _built(where: str, build: Callable[[], Config], *, told: bool = True) -> Config:
     try:
         config = build()
     except Exception as error:  # the library validates fields with errors of many classes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if told and str(error) else type(error).__name__
         raise ModelError(f"{where}/config.json does not fit: {reason}", _AGAIN) from error
     return config

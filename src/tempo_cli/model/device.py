@@ -26,6 +26,14 @@ class Target:
     bits: Bits | None = None
 
 
+# what other programs call them
+_DTYPE_ALIASES = {
+    "bf16": "bfloat16", "fp16": "float16", "f16": "float16", "half": "float16", "fp32": "float32",
+    "f32": "float32",
+}  # fmt: skip
+_DEVICE_ALIASES = {"gpu": "cuda"}
+
+
 def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
     """The device and type that `options` mean on this machine.
 
@@ -33,12 +41,13 @@ def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
         UsageError: a name that is none.
         SetupError: a device that this machine, or this build of torch, does not have.
     """
-    device = _device(options.device)
-    if options.dtype == "auto":
+    device = _device(_DEVICE_ALIASES.get(options.device, options.device))
+    dtype = _DTYPE_ALIASES.get(options.dtype, options.dtype)
+    if dtype == "auto":
         return device, _default_dtype(device)
-    if options.dtype not in _DTYPES:
+    if dtype not in _DTYPES:
         raise UsageError(f"dtype '{options.dtype}' is not known", f"Known: auto, {', '.join(_DTYPES)}.")
-    return device, _DTYPES[options.dtype]
+    return device, _DTYPES[dtype]
 
 
 def attention(target: Target) -> str:

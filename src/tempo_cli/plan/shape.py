@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..config import FrameShape, PixelLimits
+from . import card
 
 Json = dict[str, Any]
 
@@ -42,7 +43,10 @@ def pixel_limits(config: Json) -> PixelLimits:
     """
     own = config.get("tempo", {})
     known = {item.name for item in fields(PixelLimits)}
-    if not isinstance(own, dict) or any(type(value) is not int or value < 1 for value in own.values()):
+    if not isinstance(own, dict):
+        raise ValueError("tempo")
+    own = {name: value for name, value in own.items() if name not in card.KEYS}
+    if any(type(value) is not int or value < 1 for value in own.values()):
         raise ValueError("tempo")
     for name, value in own.items():
         if value > _HIGHEST.get(name, value):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from ..model.device import device_peak_bytes
+from ..plan.evidence import weigh
 from ..plan.picture import ratio_text
 from ..plan.segments import segment_span
 from ..schema import (
@@ -46,6 +47,7 @@ def summarize(
     """
     journal, question, plans = asked.journal, asked.questions[number], asked.compressed.plans
     generation = asked.generation
+    segments = tuple(_segments(video, asked, number, allocation))
     return build_run(
         answer,
         video=_video(video),
@@ -64,7 +66,7 @@ def summarize(
             mode=allocation.mode,
             context=asked.budget.context or networks.checkpoint.dimensions.context,
         ),
-        segments=tuple(_segments(video, asked, number, allocation)),
+        segments=segments,
         timing=Timing(
             load=networks.seconds,
             decode=decode_seconds,
@@ -83,6 +85,7 @@ def summarize(
         generation=generation
         and GenerationSummary(generation.max_new_tokens, generation.temperature, generation.seed),
         reused=asked.compressed.reused,
+        evidence=weigh(segments, networks.checkpoint.card.weak_relevance),
     )
 
 

@@ -54,7 +54,7 @@ def find_ffmpeg(explicit: str | None = None) -> str:
         version = ffmpeg_version(found) if found else None
         if found is None or version is None:
             raise SetupError(
-                f"'{explicit}' is no ffmpeg that runs here", "Leave `ffmpeg` out to use the bundled one."
+                f"'{explicit}' is not an ffmpeg that runs here", "Leave `ffmpeg` out to use the bundled one."
             )
         if version < OLDEST:
             raise SetupError(

@@ -71,7 +71,7 @@ def _started(path: Path, limits: ReadLimits) -> Child:
         # libav and numpy need no threads here
         return Child(arguments, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     except ValueError:
-        raise VideoError(f"{str(path)!a} is no name of a file", "Check the path.") from None
+        raise VideoError(f"{str(path)!a} is not a file name", "Check the path.") from None
     except OSError as error:
         raise SetupError(
             f"Python can't be started to read videos: {error}", f"Check '{sys.executable}'."

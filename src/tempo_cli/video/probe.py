@@ -137,10 +137,10 @@ def _check_file(path: Path) -> os.stat_result:
         with path.open("rb"):
             pass
     except FileNotFoundError:
-        if _URL.match(str(path)):
-            raise UsageError(
-                f"{_name(path)} is a URL", "Download it first, for example with yt-dlp."
-            ) from None
+        if url := _URL.match(str(path)):
+            # a path has one of the two slashes only
+            whole = str(path).replace(url[0], f"{url[0]}/", 1) if not url[0].endswith("//") else str(path)
+            raise UsageError(f"'{whole}' is a URL", "Download it first, for example with yt-dlp.") from None
         raise VideoError(f"{_name(path)} does not exist", "Check the path.") from None
     except PermissionError:
         raise VideoError(f"{_name(path)} may not be read", "Check the file's permissions.") from None

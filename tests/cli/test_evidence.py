@@ -1,0 +1,99 @@
+"""What the command says of a model's scope, and of an answer that nothing in the video supports."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tempo_cli
+
+from .conftest import FRACTAL, MODEL, SHORT, Outcome, on_terminal
+
+Tempo = Callable[..., Outcome]
+WHAT = "what color was the car"
+SCOPE = "It knows \x1b[1mnoise, and [bold]nothing[/bold] else."
+ESCAPED = "It knows \\x1b[1mnoise, and [bold]nothing[/bold] else."
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Callable[..., Path]:
+    """A golden checkpoint whose configuration says something about itself."""
+
+    def make(**own: object) -> Path:
+        shutil.copytree(MODEL.parent, tmp_path / "models")
+        path = tmp_path / "models" / MODEL.name / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"tempo": own}))
+        return path.parent
+
+    return make
+
+
+@pytest.mark.parametrize("command", ["ask", "inspect"])
+def test_the_json_has_the_threshold_and_the_scope(
+    command: str, tempo: Tempo, described: Callable[..., Path]
+) -> None:
+    model = described(scope=SCOPE, weak_relevance=0.99)
+    more = ["--max-new-tokens", 1] if command == "ask" else []
+    run = tempo(command, FRACTAL, WHAT, "--model", model, "--device", "cpu", "--json", *more).json
+    relevance = [segment["relevance"] for segment in run["segments"]]
+    assert run["evidence"] == {
+        "highest": max(relevance), "segments": [1, 2], "threshold": 0.99, "weak": True,
+    }  # fmt: skip
+    assert run["model"]["scope"] == SCOPE
+
+
+def test_a_terminal_shows_the_scope_once_and_the_weak_evidence_of_each_answer(
+    described: Callable[..., Path],
+) -> None:
+    options = ["--model", described(scope=SCOPE, weak_relevance=0.96), "--device", "cpu"]
+    code, shown = on_terminal(
+        "ask", FRACTAL, "-q", WHAT, "-q", "where", *options, "--max-new-tokens", 1, "--color", "never",
+        columns=160,
+    )  # fmt: skip
+    assert code == 0
+    assert shown.count(f"note: {ESCAPED}\n") == 1
+    assert shown.count("\n    weak evidence: no segment above 0.96\n") == 2
+
+
+def test_strong_evidence_and_a_threshold_that_nobody_measured_are_not_mentioned(
+    described: Callable[..., Path],
+) -> None:
+    for model in (described(weak_relevance=0.5), MODEL):
+        _, shown = on_terminal("inspect", FRACTAL, WHAT, "--model", model, "--device", "cpu")
+        assert "highest relevance 0.95" in shown
+        assert "weak" not in shown
+        assert "note" not in shown
+
+
+def test_a_pipe_gets_neither(tempo: Tempo, described: Callable[..., Path]) -> None:
+    model = described(scope=SCOPE, weak_relevance=0.99)
+    done = tempo("ask", FRACTAL, WHAT, *SHORT, "--model", model)
+    assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 1)
+
+
+def test_a_saved_run_shows_its_weak_evidence(
+    tempo: Tempo, described: Callable[..., Path], tmp_path: Path
+) -> None:
+    saved, model = tmp_path / "run.json", described(weak_relevance=0.99)
+    saved.write_text(tempo("inspect", FRACTAL, WHAT, "--model", model, "--device", "cpu", "--json").out)
+    assert "\n    weak evidence: no segment above 0.99\n" in tempo("inspect", saved).out
+
+
+def test_models_and_doctor_show_the_scope_of_nano(tempo: Tempo) -> None:
+    path = Path(tempo_cli.__file__).parent / "nano" / "Tempo-nano" / "config.json"
+    scope = json.loads(path.read_text())["tempo"]["scope"]
+    assert tempo("models").out.splitlines()[1] == f"  {scope}"
+    assert tempo("models", "--json").json["models"][0]["scope"] == scope
+    checks = tempo("doctor", "--json").json["checks"]
+    assert [check["level"] for check in checks if check["message"] == scope] == ["note"]
+
+
+@pytest.mark.parametrize("own", [{"scope": 5}, {"weak_relevance": 1}])
+def test_a_description_that_makes_no_sense_is_an_error_of_the_model(
+    own: dict[str, object], tempo: Tempo, described: Callable[..., Path]
+) -> None:
+    done = tempo("ask", FRACTAL, WHAT, *SHORT, "--model", described(**own))
+    assert done.code == 4
+    assert f"tempo.{next(iter(own))}" in done.err.splitlines()[0]

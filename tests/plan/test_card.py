@@ -1,0 +1,26 @@
+"""What a checkpoint may say about itself, and what makes no sense."""
+
+import pytest
+
+from tempo_cli.config import ModelCard, PixelLimits
+from tempo_cli.plan.card import model_card
+from tempo_cli.plan.shape import pixel_limits
+
+
+def test_both_are_optional_and_stand_beside_the_limits():
+    own = {"scope": " Knows cars. ", "weak_relevance": 0.25, "grid": 32}
+    assert model_card({"tempo": own}) == ModelCard("Knows cars.", 0.25)
+    assert pixel_limits({"tempo": own}) == PixelLimits(grid=32)
+    assert model_card({"tempo": {"grid": 32}}) == model_card({}) == ModelCard(None, None)
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.5, float("nan"), "0.5", True, [0.5]])
+def test_a_threshold_is_a_number_between_0_and_1(value):
+    with pytest.raises(ValueError, match=r"^tempo\.weak_relevance$"):
+        model_card({"tempo": {"weak_relevance": value}})
+
+
+@pytest.mark.parametrize("value", ["", "  ", "two\nlines", "x" * 501, 5, ["Knows cars."]])
+def test_a_scope_is_one_sentence(value):
+    with pytest.raises(ValueError, match=r"^tempo\.scope$"):
+        model_card({"tempo": {"scope": value}})
