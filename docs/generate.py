@@ -21,6 +21,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("models", "verify"),
     ("models", "rm"),
+    ("cache",),
+    ("cache", "path"),
+    ("cache", "clear"),
     ("doctor",),
 )
 HEAD = "# Commands\n\nWritten by `make docs` from the commands' own `--help`.\n"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .clip import Clip
     from .config import (
         BudgetOptions,
+        CacheOptions,
         FrameShape,
         GenerationOptions,
         KeepOptions,
@@ -46,6 +47,7 @@ _MODULES = {
     "AnswerText": "events",
     "AnsweredRun": "schema",
     "BudgetOptions": "config",
+    "CacheOptions": "config",
     "CancelScope": "scope",
     "CancelledError": "errors",
     "Clip": "clip",
@@ -83,6 +85,7 @@ __all__ = [
     "AnswerText",
     "AnsweredRun",
     "BudgetOptions",
+    "CacheOptions",
     "CancelScope",
     "CancelledError",
     "Clip",

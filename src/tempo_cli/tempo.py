@@ -9,6 +9,7 @@ from .clip import Clip
 from .config import (
     DEFAULT_MODEL,
     BudgetOptions,
+    CacheOptions,
     FrameShape,
     GenerationOptions,
     KeepOptions,
@@ -112,6 +113,7 @@ class Tempo:
         *,
         sampling: SamplingOptions | None = None,
         ffmpeg: str | None = None,
+        cache: CacheOptions | None = None,
     ) -> Clip:
         """Open a video for questions. Later ones reuse what does not depend on the question.
 
@@ -119,11 +121,12 @@ class Tempo:
             video: a file, what `probe` said of it, or what `open_video` gave: then the clip closes it.
             sampling: which frames; a `Video` has its own.
             ffmpeg: path of the binary; None finds one.
+            cache: where decoded frames are kept on disk; None: nowhere. A `Video` has its own.
 
         Raises:
             UsageError, VideoError, SetupError: as `open_video`; or a `Video` does not fit the model.
         """
-        return self._open(video, sampling, ffmpeg, keep=True)
+        return self._open(video, sampling, ffmpeg, cache, keep=True)
 
     def ask(
         self,
@@ -254,12 +257,13 @@ class Tempo:
         video: str | Path | VideoInfo | Video,
         sampling: SamplingOptions | None,
         ffmpeg: str | None,
+        cache: CacheOptions | None = None,
         *,
         keep: bool,
     ) -> Clip:
         self.require_open()
         if not isinstance(video, Video):
-            return Clip(self, open_video(video, sampling, self.shape, ffmpeg=ffmpeg), keep=keep)
+            return Clip(self, open_video(video, sampling, self.shape, ffmpeg=ffmpeg, cache=cache), keep=keep)
         if video.shape != self.shape:
             raise UsageError(
                 "the video was opened for a model with other frame sizes",

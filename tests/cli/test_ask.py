@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from tempo_cli import __version__
-from tempo_cli.cli import ask
-from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
+from tempo_cli.cli import opening
+from tempo_cli.config import CacheOptions, FrameShape, PixelLimits, SamplingOptions
 from tempo_cli.errors import ModelError
 from tempo_cli.video import opened
 from tempo_cli.video.ffmpeg import find_ffmpeg
-from tempo_cli.video.probe import probe
 
 from .conftest import CUT, FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
@@ -230,7 +229,7 @@ def test_a_model_that_fails_to_load_leaves_no_decoder(tempo: Tempo, monkeypatch:
 def test_the_ffmpeg_that_was_named_decodes(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
     binary, used = find_ffmpeg(), []
     video = opened.Video
-    monkeypatch.setattr(opened, "Video", lambda *all: used.append(all[-1]) or video(*all))
+    monkeypatch.setattr(opened, "Video", lambda *all: used.append(all[3]) or video(*all))
     monkeypatch.setattr("tempo_cli.video.ffmpeg.find_ffmpeg", lambda name: name or "another")
     monkeypatch.setattr(opened, "find_ffmpeg", lambda name: name or "another")
     tempo("ask", FRACTAL, "what", *SHORT, "--max-new-tokens", 1, "--ffmpeg", binary)
@@ -241,6 +240,11 @@ def test_the_shape_is_that_of_the_revision_that_was_named(monkeypatch: pytest.Mo
     asked: list[tuple[str, str | None]] = []
     shape = FrameShape(PixelLimits(grid=32))
     monkeypatch.setattr("tempo_cli.hub.locations.read_shape", lambda *named: asked.append(named) or shape)
-    with ask.opened(probe(FRACTAL), SamplingOptions(max_frames=4), "some/model", "v1.0", None) as video:
+    ensured: list[object] = []
+    monkeypatch.setattr(opening, "ensure", lambda *given, **_: ensured.append(given[:2]))
+    with opening.opened(
+        FRACTAL, SamplingOptions(max_frames=4), "some/model", "v1.0", None, CacheOptions(), None,  # type: ignore[arg-type]
+        yes=False, offline=False,
+    ) as video:  # fmt: skip
         assert video.shape == shape
-    assert asked == [("some/model", "v1.0")]
+    assert (asked, ensured) == ([("some/model", "v1.0")], [("some/model", "v1.0")])

@@ -47,7 +47,7 @@ def test_a_healthy_machine(tempo: Tempo) -> None:
     assert list(report) == ["schema", "status", "version", "checks"]
     assert (report["schema"], report["status"]) == ("tempo.doctor/1", "ok")
     sections = list(dict.fromkeys(check["section"] for check in report["checks"]))
-    assert sections == ["machine", "settings", "ffmpeg", "models", "torch"]
+    assert sections == ["machine", "settings", "ffmpeg", "cache", "models", "torch"]
     keys = ["section", "check", "level", "message", "hint", "facts"]
     assert all(list(check) == keys for check in report["checks"])
     assert {check["level"] for check in report["checks"]} <= {"ok", "note", "warning"}

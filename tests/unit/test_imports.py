@@ -222,6 +222,7 @@ NAMES = [
     "AnswerText",
     "AnsweredRun",
     "BudgetOptions",
+    "CacheOptions",
     "CancelScope",
     "CancelledError",
     "Clip",

@@ -219,14 +219,14 @@ def test_an_interrupt_right_after_a_segment_was_taken_loses_nothing(whole, monke
 
 
 def test_an_error_of_the_decoder_is_not_kept_for_the_next_reading(monkeypatch):
-    start, failing = segmenting.FrameDecoder._start, [VideoError("too many open files", "Close some.")]
+    start, failing = segmenting.FrameDecoder._first, [VideoError("too many open files", "Close some.")]
 
     def limited(self, *arguments):
         if failing:
             raise failing.pop()
         return start(self, *arguments)
 
-    monkeypatch.setattr(segmenting.FrameDecoder, "_start", limited)
+    monkeypatch.setattr(segmenting.FrameDecoder, "_first", limited)
     with open_video(VIDEO, SAMPLING) as video:
         with pytest.raises(VideoError, match="too many open files"):
             read(video)

@@ -1,24 +1,18 @@
 """`tempo ask`: the main job."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..config import BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
-from ..errors import UsageError
+from ..config import BudgetOptions, CacheOptions, GenerationOptions, LoadOptions, SamplingOptions
 from ..events import Progress
 from ..schema import Request, Run
-from ..types import VideoInfo
 from . import options as o
 from . import render
 from .console import Screen, expect
-from .pull import ensure
+from .opening import opened
 from .questions import check_order, check_questions, read_questions
-from .saved import is_saved_run
-
-if TYPE_CHECKING:
-    from ..video.opened import Video
 
 
 def ask(
@@ -66,6 +60,8 @@ def ask(
     max_new_tokens: o.MaxNewTokens = o.GENERATION.max_new_tokens,
     temperature: o.Temperature = o.GENERATION.temperature,
     seed: o.Seed = None,
+    no_cache: o.NoCache = False,
+    cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
     with_filename: o.WithFilename = False,
     json: o.Json = False,
@@ -106,10 +102,11 @@ def ask(
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
         check_questions(questions, video)
-        info = probe_video(video, ffmpeg, max_pixels)
-        ensure(model, revision, screen, yes=yes, offline=offline)
-        screen.on_event(Progress("load", 0, 1))
-        with opened(info, frames, model, revision, ffmpeg) as decoding:
+        cache = CacheOptions(limit=cache_size, keep=not no_cache)
+        with opened(
+            video, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
+        ) as decoding:
+            screen.on_event(Progress("load", 0, 1))
             from ..tempo import Tempo  # heavy: torch
 
             tempo = Tempo.load(model, revision=revision, options=load, on_event=screen.on_event)
@@ -124,27 +121,6 @@ def ask(
 def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
     asked = [Request(text, str(video), model) for text in questions]
     return expect(command, *(asked or [Request(None, str(video), model)]))
-
-
-def probe_video(video: Path, ffmpeg: str | None, max_pixels: int) -> VideoInfo:
-    """The video's facts: what is wrong with it, or with ffmpeg, is said before the model is needed."""
-    from ..video.ffmpeg import find_ffmpeg
-    from ..video.isolated import probe
-
-    find_ffmpeg(ffmpeg)
-    if is_saved_run(video):
-        raise UsageError(f"'{video}' is a saved run, not a video", f"Show it with: tempo inspect {video}")
-    return probe(video, max_pixels)
-
-
-def opened(
-    info: VideoInfo, sampling: SamplingOptions, model: str, revision: str | None, ffmpeg: str | None
-) -> "Video":
-    """The video, decoding while torch is imported and the model is loaded."""
-    from ..hub.locations import read_shape
-    from ..video.opened import open_video
-
-    return open_video(info, sampling, read_shape(model, revision), ffmpeg=ffmpeg)
 
 
 def _present(run: Run, screen: Screen, rows: int | None) -> None:

@@ -8,6 +8,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Model": ("model", "revision", "offline", "min-rate", "yes", "device", "dtype", "quantize"),
     "Video": (
         "fps", "max-frames", "window", "start", "end", "picture", "sampling", "max-pixels", "ffmpeg",
+        "no-cache", "cache-size",
     ),
     "Answer": ("question", "budget", "context", "no-ata", "max-new-tokens", "temperature", "seed"),
     "Output": ("top", "json", "with-filename", "quiet", "verbose", "color"),

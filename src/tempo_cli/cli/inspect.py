@@ -1,22 +1,23 @@
 """`tempo inspect`: why, without the answer."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import BudgetOptions, LoadOptions, SamplingOptions
+from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import UsageError
 from ..events import Progress
 from ..files import read_bytes
 from ..schema import Request, Run, run_from_json
-from ..types import VideoInfo
 from . import options as o
 from . import render
-from .ask import opened, probe_video
 from .console import Screen, expect
-from .pull import ensure
+from .opening import opened
 from .questions import check_order, check_questions, read_questions
+
+if TYPE_CHECKING:
+    from ..video.opened import Video
 
 _LARGEST_RUN = 64 * 2**20  # bytes; a saved run is some kilobytes
 
@@ -56,6 +57,8 @@ def inspect(
     budget: o.Budget = o.BUDGET.budget,
     context: o.Context = None,
     no_ata: o.NoAta = False,
+    no_cache: o.NoCache = False,
+    cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -93,31 +96,30 @@ def inspect(
         runs = saved
         if runs is None:
             check_questions([question], source)
-            info = probe_video(source, ffmpeg, max_pixels)
-            ensure(model, revision, screen, yes=yes, offline=offline)
-            runs = [_measured(info, question, screen, model, revision, load, frames, limits, ffmpeg)]
+            cache = CacheOptions(limit=cache_size, keep=not no_cache)
+            with opened(
+                source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
+            ) as decoding:
+                runs = [_measured(decoding, question, screen, model, revision, load, limits)]
         for run in runs:
             _present(run, screen, rows)
 
 
 def _measured(
-    info: VideoInfo,
+    video: "Video",
     question: str,
     screen: Screen,
     model: str,
     revision: str | None,
     load: LoadOptions,
-    sampling: SamplingOptions,
     budget: BudgetOptions,
-    ffmpeg: str | None,
 ) -> Run:
     screen.on_event(Progress("load", 0, 1))
-    with opened(info, sampling, model, revision, ffmpeg) as decoding:
-        from ..tempo import Tempo  # heavy: torch
+    from ..tempo import Tempo  # heavy: torch
 
-        tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.on_event)
-        screen.introduce(tempo.info.scope)
-        return tempo.inspect(decoding, question, budget=budget, on_event=screen.on_event)
+    tempo = Tempo.load(model, revision=revision, options=load, decoder=False, on_event=screen.on_event)
+    screen.introduce(tempo.info.scope)
+    return tempo.inspect(video, question, budget=budget, on_event=screen.on_event)
 
 
 def _saved_runs(path: Path) -> list[Run]:

@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import DEFAULT_MODEL, BudgetOptions, GenerationOptions, LoadOptions, SamplingOptions
+from ..config import (
+    DEFAULT_MODEL,
+    BudgetOptions,
+    CacheOptions,
+    GenerationOptions,
+    LoadOptions,
+    SamplingOptions,
+)
 from ..errors import UsageError
 from . import complete
 
@@ -46,6 +53,14 @@ def parse_seconds(text: str) -> float:
         raise typer.BadParameter(f"'{text}' is not a time; write seconds, HH:MM:SS or 1m30s")
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of `5GB`, `500 MB` or `5000000000`, in thousands."""
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?) *([KMGT]?)B?", str(text).strip().upper())
+    if match is None:
+        raise typer.BadParameter(f"'{text}' is not a size; write 5GB or 500MB")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
 def parse_top(text: str) -> int | None:
@@ -197,6 +212,19 @@ WithFilename = Annotated[
     bool,
     _option("--with-filename", "-H", help="Put the video's path before each answer, as grep does."),
 ]
+NoCache = Annotated[
+    bool, _option("--no-cache", help="Keep no decoded frames for later runs, and look for none.")
+]
+CacheSize = Annotated[
+    int,
+    _option(
+        "--cache-size",
+        parser=parse_size,
+        metavar="SIZE",
+        show_default="5GB",
+        help="Disk space for decoded frames, such as 500MB. 0 keeps none.",
+    ),
+]
 Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
 Quiet = Annotated[bool, _option("--quiet", help="No progress and no warnings on the screen.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", help="Say what runs, and where time goes.")]
@@ -205,6 +233,7 @@ WhenColor = Annotated[
 ]
 
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
+CACHE = CacheOptions()
 MODEL = DEFAULT_MODEL
 TOP = "10"
 

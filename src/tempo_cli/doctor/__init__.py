@@ -4,7 +4,7 @@
 |---|---|
 | `findings` | the values: findings, settings |
 | `machine` | Python, platform, processor, memory |
-| `media` | ffmpeg: the binary, its decoders, and whether it decodes |
+| `media` | ffmpeg: the binary, its decoders, and whether it decodes; decoded frames on disk |
 | `accelerator` | torch, driver, GPUs, attention, quantization, the device that was asked for |
 | `weights` | the Hub, its cache, the models |
 | `settings` | the configuration file, variables, and every value with its origin |
@@ -30,5 +30,6 @@ def examine(configuration: Configuration) -> Iterator[tuple[str, Iterator[Findin
     yield "machine", guarded("machine", machine.findings)
     yield "settings", guarded("settings", settings.findings, configuration)
     yield "ffmpeg", guarded("ffmpeg", media.findings, configuration.value("ffmpeg"))
+    yield "cache", guarded("cache", media.kept_frames, configuration.value("cache-size"))
     yield "models", guarded("models", weights.findings, configuration)
     yield "torch", guarded("torch", accelerator.findings, configuration)

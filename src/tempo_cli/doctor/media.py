@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 
+from ..config import CacheOptions
 from .findings import Finding, Level, guarded
 
 
@@ -36,6 +37,26 @@ def nvdec(explicit: str | None) -> Iterator[Finding]:
     else:
         message = f"does not decode a test clip: {reason}"
         yield Finding("NVDEC", Level.note, message, "Nothing to mend: tempo decodes on the processor.", facts)
+
+
+def kept_frames(limit: int) -> Iterator[Finding]:
+    """The decoded frames that later runs find.
+
+    Args:
+        limit: the setting `cache-size`, bytes.
+    """
+    from ..video.kept import frame_folder
+
+    folder = frame_folder(CacheOptions(limit=limit))
+    used = sum(entry.size for entry in folder.entries())
+    facts = {"path": str(folder.path), "bytes": used, "limit": limit}
+    trouble = folder.trouble()
+    if trouble is None:
+        message = f"{used / 1e9:.1f} of {limit / 1e9:.1f} GB: {folder.path}"
+        yield Finding("decoded frames", Level.ok, message, facts=facts)
+    else:
+        message = f"can't be kept: {trouble}"
+        yield Finding("decoded frames", Level.note, message, "Every run decodes its video again.", facts)
 
 
 def _on_path() -> Iterator[Finding]:

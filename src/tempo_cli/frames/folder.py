@@ -124,6 +124,17 @@ class FrameFolder:
             return []
         return sorted(found, key=lambda entry: -entry.used)
 
+    def trouble(self) -> str | None:
+        """Why nothing can be kept here; None if it can."""
+        try:
+            self._check()
+            above = self.path
+        except FileNotFoundError:
+            above = next((one for one in self.path.parents if one.exists()), self.path)
+        except OSError as error:
+            return error.strerror or str(error)
+        return None if os.access(above, os.W_OK | os.X_OK) else f"'{above}' can't be written"
+
     def clear(self) -> int:
         """Take every entry away, and what runs that were killed have left; bytes that were freed."""
         freed = 0

@@ -119,12 +119,9 @@ class FrameDecoder:
 
         Gives the first picture; None where none comes.
         """
-        filters = self._conversion.begin()
+        filters, options = _chain(self._options.shrinking, self._conversion.begin()), self._options
         self._end()
-        filters = _chain(self._options.shrinking, filters)
-        arguments = decoding_arguments(
-            self._info, self._pts, ranges, self._binary, seek, filters, self._options
-        )
+        arguments = decoding_arguments(self._info, self._pts, ranges, self._binary, seek, filters, options)
         memory = decoder_memory(self._max_pixels)
         self._process = self.running.start(lambda: FFmpegProcess(arguments, memory))
         span = span_of(self._info, np.array([ranges[0][0], ranges[-1][1]]), seek)
