@@ -21,6 +21,7 @@ from .thinning import DecodingRecord, span_of
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
+_CONVERT = "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
 
 
@@ -101,7 +102,7 @@ class FrameDecoder:
                 else:
                     self._missing.add(self._positions[at])
                 at += 1
-        if self._killed:
+        if self._running.killed:
             return
         self._missing.update(self._positions[at:])
         if self._missing:
@@ -138,10 +139,6 @@ class FrameDecoder:
         )
 
     @property
-    def _killed(self) -> bool:
-        return self._running.killed
-
-    @property
     def _hung(self) -> bool:
         return self._process is not None and self._process.stalled
 
@@ -151,15 +148,15 @@ class FrameDecoder:
 
     def _decoded(self) -> Iterator[Picture]:
         """Frames with their indices, as ffmpeg writes them."""
-        any_came, done, thinned = False, -1, None
+        came, done, thinned = 0, -1, None  # frames; the last one that came from fewer packets
         if self._pts is not None:
             thinned = ThinnedFrames(self._source, self._conversion, self._record, self._running, self._seeker)
             for found in thinned.pictures(self._held):
-                any_came, done = True, found.place
+                came, done = came + 1, found.place
                 yield found
         rest = self._held[self._held > done]
         waiting = list(_parts(wanted_ranges(rest))) if len(rest) else []
-        came, clean = 0, True
+        clean = True
         while waiting:
             ranges = waiting.pop(0)
             seek = self._seeker.point(ranges[0][0]) if self._pts is not None else None
@@ -170,7 +167,7 @@ class FrameDecoder:
             if missed and seek is not None and not self._hung:
                 # the seek went wrong, or this frame is damaged: from the beginning, nothing can be missed
                 picture = self._first(around, None)
-            if picture is None and self._conversion.filters and not (self._hung or self._killed):
+            if picture is None and self._conversion.filters and not (self._hung or self._running.killed):
                 picture = self._unconverted(around)
             while picture is not None:
                 if not self._conversion.suits(picture.look):
@@ -179,13 +176,13 @@ class FrameDecoder:
                 if self._counted.apart > apart and (left := _from(ranges, reached)):
                     waiting.insert(0, left)
                     break
-                any_came, reached, came = True, picture.place + 1, came + 1
+                came, reached = came + 1, picture.place + 1
                 yield picture
                 picture = self._next()
             clean = clean and not self._troubled
-        if thinned is not None and not self._killed:
-            thinned.judge(clean and came == len(rest))
-        if not (any_came or self._killed or self._hung) and self._pts is not None:
+        if thinned is not None and not self._running.killed:
+            thinned.judge(clean and came == len(self._held))
+        if not (came or self._running.killed or self._hung) and self._pts is not None:
             # another release of ffmpeg may read other pts from this file: count instead
             self._pts = None
             yield from self._decoded()
@@ -209,9 +206,7 @@ class FrameDecoder:
         if self._process is not None:
             self._process.wait(self._patience)
         if self._hung:
-            raise VideoError(
-                f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
-            )
+            raise VideoError(f"'{name}' makes ffmpeg hang", _CONVERT)
         self._end()
         reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:

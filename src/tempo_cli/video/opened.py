@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -221,16 +220,18 @@ class Video:
             raise UsageError(f"'{self.info.path}' is closed", "Open it again.")
 
     def _check_unchanged(self) -> None:
-        status = None
-        with suppress(OSError):
-            status = self.info.path.stat()
-        if (
-            status is None
-            or (status.st_size, status.st_mtime) != (self.info.size, self.info.mtime)
-            # another file may have been given the same time
-            or (self.info.ctime is not None and status.st_ctime_ns != self.info.ctime)
-        ):
+        if _has_changed(self.info):
             raise VideoError(f"'{self.info.path}' has changed since it was opened", "Open it again.")
+
+
+def _has_changed(info: VideoInfo) -> bool:
+    """Whether the file is gone, or another one than was probed, which may have been given the same time."""
+    try:
+        status = info.path.stat()
+    except OSError:
+        return True
+    told = status.st_size, status.st_mtime, status.st_ctime_ns if info.ctime is not None else None
+    return told != (info.size, info.mtime, info.ctime)
 
 
 def open_video(
