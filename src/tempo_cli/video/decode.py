@@ -1,6 +1,9 @@
 """Frames by index, through ffmpeg: exact, in order, and few of them in memory at a time."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +25,7 @@ from .thinning import DecodingRecord, span_of
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _CONVERT = "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
+_TAIL = 1 << 20  # bytes
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
 
 
@@ -206,7 +210,7 @@ class FrameDecoder:
         if self._process is not None:
             self._process.wait(self._patience)
         if self._hung:
-            raise VideoError(f"'{name}' makes ffmpeg hang", _CONVERT)
+            raise VideoError(*_why_nothing_comes(name, self._patience))
         self._end()
         reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:
@@ -223,6 +227,16 @@ class FrameDecoder:
 
     def __exit__(self, *_: object) -> None:
         self._running.stop()  # whoever still iterates starts nothing more
+
+
+def _why_nothing_comes(path: Path, seconds: float) -> tuple[str, str]:
+    """What to say of a video whose decoder was ended after `seconds` without a picture, and what to do."""
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-min(_TAIL, file.seek(0, 2)), 2)
+        if not any(file.read(_TAIL)):
+            empty = f"'{path}' ends in zeros, in which ffmpeg finds no picture within {math.ceil(seconds)} s"
+            return empty, "It was not written to its end: cut the zeros off, or copy it again."
+    return f"'{path}' makes ffmpeg hang", _CONVERT
 
 
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:
