@@ -14,9 +14,11 @@ from tempo_cli.config import SamplingOptions
 from tempo_cli.errors import TempoError, UsageError, VideoError
 from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.types import FramePlan, VideoInfo
+from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.probe import probe
 
 from .clips import (
+    FFMPEG,
     ClipMaker,
     FullDecode,
     complete_prefixes,
@@ -458,3 +460,21 @@ def test_the_decoder_follows_no_script(
     with pytest.raises(VideoError):
         decode_plan(info, every_frame(info))
     assert not opened.is_set()
+
+
+def test_a_long_tail_of_zeros_is_named(clip: ClipMaker, tmp_path: Path) -> None:
+    """As copying a recording that was not finished leaves; ffmpeg looks for pictures in all of it."""
+    path = tmp_path / "zeros.ts"
+    path.write_bytes(clip("h264.ts").read_bytes())
+    try:
+        os.truncate(path, 200 << 30)
+    except OSError:
+        pytest.skip("no sparse files here")
+    info = probe(path)
+    with (
+        FrameDecoder(info, every_frame(info), FFMPEG, pytest.fail, stall=1.0) as decoder,
+        pytest.raises(VideoError) as caught,
+    ):
+        list(decoder.frames())
+    assert caught.value.message == f"'{path}' ends in zeros, in which ffmpeg finds no picture within 2 s"
+    assert caught.value.hint == "It was not written to its end: cut the zeros off, or copy it again."

@@ -59,6 +59,8 @@ CLIPS: dict[str, Recipe] = {
     ),
     "x264.flv": Recipe(("-i", "@x264_pyramid.mkv", *COPY), frames=100),
     "x264.avi": Recipe((*source(4), *H264, "-g", "12"), frames=100),
+    "x264.asf": Recipe((*source(4), *H264, "-g", "12"), frames=100),
+    "mpeg4.asf": Recipe((*source(4), "-c:v", "mpeg4", *_MPEG), frames=100),
     "x265.mp4": Recipe((*source(4), *_x265(_KEYS, "bframes=4:b-pyramid=1:open-gop=0")), frames=100),
     "x265_open.mkv": Recipe((*source(4), *_x265(_KEYS, "bframes=4:open-gop=1")), frames=100),
     "x265_layers.ts": Recipe(
@@ -79,6 +81,7 @@ CLIPS: dict[str, Recipe] = {
     "av1.mp4": Recipe((*source(4), *AV1, "-g", "17"), frames=100),
     "av1.mkv": Recipe((*source(4), *AV1, "-g", "17", "-svtav1-params", "pred-struct=1"), frames=100),
     "mpeg2.mpg": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG), frames=100),
+    "mpeg2.vob": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG, "-f", "vob"), frames=100),
     "mpeg2.mkv": Recipe((*source(4), "-c:v", "mpeg2video", *_MPEG), frames=100),
     "mpeg2_closed.ts": Recipe(
         (*source(4), "-c:v", "mpeg2video", *_MPEG, "-flags", "+cgop", "-sc_threshold", "1000000000"),

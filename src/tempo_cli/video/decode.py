@@ -1,6 +1,9 @@
 """Frames by index, through ffmpeg: exact, in order, and few of them in memory at a time."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +24,8 @@ from .thinning import DecodingRecord, span_of
 
 STALL_SECONDS = 60.0  # without output; more where many frames lie between two wanted ones
 _SLOWEST = 2.0  # frames per second that any machine decodes
+_CONVERT = "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
+_TAIL = 1 << 20  # bytes
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
 
 
@@ -151,15 +156,15 @@ class FrameDecoder:
 
     def _decoded(self) -> Iterator[Picture]:
         """Frames with their indices, as ffmpeg writes them."""
-        any_came, done, thinned = False, -1, None
+        came, done, thinned = 0, -1, None  # frames; the last one that came from fewer packets
         if self._pts is not None:
             thinned = ThinnedFrames(self._source, self._conversion, self._record, self.running, self._seeker)
             for found in thinned.pictures(self._held):
-                any_came, done = True, found.place
+                came, done = came + 1, found.place
                 yield found
         rest = self._held[self._held > done]
         waiting = list(_parts(wanted_ranges(rest))) if len(rest) else []
-        came, clean = 0, True
+        clean = True
         while waiting:
             ranges = waiting.pop(0)
             seek = self._seeker.point(ranges[0][0]) if self._pts is not None else None
@@ -179,13 +184,13 @@ class FrameDecoder:
                 if self._counted.apart > apart and (left := _from(ranges, reached)):
                     waiting.insert(0, left)
                     break
-                any_came, reached, came = True, picture.place + 1, came + 1
+                came, reached = came + 1, picture.place + 1
                 yield picture
                 picture = self._next()
             clean = clean and not self._troubled
         if thinned is not None and not self.running.killed:
-            thinned.judge(clean and came == len(rest))
-        if not (any_came or self.running.killed or self._hung) and self._pts is not None:
+            thinned.judge(clean and came == len(self._held))
+        if not (came or self.running.killed or self._hung) and self._pts is not None:
             # another release of ffmpeg may read other pts from this file: count instead
             self._pts = None
             yield from self._decoded()
@@ -205,9 +210,7 @@ class FrameDecoder:
         if self._process is not None:
             self._process.wait(self._patience)
         if self._hung:
-            raise VideoError(
-                f"'{name}' makes ffmpeg hang", "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
-            )
+            raise VideoError(*_why_nothing_comes(name, self._patience))
         self._end()
         reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:
@@ -224,6 +227,16 @@ class FrameDecoder:
 
     def __exit__(self, *_: object) -> None:
         self.running.stop()  # whoever still iterates starts nothing more
+
+
+def _why_nothing_comes(path: Path, seconds: float) -> tuple[str, str]:
+    """What to say of a video whose decoder was ended after `seconds` without a picture, and what to do."""
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-min(_TAIL, file.seek(0, 2)), 2)
+        if not any(file.read(_TAIL)):
+            empty = f"'{path}' ends in zeros, in which ffmpeg finds no picture within {math.ceil(seconds)} s"
+            return empty, "It was not written to its end: cut the zeros off, or copy it again."
+    return f"'{path}' makes ffmpeg hang", _CONVERT
 
 
 def _from(ranges: Sequence[Range], index: int) -> Sequence[Range]:

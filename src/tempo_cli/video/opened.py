@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -228,16 +227,18 @@ class Video:
 
 def _check_unchanged(info: VideoInfo) -> None:
     """Raise VideoError unless the file is the one that was probed."""
-    status = None
-    with suppress(OSError):
-        status = info.path.stat()
-    if (
-        status is None
-        or (status.st_size, status.st_mtime) != (info.size, info.mtime)
-        # another file may have been given the same time
-        or (info.ctime is not None and status.st_ctime_ns != info.ctime)
-    ):
+    if _has_changed(info):
         raise VideoError(f"'{info.path}' has changed since it was opened", "Open it again.")
+
+
+def _has_changed(info: VideoInfo) -> bool:
+    """Whether the file is gone, or another one than was probed, which may have been given the same time."""
+    try:
+        status = info.path.stat()
+    except OSError:
+        return True
+    told = status.st_size, status.st_mtime, status.st_ctime_ns if info.ctime is not None else None
+    return told != (info.size, info.mtime, info.ctime)
 
 
 def open_video(
