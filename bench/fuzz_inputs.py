@@ -536,11 +536,12 @@ def main() -> None:
     if options.worker:
         work(options.kind, json.loads(options.worker))
         return
-    log = []
-    for found in results(options.kind, list(range(options.first, options.first + options.cases))):
-        log.append(found)
-        if is_internal(found):
-            print(found, flush=True)
+    log: list[dict[str, Any]] = []
+    with contextlib.suppress(KeyboardInterrupt):  # the table is that of the cases until then
+        for found in results(options.kind, list(range(options.first, options.first + options.cases))):
+            log.append(found)
+            if is_internal(found):
+                print(found, flush=True)
     print(summary(options.kind, log))
     sys.exit(any(map(is_internal, log)))
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,11 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    log = []
-    for found in results(options.signals, options.seed):
-        log.append(found)
-        print(json.dumps(found), flush=True)
+    log: list[dict[str, Any]] = []
+    with suppress(KeyboardInterrupt):  # the table is that of the signals until then
+        for found in results(options.signals, options.seed):
+            log.append(found)
+            print(json.dumps(found), flush=True)
     wrong = sum(found["wrong"] for found in log)
     slowest = max(found["seconds"] for found in log)
     print(f"{len(log)} signals: {wrong} wrong, at most {slowest} s to the end")

@@ -111,9 +111,9 @@ def test_the_text_of_a_bug_stays(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) 
 
 def test_warnings_have_flags_on_the_screen_and_in_json(tempo: Tempo, tmp_path: Path) -> None:
     done = tempo("ask", FRACTAL, "what", *SHORT, "--json", "--context", 120)
-    (warning,) = done.json["warnings"]
+    warning, cut = done.json["warnings"]
     assert warning.endswith(" tokens for the video and its time tags (raise --context)")
-    assert done.err == f"warning: {warning}\n"
+    assert done.err == f"warning: {warning}\nwarning: {cut}\n"
     saved = tmp_path / "run.json"  # as `Run.to_json` writes it
     saved.write_text(json.dumps({**done.json, "warnings": ["so be it (raise `context`)"]}))
     assert tempo("inspect", saved, "--json").json["warnings"] == ["so be it (raise --context)"]

@@ -16,6 +16,7 @@ VIDEO = GOLDEN / "videos/fractal.mp4"
 CPU = LoadOptions(device="cpu", micro_batch=4)
 SAMPLING = SamplingOptions(fps=6, window=4)  # 60 frames, 15 segments
 LENGTH = GenerationOptions(max_new_tokens=8)
+CUT = "the answer was cut off after 8 tokens (`max_new_tokens`)"  # of an answer of this length
 QUESTIONS = ("what color was the car", "Who is talking, and to whom?", "why")
 PLENTY = 2**30  # bytes
 

@@ -278,5 +278,5 @@ def test_damage_that_was_found_for_a_cancelled_question_is_said_by_the_next(tmp_
         (warning,) = clip.video.warnings
         assert not any(isinstance(event, Warned) for event in events)
         run = clip.ask(SECOND, generation=LENGTH, on_event=events.append)
-    assert [event.message for event in events if isinstance(event, Warned)] == [warning]
-    assert run.warnings == (warning,)
+    assert [event.message for event in events if isinstance(event, Warned)] == [warning, CUT]
+    assert run.warnings == (warning, CUT)

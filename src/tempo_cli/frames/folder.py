@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..leftovers import is_settled, is_unfinished
+from ..leftovers import forget_file, note_file
 from .entry import EntryError, Index, read_index
 
 if sys.platform != "win32":
@@ -187,7 +187,7 @@ class Part:
     def __init__(self, folder: FrameFolder) -> None:
         self.folder = folder
         self.path = folder.path / f"{os.getpid()}-{secrets.token_hex(8)}{PART}"
-        is_unfinished(self.path)
+        note_file(self.path)
         flags = (
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -207,7 +207,7 @@ class Part:
         if sys.platform != "win32":
             with suppress(OSError):
                 self.path.unlink()
-                is_settled(self.path)
+                forget_file(self.path)
 
     def keep(self, key: str) -> None:
         """Give it its name as an entry, written to the disk.
@@ -217,7 +217,7 @@ class Part:
         """
         os.fsync(self.writer.fileno())
         self.path.replace(self.folder.path / f"{key}{ENTRY}")
-        is_settled(self.path)
+        forget_file(self.path)
 
     def drop(self) -> None:
         """Take it away. Repeatable; readers that have it open may read on."""
@@ -225,7 +225,7 @@ class Part:
             self.writer.close()
         with suppress(OSError):
             self.path.unlink()
-        is_settled(self.path)
+        forget_file(self.path)
 
 
 def open_entry(path: Path) -> tuple[BinaryIO, int]:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO
 
+from ..leftovers import forget_child, note_child
+
 _LIFELINE = "TEMPO_LIFELINE"  # variable: the number of the pipe
 _SLICE = 0.2  # seconds between two looks at whether a process that keeps a pipe open is still wanted
 _LINE = 64  # bytes read at once in search of a line's end
@@ -60,6 +62,7 @@ class Child:
         finally:
             os.close(theirs)
         self._owner = os.getpid()
+        note_child(self)
         if memory is not None:
             _limit_memory(self._process.pid, memory)
 
@@ -107,6 +110,7 @@ class Child:
             return
         self.kill()
         self._process.wait()
+        forget_child(self)
         self._lifeline.close()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:

@@ -1,0 +1,17 @@
+"""What is known to whoever ends the process at once."""
+
+from pathlib import Path
+
+from tempo_cli.leftovers import forget_file, note_file, remove_leftovers
+
+
+def test_unfinished_files_go_and_finished_ones_stay(tmp_path: Path) -> None:
+    unfinished, finished = tmp_path / "unfinished", tmp_path / "finished"
+    for path in (unfinished, finished):
+        path.write_text("")
+        note_file(path)
+    forget_file(finished)
+    remove_leftovers()
+    assert list(tmp_path.iterdir()) == [finished]
+    remove_leftovers()
+    forget_file(unfinished)
