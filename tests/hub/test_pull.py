@@ -151,7 +151,7 @@ TEMPO = b'{"model_type": "tempo_qwen", "mm_vision_tower_aux_list": ["%s"]}'
         ),
         (
             without(
-                "",
+                "model.safetensors",
                 ("config.json", TEMPO % b"tiny/base"),
                 ("model.safetensors.index.json", b'{"weight_map": {}}'),
             ),
@@ -320,7 +320,8 @@ def test_a_folder_of_the_users_is_never_changed(hub: FakeHub, tmp_path: Path) ->
     folder = tmp_path / "models" / "Tempo-tiny"
     assert problems(check(str(folder), online=True)) == {}
     (folder / "tokenizer.json").write_text("{")
-    (tmp_path / "models" / "Qwen3-VL-tiny" / "tokenizer.json").unlink()
+    for name in ("tokenizer.json", "vocab.json"):
+        (tmp_path / "models" / "Qwen3-VL-tiny" / name).unlink()
     checked = check(str(folder), online=True)
     assert [(file.path.parent.name, file.problem) for file in checked if file.problem] == [
         ("Tempo-tiny", "damaged"),

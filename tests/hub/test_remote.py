@@ -1,10 +1,11 @@
 """Downloads from a server that misbehaves: a right result in the end, or the right error; no broken file."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
-from huggingface_hub import hf_hub_download
+from huggingface_hub import constants, hf_hub_download
 
 from tempo_cli.errors import ModelError, TempoError
 from tempo_cli.events import Event, Transfer, Warned
@@ -349,3 +350,25 @@ def test_no_server_at_all_is_told(hub: FakeHub, cache: Path, monkeypatch: pytest
     assert caught.value.hint.startswith("Check the connection.")
     assert hub.connections == 0
     assert not cache.exists()
+
+
+def test_a_hub_that_was_never_reached_is_an_error_at_once(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection, or a name that is not found; after an answer it may pass, and is tried again."""
+    told: list[Event] = []
+    client = Hub(tell=told.append)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        with pytest.raises(ModelError, match="can't be reached") as caught:
+            client.listing("tiny/tempo", "main")
+        assert caught.value.hint == "Check the connection. Run the same command again later."
+        assert told == []
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        client.listing("tiny/tempo", "main")
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        with pytest.raises(ModelError, match="can't be reached"):
+            client.listing("tiny/tempo", "main")
+        assert len(told) == 2  # as many waits as the tests have

@@ -258,6 +258,7 @@ def test_without_any_weights_the_file_is_named(folder):
 @pytest.mark.parametrize("part", ["Tempo-tiny", "Qwen3-VL-tiny"])
 def test_a_missing_file_is_named(folder, part, name):
     (folder.parent / part / name).unlink()
+    (folder.parent / part / "vocab.json").unlink()  # or the older files would do for the tokenizer
     error = failure(folder)
     assert error.message == f"{folder.parent / part} has no {name}"
     assert error.hint == "Give a folder in the released layout."
@@ -268,7 +269,7 @@ def test_a_missing_file_is_named(folder, part, name):
     [
         (b"{", "Expecting property name"),
         (b"[]", "it is not a JSON object"),
-        (b"\xff\xfe", "'utf-16-le' codec can't decode"),
+        (b"\xff\xfe", "Expecting value"),
     ],
 )
 def test_a_damaged_configuration_is_an_error_of_the_model(folder, content, message):
@@ -320,12 +321,10 @@ def test_another_kind_of_model_is_refused(folder, part, wanted, kind):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"num_compression_tokens": "many"}, "config.json: num_compression_tokens is 'many'"),
         ({"mm_projector_type": "resampler"}, "projector 'resampler' from width 64 to 80 is not known"),
         ({"mm_projector_type": "identity"}, "projector 'identity' from width 64 to 80 is not known"),
         ({"hidden_size": "wide"}, "config.json: hidden_size is 'wide', not a number from 1 to"),
         ({"num_hidden_layers": -1}, "config.json: num_hidden_layers is -1, not"),
-        ({"num_compression_tokens": -5}, "config.json"),
         ({"hidden_act": "nothing"}, "config.json"),
         ({"rope_theta": None, "rope_parameters": "yarn"}, "config.json"),
         ({"rope_theta": "far"}, "config.json"),

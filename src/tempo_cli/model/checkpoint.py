@@ -201,7 +201,7 @@ class Checkpoint:
         try:
             compressor, decoder = self.empty_compressor(), self.empty_decoder()
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            told = f"{self.folder}/config.json describes no model: {reason(error)}"
+            told = f"{self.folder}/config.json and {self.base}/config.json describe no model"
             raise ModelError(told, _REDOWNLOAD) from error
         shapes: dict[str, tuple[int, ...]] = {}
         pairs = (

@@ -96,7 +96,7 @@ def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> M
     vision: Any = vlm.vision_config
     try:
         found = ModelDimensions(
-            memory_tokens=int(raw["num_compression_tokens"]),
+            memory_tokens=_memory_tokens(raw),
             projector=str(_present(raw, "mm_projector_type", "linear")),  # as the reference assumes
             compressor_width=text.hidden_size,
             decoder_width=llm.hidden_size,
@@ -123,6 +123,12 @@ def model_card(raw: Json, where: str) -> ModelCard:
         return card.model_card(raw)
     except ValueError as error:
         raise ModelError(f"{where}/config.json has no valid {error}", _AGAIN) from error
+
+
+def _memory_tokens(raw: Json) -> int:
+    if raw.get("num_compression_tokens") is None:
+        raise ValueError("num_compression_tokens")
+    return int(raw["num_compression_tokens"])
 
 
 def _present(raw: Json, name: str, default: str | int) -> Any:
