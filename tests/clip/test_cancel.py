@@ -13,7 +13,7 @@ from tempo_cli.errors import CancelledError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.schema import Reused
 
-from .conftest import LENGTH, PLENTY, QUESTIONS, SAMPLING, VIDEO, damaged_copy, same, tempo_with
+from .conftest import CUT, LENGTH, PLENTY, QUESTIONS, SAMPLING, VIDEO, damaged_copy, same, tempo_with
 
 FIRST, SECOND, THIRD = QUESTIONS
 SECONDS = 60.0  # that a test may hang before it fails
