@@ -134,6 +134,8 @@ def main() -> None:
         for found in results(options.signals, options.seed):
             log.append(found)
             print(json.dumps(found), flush=True)
+    if not log:
+        sys.exit("no signal was sent")
     wrong = sum(found["wrong"] for found in log)
     slowest = max(found["seconds"] for found in log)
     print(f"{len(log)} signals: {wrong} wrong, at most {slowest} s to the end")
