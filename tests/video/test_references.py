@@ -1,9 +1,13 @@
 """What a packet's own header says of it, where no clip of ours has such packets."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import av
 import pytest
 
 from tempo_cli.plan.packets import CUT, DISPOSABLE
+from tempo_cli.video.parameter_sets import ParameterSets
 from tempo_cli.video.references import PacketKinds
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -13,12 +17,12 @@ def kinds(
     codec: str, *packets: bytes, reader: str = MP4, pts: list[int | None] | None = None
 ) -> list[int] | None:
     """Bits of the packets, all of which the container calls key frames."""
-    collected = PacketKinds(reader, codec, None)
+    collected, sets = PacketKinds(reader, codec, None), ParameterSets(codec, None)
     for number, content in enumerate(packets):
         packet = av.Packet(content)
         packet.pts = number if pts is None else pts[number]
-        collected.add(packet, random_access=True)
-    found = collected.result()
+        collected.add(packet, random_access=True, brought=sets.look(packet))
+    found = collected.result(sets.changing)
     return None if found is None else found[1].tolist()
 
 
@@ -40,6 +44,33 @@ def test_h264_is_disposable_only_if_no_field_is_referred_to() -> None:
         0,
     ]
     assert kinds("h264", units("06")) == [0]
+
+
+@pytest.mark.parametrize(
+    ("codec", "idr", "sequence", "picture", "other", "unreferenced"),
+    [("h264", "65", "67", "6801", "6802", "01"), ("hevc", "2601", "4201", "440101", "440102", "0001")],
+)
+def test_where_parameter_sets_change_a_cut_brings_its_own(
+    codec: str, idr: str, sequence: str, picture: str, other: str, unreferenced: str
+) -> None:
+    first, same = units(sequence, picture, idr), units(picture, idr)
+    assert kinds(codec, first, units(idr), same, units(idr)) == [CUT] * 4
+    assert kinds(codec, first, units(idr), units(sequence, other, idr), units(idr)) == [CUT, 0, CUT, 0]
+    assert kinds(codec, first, units(other, idr), units(idr)) == [CUT, 0, 0], "not all of them"
+    late = kinds(codec, first, units(other, unreferenced), units(unreferenced), units(idr))
+    assert late == [CUT, 0, DISPOSABLE, 0], "later pictures need them"
+
+
+def test_where_the_container_changes_the_header_a_packet_brings_it() -> None:
+    sets = ParameterSets("mpeg4", None)
+    brought = [
+        sets.look(
+            cast(Any, SimpleNamespace(has_sidedata=lambda kind, here=here: here and kind == "new_extradata"))
+        )
+        for here in (False, True, False)
+    ]
+    assert brought == [(False, False), (True, True), (False, False)]
+    assert sets.changing
 
 
 def test_hevc_is_disposable_in_the_highest_temporal_layer_only() -> None:

@@ -23,6 +23,7 @@ from .encryption import codec_tag, refuse_encrypted
 from .formats import RAW
 from .keyframes import drops_leading_pictures, is_random_access, needs_beginning
 from .limits import MOST_FRAMES, check_size
+from .parameter_sets import ParameterSets
 from .references import PacketKinds
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
@@ -98,7 +99,7 @@ def probe(
         if codec.width < 1 or codec.height < 1:
             raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
         timeline = make_timeline(index, stream, container, path)
-        packets = index.kinds.result() if timeline.pts is not None else None
+        packets = index.packets if timeline.pts is not None else None
         return VideoInfo(
             path=path,
             stream=stream.index,
@@ -200,13 +201,13 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
         container.flags &= ~_GENERATE_PTS
     pts: list[int | None] = []
     dts: list[int | None] = []
-    keys: list[int] = []
+    keys: list[tuple[int, bool]] = []  # and whether they bring parameter sets
     openings: list[Opening] = []
     hidden = last = 0
     looked = undated = False
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
-    kinds = PacketKinds(reader, name, codec.extradata)
+    kinds, sets = PacketKinds(reader, name, codec.extradata), ParameterSets(name, codec.extradata)
     bound = False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for number, packet in enumerate(packets_of(container, stream)):
@@ -230,9 +231,10 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 openings.append(Opening(len(pts), packet.pts, loses))
             entry = packet.pts if packet.is_keyframe else None
             access = entry is not None and is_random_access(reader, codec.name, packet, codec.extradata)
+            brought = sets.look(packet)
             if access and entry is not None and count:
-                keys.append(entry)
-            kinds.add(packet, access)
+                keys.append((entry, brought[1]))
+            kinds.add(packet, access, brought)
             if count:
                 pts += [packet.pts] * count
                 dts += [packet.dts] * count
@@ -252,7 +254,9 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
         places = [place for place in places if pts[place] is not None]
     parts = sorted({place for place in np.searchsorted(places, starts).tolist() if 0 < place < len(places)})
     hidden += len(pts) - len(places)
-    return Index([pts[place] for place in places], keys, hidden, last, exact, parts, kinds, bound)
+    entries = [entry for entry, whole in keys if whole or not sets.changing]
+    packets = kinds.result(sets.changing)
+    return Index([pts[place] for place in places], entries, hidden, last, exact, parts, packets, bound)
 
 
 def _colors(codec: av.VideoCodecContext) -> Colors:

@@ -26,7 +26,8 @@ from .av1 import (
 )
 from .keyframes import length_size, unit_places
 
-_LAYER = 4  # first of the bits that hold a picture's temporal layer
+_LAYER, _LAYERS = 4, 7  # first of the bits that hold a picture's temporal layer, and the highest one
+_BRINGS_SETS = 128  # all that decoding must have to begin with it, where that changes within the stream
 _PASSES_ON, _RESETS = 4, 8  # the next picture goes on from its state; a picture that goes on from no other's
 _H264_SLICES, _H264_IDR, _H264_LAYERS = range(1, 6), 5, {14, 20, 21}
 _HEVC_SLICES, _HEVC_IDR = range(32), {19, 20}
@@ -72,11 +73,12 @@ class PacketKinds:
         self._pts = array("q")
         self._kinds = bytearray()
 
-    def add(self, packet: "av.Packet[Any]", random_access: bool) -> None:
+    def add(self, packet: "av.Packet[Any]", random_access: bool, brought: tuple[bool, bool]) -> None:
         """Note the next packet.
 
         Args:
             random_access: whether decoding can begin with it, as far as the container tells.
+            brought: what `ParameterSets.look` says of it.
         """
         if self._read is None:
             return
@@ -84,20 +86,29 @@ class PacketKinds:
             self._read = None  # what can't be named can't be left out
             return
         kind = self._read(memoryview(packet), self._extradata)
+        some, whole = brought
+        kind = kind if random_access else kind & ~CUT
+        kind = kind & ~DISPOSABLE if some else kind
         self._pts.append(packet.pts)
-        self._kinds.append(kind if random_access else kind & ~CUT)
+        self._kinds.append(kind | _BRINGS_SETS if whole else kind)
 
-    def result(self) -> tuple[IntArray, Kinds] | None:
+    def result(self, changing: bool) -> tuple[IntArray, Kinds] | None:
         """Presentation times (P,) int64 and kinds (P,) uint8 of all packets.
 
-        None where they don't tell for sure what may be left out.
+        Args:
+            changing: whether parameter sets change within the stream.
+
+        Returns:
+            None where they don't tell for sure what may be left out.
         """
         pts, kinds = np.array(self._pts, np.int64), np.frombuffer(bytes(self._kinds), np.uint8)
         if self._read is None or not len(pts) or len(np.unique(pts)) < len(pts):
             return None
         resets = np.append(kinds[1:] & _RESETS, 1) > 0
         kinds = np.where((kinds & _PASSES_ON > 0) & ~resets, kinds & ~np.uint8(DISPOSABLE), kinds)
-        layers = kinds >> _LAYER
+        if changing:
+            kinds = np.where(kinds & _BRINGS_SETS > 0, kinds, kinds & ~np.uint8(CUT))
+        layers = kinds >> _LAYER & _LAYERS
         highest = layers == layers.max()  # pictures of a higher layer may refer to any of a lower one
         kinds = np.where(highest, kinds, kinds & ~np.uint8(DISPOSABLE)) & np.uint8(DISPOSABLE | CUT)
         return pts, kinds.astype(np.uint8)

@@ -11,12 +11,11 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from ..types import FloatArray, IntArray
+from ..types import FloatArray, IntArray, Kinds
 from .announced import GUESSED, announced_seconds, is_cut_off
 from .boxes import MP4
 from .fragments import read_fragments
 from .limits import MOST_FRAMES
-from .references import PacketKinds
 
 _LONGEST = 1e7  # seconds between timestamps that are no mistake
 # timestamps that are a clock's: how far steps differ, how many are alike, how far a header's rate may be off
@@ -38,7 +37,8 @@ class Index(NamedTuple):
     `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
     `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
     ticks; `exact` is whether the container tells presentation times at all; `parts` are the places in `pts`
-    at which the clock starts anew; `kinds` are all packets'; `bound` is whether all need the first one.
+    at which the clock starts anew; `packets` are what `PacketKinds` tells; `bound` is whether all need the
+    first one.
     """
 
     pts: list[int | None]
@@ -47,7 +47,7 @@ class Index(NamedTuple):
     last: int
     exact: bool
     parts: list[int]
-    kinds: PacketKinds
+    packets: tuple[IntArray, Kinds] | None
     bound: bool
 
 
