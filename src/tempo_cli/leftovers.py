@@ -20,7 +20,8 @@ class Runner(Protocol):
 
 
 _files: set[Path] = set()
-_children: "weakref.WeakSet[Runner]" = weakref.WeakSet()
+# by identity; not a WeakSet, which can't be listed while another thread adds to it
+_children: dict[int, "weakref.ref[Runner]"] = {}
 
 
 def note_file(path: Path) -> None:
@@ -35,17 +36,19 @@ def forget_file(path: Path) -> None:
 
 def note_child(child: Runner) -> None:
     """End it, too, in `remove_leftovers`, as long as anybody holds it."""
-    _children.add(child)
+    number = id(child)
+    _children[number] = weakref.ref(child, lambda _: _children.pop(number, None))
 
 
 def forget_child(child: Runner) -> None:
     """It has ended."""
-    _children.discard(child)
+    _children.pop(id(child), None)
 
 
 def remove_leftovers() -> None:
     """End all children and remove all unfinished files, from any thread."""
-    children, deadline = list(_children), time.monotonic() + _PATIENCE
+    noted, deadline = list(_children.values()), time.monotonic() + _PATIENCE
+    children = [child for child in (reference() for reference in noted) if child is not None]
     for child in children:
         with suppress(OSError):
             child.kill()

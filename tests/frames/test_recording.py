@@ -383,3 +383,46 @@ def test_a_part_that_lost_its_name_is_not_kept(folder: FrameFolder) -> None:
         part.keep(KEY)
     part.drop()
     part.reader.close()
+
+
+# --- trouble of our own ---
+
+
+def test_an_error_of_ours_leaves_nothing_behind(folder: FrameFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def describe() -> tuple[bytes, dict[str, object]]:
+        raise RuntimeError("Set changed size during iteration")
+
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    recording = begun(folder)
+    recording.hold(segment(0))
+    recording.keep(KEY, "v", describe)
+    recording.close()
+    assert len(told) == 1
+    assert names(folder) == []
+
+
+def test_a_file_without_a_name_counts_for_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "_STEP", 1000)
+    folder = FrameFolder(tmp_path / "frames", 5000)
+    part = folder.begin()
+    assert part is not None
+    part.hide()
+    recording = Recording(part)
+    for index in range(10):
+        recording.hold(segment(index, (10, 10)))  # 600 bytes
+    until(lambda: recording.ended)
+    written = sum(index in recording.file.blocks for index in range(10))
+    recording.close()
+    assert 6 <= written <= 8
+
+
+def test_a_file_that_can_not_be_locked_does_not_stay(
+    folder: FrameFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(folders.fcntl, "flock", fail)
+    assert folder.begin() is None
+    assert names(folder) == []

@@ -10,7 +10,7 @@ from tempo_cli.plan.frame_key import FileIdentity, FrameKey
 FILE = FileIdentity(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5, ends="6")
 SAMPLING = SamplingOptions(start=1.0, end=9.0)
 LIMITS = PixelLimits(longest_edge=96, grid=32, min_pixels=4096, max_pixels=6144)
-KEY = FrameKey(FILE, SAMPLING, FrameShape(LIMITS), "ffmpeg", "12.0", 1)
+KEY = FrameKey(FILE, SAMPLING, FrameShape(LIMITS), "ffmpeg", "1 18", "12.0", 1)
 OTHER = {
     "device": 9, "inode": 9, "size": 9, "mtime_ns": 9, "ctime_ns": 9, "ends": "9",
     "fps": 9.0, "max_frames": 9, "window": 9, "start": 2.0, "end": 8.0, "picture": "raw", "mode": "time",
@@ -33,6 +33,7 @@ KEYS = [
     *(replace(KEY, shape=shape) for shape in changed(FrameShape(LIMITS))),
     *(replace(KEY, shape=FrameShape(limits)) for limits in changed(LIMITS)),
     replace(KEY, decoder="another"),
+    replace(KEY, reader="1 19"),
     replace(KEY, pillow="12.1"),
     replace(KEY, resizing=2),
 ]
@@ -45,4 +46,4 @@ def test_each_field_changes_the_key(other: FrameKey) -> None:
 
 def test_equal_keys_have_equal_digests() -> None:
     assert replace(KEY, file=replace(FILE)).digest == KEY.digest
-    assert len({key.digest for key in KEYS}) == len(KEYS) == 23
+    assert len({key.digest for key in KEYS}) == len(KEYS) == 24

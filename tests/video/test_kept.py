@@ -6,21 +6,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tempo_cli.config import CacheOptions, SamplingOptions
-from tempo_cli.errors import CancelledError, VideoError
+from tempo_cli.config import CacheOptions, FrameShape, SamplingOptions
+from tempo_cli.errors import CancelledError, UsageError, VideoError
 from tempo_cli.frames import recording as recordings
 from tempo_cli.scope import CancelScope
 from tempo_cli.types import Segment
 from tempo_cli.video import kept, opened, segmenting, stream
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.ffmpeg import bundled_ffmpeg
+from tempo_cli.video.findings import Findings
 from tempo_cli.video.kept import Keeper, identify
 from tempo_cli.video.opened import Video, open_video
+from tempo_cli.video.pictures import Picture
+from tempo_cli.video.probe import probe
+from tempo_cli.video.thinning import DecodingRecord
 
 from ..conftest import GOLDEN
 
@@ -346,6 +351,31 @@ def test_a_damaged_video_tells_the_same_again(
         assert len(first[5].plan.positions) == 3
 
 
+@pytest.mark.parametrize("what", ["memory", "signal"])
+def test_what_may_not_be_missing_the_next_time_is_not_kept(
+    path: Path, cache: CacheOptions, monkeypatch: pytest.MonkeyPatch, what: str, whole: dict[int, Segment]
+) -> None:
+    decoded = FrameDecoder._decoded
+
+    def losing(decoder: FrameDecoder) -> Iterator[Picture]:
+        for number, picture in enumerate(decoded(decoder)):
+            if number == 3 and what == "signal":
+                assert decoder._process is not None
+                decoder._process.kill()
+            if number == 5 and what == "memory":
+                decoder._complaints.append("Error submitting packet to decoder: Cannot allocate memory")
+            elif number < 30:
+                yield picture
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameDecoder, "_decoded", losing)
+        with open_video(path, SAMPLING, cache=cache) as video:
+            assert 0 < len(read(video)) < 15
+            assert len(video.warnings) == 1
+    assert entries(cache) == []
+    same(run(path, cache), whole)
+
+
 def test_a_video_that_goes_away_is_not_found_by_its_name(path: Path, cache: CacheOptions) -> None:
     run(path, cache)
     path.unlink()
@@ -410,3 +440,34 @@ def test_another_ffmpeg_decodes_anew(path: Path, cache: CacheOptions, tmp_path: 
             return all(segment.stored for segment in read(video).values())
 
     assert [stored(other), stored(other), stored(script), stored(script)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("nanoseconds", range(1_600_000_000_123_456_701, 1_600_000_000_123_456_707))
+def test_a_time_of_any_nanosecond_is_kept(path: Path, cache: CacheOptions, nanoseconds: int) -> None:
+    """A number of seconds has too few digits for all of them."""
+    os.utime(path, ns=(nanoseconds, nanoseconds))
+    info = probe(path)
+    keeper = Keeper(cache, path, SAMPLING, FrameShape(), None)
+    recording = keeper.record()
+    assert recording is not None
+    findings = Findings((90, 160), Fraction(1), None)
+    keeper.keep(recording, info, 0, findings)
+    recording.close()
+    assert entries(cache) == [".frames"]
+
+
+def test_what_was_tried_is_known_again() -> None:
+    record = DecodingRecord(exact=True, seekable=False, processes=2, packets=9, decoded=5)
+    findings = Findings((90, 160), Fraction(1), None, decoding=record)
+    assert Findings.from_plain(findings.plain()) == findings
+
+
+def test_closing_does_not_take_an_entry_away(path: Path, cache: CacheOptions) -> None:
+    run(path, cache)
+    video = open_video(path, SAMPLING, cache=cache)
+    segments = video.read(EVERY)
+    next(segments)
+    video.close()
+    with pytest.raises(UsageError, match="is closed"):
+        next(segments)
+    assert entries(cache) == [".frames"]

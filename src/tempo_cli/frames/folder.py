@@ -94,15 +94,19 @@ class FrameFolder:
         except OSError:
             return None
 
-    def make_room(self, more: int) -> bool:
-        """Take the least recently used entries away until `more` bytes fit; whether they do now."""
+    def make_room(self, more: int, unseen: int = 0) -> bool:
+        """Take the least recently used entries away until `more` bytes fit; whether they do now.
+
+        Args:
+            unseen: bytes of a file without a name, which count as well.
+        """
         try:
             disk = os.statvfs(self.path) if sys.platform != "win32" else None
             free = disk.f_bavail * disk.f_frsize if disk else more + _LEFT_FREE
             files = list(self._files((ENTRY, PART)))
         except OSError:
             return False
-        taken = sum(entry.size for entry in files)
+        taken = unseen + sum(entry.size for entry in files)
         oldest = sorted(
             (entry for entry in files if entry.path.suffix == ENTRY), key=lambda entry: entry.used
         )
@@ -182,16 +186,21 @@ class Part:
 
     Attributes:
         writer, reader: two unbuffered files on it, each with a place of its own.
+        hidden: whether it has no name any more.
     """
 
     def __init__(self, folder: FrameFolder) -> None:
-        self.folder = folder
+        self.folder, self.hidden = folder, False
         self.path = folder.path / f"{os.getpid()}-{secrets.token_hex(8)}{PART}"
         note_file(self.path)
         flags = (
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         )
-        self.writer: BinaryIO = os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0)
+        try:
+            self.writer: BinaryIO = os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0)
+        except OSError:
+            forget_file(self.path)
+            raise
         try:
             if sys.platform != "win32":
                 fcntl.flock(self.writer, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as it is open
@@ -199,7 +208,7 @@ class Part:
                 os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb", buffering=0
             )
         except OSError:
-            self.writer.close()
+            self.drop()
             raise
 
     def hide(self) -> None:
@@ -207,6 +216,7 @@ class Part:
         if sys.platform != "win32":
             with suppress(OSError):
                 self.path.unlink()
+                self.hidden = True
                 forget_file(self.path)
 
     def keep(self, key: str) -> None:

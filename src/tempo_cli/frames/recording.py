@@ -174,14 +174,15 @@ class Recording:
                 pass
         except (OSError, ValueError):
             pass
-        with self._changed:
-            self.ended, self._finish = True, None
-            self._waiting.clear()
-            self.file.waiting.clear()
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._closed)  # what was written can be read until then
-        self.file.close()
-        self._part.drop()
+        finally:  # also after an error of ours: nobody may wait for this thread in vain
+            with self._changed:
+                self.ended, self._finish = True, None
+                self._waiting.clear()
+                self.file.waiting.clear()
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed)  # what was written can be read until then
+            self.file.close()
+            self._part.drop()
 
     def _step(self) -> bool:
         """Write one segment, or what makes it an entry; whether more may come."""
@@ -213,7 +214,7 @@ class Recording:
 
     def _append(self, data: bytes | memoryview) -> None:
         while self._room < len(data):
-            if not self._part.folder.make_room(_STEP):
+            if not self._part.folder.make_room(_STEP, unseen=self._offset if self._part.hidden else 0):
                 raise OSError("no room")
             self._room += _STEP
             with suppress(OSError, AttributeError):

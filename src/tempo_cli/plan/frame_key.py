@@ -30,6 +30,7 @@ class FrameKey:
 
     Attributes:
         decoder: which ffmpeg would decode.
+        reader: versions of tempo and of the library that reads the stream's facts.
         pillow: version of the library that resizes.
         resizing: version of our own resizing steps and sampling (`frames.FORMAT`).
     """
@@ -38,6 +39,7 @@ class FrameKey:
     sampling: SamplingOptions
     shape: FrameShape
     decoder: str
+    reader: str
     pillow: str
     resizing: int
 

@@ -1,6 +1,7 @@
 """Frames by index, through ffmpeg: exact, in order, and few of them in memory at a time."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ STALL_SECONDS = 60.0  # without output; more where many frames lie between two w
 _SLOWEST = 2.0  # frames per second that any machine decodes
 _CONVERT = "Convert it first: ffmpeg -i VIDEO -c:v libx264 fixed.mp4"
 _TAIL = 1 << 20  # bytes
+# what ffmpeg says of trouble that is not the video's own
+_PASSING = re.compile("Cannot allocate memory|Input/output error")
 _MOST_RANGES = 1500  # in one filter expression: an argument of a process may be 128 KiB
 
 
@@ -50,6 +53,8 @@ class FrameDecoder:
 
     Attributes:
         running: its processes, and whether they were killed.
+        steady: whether another decoder would miss the same frames: it lacked no memory, could read the file,
+            and was not ended by others.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class FrameDecoder:
         self._options = decoder_options(info.width, info.height, max_pixels)
         self._complaints: list[str] = []
         self._process: FFmpegProcess | None = None
-        self.running = Running()
+        self.running, self.steady = Running(), True
         self._record = DecodingRecord() if record is None else record
         self._seeker = Seeker(info, self._record, self.running, self._source)
 
@@ -209,9 +214,11 @@ class FrameDecoder:
         name, planned = self._info.path, len(self._plan.indices)
         if self._process is not None:
             self._process.wait(self._patience)
+            self.steady = not self._process.crashed
         if self._hung:
             raise VideoError(*_why_nothing_comes(name, self._patience))
         self._end()
+        self.steady &= not any(_PASSING.search(complaint) for complaint in self._complaints)
         reason = f": ffmpeg says '{self._complaints[0]}'" if self._complaints else ""
         if len(missing) == planned:
             raise VideoError(

@@ -180,6 +180,11 @@ class FFmpegProcess:
         self._drain.join(timeout=5)
         return self._complaints
 
+    @property
+    def crashed(self) -> bool:
+        """Whether it was ended by a signal."""
+        return (self._child.status or 0) < 0
+
     def wait(self, seconds: float) -> None:
         """Let it end by itself after its output has; one that does not is killed and counts as stalled."""
         if self._child.wait(seconds) is None:

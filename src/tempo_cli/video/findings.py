@@ -76,7 +76,7 @@ class Findings:
             warnings=[str(one) for one in plain["warnings"]],
             kinds={str(one) for one in plain["kinds"]},
             missing=set(map(_count, plain["missing"])),
-            decoding=DecodingRecord(exact, seekable, processes=processes, packets=packets, decoded=decoded),
+            decoding=DecodingRecord(exact, 0, seekable, processes, packets, decoded),
         )
 
 

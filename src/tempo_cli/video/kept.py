@@ -5,6 +5,7 @@ import stat
 import time
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import PIL
 from platformdirs import user_cache_path
 
+from .. import __version__
 from ..config import CacheOptions, FrameShape, SamplingOptions
 from ..frames.entry import FORMAT
 from ..frames.folder import FrameFolder
@@ -74,7 +76,8 @@ class Keeper:
         identity, decoder = (identify(path), ffmpeg_identity(ffmpeg)) if options.keep else (None, None)
         if identity is not None and decoder is not None:
             self._settled = time.time() - identity.mtime_ns / 1e9 > _SETTLED
-            self._key = FrameKey(identity, sampling, shape, decoder, PIL.__version__, FORMAT)
+            reader = f"{__version__} {version('av')}"
+            self._key = FrameKey(identity, sampling, shape, decoder, reader, PIL.__version__, FORMAT)
 
     def find(self) -> Kept | None:
         """What an earlier run has kept."""
@@ -116,10 +119,8 @@ class Keeper:
             held, window = recording.file.blocks, key.sampling.window
             absent = (index for index in range(total) if index not in held)
             whole = all(index * window in findings.missing for index in absent)
-            unchanged = identify(self._path) == key.file and (info.size, info.mtime) == (
-                key.file.size,
-                key.file.mtime_ns / 1e9,
-            )
+            probed = info.size == key.file.size and info.ctime == key.file.ctime_ns
+            unchanged = probed and identify(self._path) == key.file
             return (pack_info(info), findings.plain()) if whole and unchanged else None
 
         recording.keep(key.digest, str(self._path), describe)

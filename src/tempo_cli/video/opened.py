@@ -174,6 +174,7 @@ class Video:
         """A segment from the file; None where that no longer has it as it was written."""
         found = None if self._file is None else self._file.read(index)
         if found is None:
+            self._check_open()  # else it was not changed but closed
             if self._keeper is not None:
                 self._keeper.forget()
             return None

@@ -24,7 +24,7 @@ class Segmenting:
         check_unchanged: raises VideoError once the file is another.
 
     Attributes:
-        complete: whether `segments` has come to its end.
+        complete: whether `segments` has come to its end, and what is missing will always be.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Segmenting:
                 segment = next(segments, None)
                 self._findings.decode_seconds += time.perf_counter() - started
                 if segment is None:
-                    self.complete = not decoder.running.killed
+                    self.complete = decoder.steady and not decoder.running.killed
                     return
                 yield segment
 

@@ -1,6 +1,7 @@
 """The segments that a running decoder gives, decoded ahead in a thread."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 
 from ..errors import CancelledError
 from ..frames.recording import Held, Recording
@@ -12,11 +13,12 @@ AHEAD = 16  # segments that may wait in memory for the model
 
 
 def held(
-    segments: Iterator[Segment], recording: Recording | None, finish: Callable[[], None]
+    segments: Generator[Segment], recording: Recording | None, finish: Callable[[], None]
 ) -> Generator[Held]:
     """Segments as they are decoded, which also go into a recording; then `finish`."""
-    for segment in segments:
-        yield Held(segment) if recording is None else recording.hold(segment)
+    with closing(segments):  # also after an error, whose traceback would keep it
+        for segment in segments:
+            yield Held(segment) if recording is None else recording.hold(segment)
     finish()
 
 
