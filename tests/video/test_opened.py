@@ -419,6 +419,46 @@ def test_a_file_with_another_size_time_or_content_has_changed(what, tmp_path):
             read(video, [0])
 
 
+@pytest.mark.parametrize("what", ["rights", "link", "name"])
+def test_a_file_with_other_rights_or_names_has_not_changed(what, tmp_path, whole):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(VIDEO.read_bytes())
+    with open_video(path, SAMPLING) as video:
+        read(video)
+        if what == "rights":
+            path.chmod(0o600)
+        elif what == "link":
+            os.link(path, tmp_path / "link.mp4")
+        else:
+            path.rename(tmp_path / "other.mp4").rename(path)
+        assert path.stat().st_ctime_ns != video.info.ctime
+        assert all(same(one, whole[index]) for index, one in read(video, [0, 9]).items())
+        path.write_bytes(VIDEO.read_bytes()[:-1] + b"\0")
+        os.utime(path, (video.info.mtime, video.info.mtime))
+        with pytest.raises(VideoError, match="has changed since it was opened"):
+            read(video, [0])
+
+
+def test_a_file_that_was_replaced_before_another_process_opens_it_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(VIDEO.read_bytes())
+    decoded = FrameDecoder._decoded
+
+    def replacing(decoder):
+        for number, picture in enumerate(decoded(decoder)):
+            if number == 20:
+                path.write_bytes(VIDEO.read_bytes() + b"\0")
+                decoder.running.start(lambda: SimpleNamespace(kill=lambda: None, close=lambda: None))
+            yield picture
+
+    monkeypatch.setattr(FrameDecoder, "_decoded", replacing)
+    with (
+        open_video(path, SAMPLING) as video,
+        pytest.raises(VideoError, match="has changed since it was opened"),
+    ):
+        read(video)
+
+
 EXAMPLES = GOLDEN.parent.parent / "examples"
 EVEN = [*sorted(GOLDEN.glob("videos/*.mp4")), *sorted(EXAMPLES.glob("*.[mw][pek][4vb]*"))]
 UNEVEN = ["uneven.mp4", "uneven.mkv", "uneven.gif"]

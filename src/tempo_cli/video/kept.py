@@ -79,6 +79,11 @@ class Keeper:
             reader = f"{__version__} {version('av')}"
             self._key = FrameKey(identity, sampling, shape, decoder, reader, PIL.__version__, FORMAT)
 
+    @property
+    def file(self) -> FileIdentity | None:
+        """Which file it is; None where nothing is kept of it."""
+        return None if self._key is None else self._key.file
+
     def find(self) -> Kept | None:
         """What an earlier run has kept."""
         found = self._folder.find(self._key.digest) if self._key else None

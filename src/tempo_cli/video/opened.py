@@ -22,6 +22,7 @@ from .kept import Keeper
 from .limits import check_size
 from .segmenting import Segmenting, size_as_shown
 from .stream import SegmentStream, held
+from .watched import WatchedFile
 
 
 class Video:
@@ -56,6 +57,7 @@ class Video:
         self.total = -(-len(self.plan.indices) // sampling.window)
         self.absent: set[int] = set()
         self._ffmpeg, self._keeper = ffmpeg, keeper
+        self._watched = WatchedFile(info, keeper.file if keeper else None)
         self._lock = threading.RLock()  # a clip may be collected in the thread that holds it
         self._pid = os.getpid()
         self._closed = False
@@ -201,9 +203,10 @@ class Video:
     def _start(self, indices: Sequence[int]) -> None:
         """Decode segments `indices` from here on."""
         self._check_open()
-        _check_unchanged(self.info)
-        check = partial(_check_unchanged, self.info)
-        segmenting = Segmenting(self.info, self.plan, self.sampling, self.shape, self.findings, check)
+        self._watched.check()
+        segmenting = Segmenting(
+            self.info, self.plan, self.sampling, self.shape, self.findings, self._watched.check
+        )
         decoder = segmenting.decoder(indices, find_ffmpeg(self._ffmpeg))
         with self._lock:
             previous, self._stream = self._stream, None
@@ -224,22 +227,6 @@ class Video:
     def _check_open(self) -> None:
         if self._closed:
             raise UsageError(f"'{self.info.path}' is closed", "Open it again.")
-
-
-def _check_unchanged(info: VideoInfo) -> None:
-    """Raise VideoError unless the file is the one that was probed."""
-    if _has_changed(info):
-        raise VideoError(f"'{info.path}' has changed since it was opened", "Open it again.")
-
-
-def _has_changed(info: VideoInfo) -> bool:
-    """Whether the file is gone, or another one than was probed, which may have been given the same time."""
-    try:
-        status = info.path.stat()
-    except OSError:
-        return True
-    told = status.st_size, status.st_mtime, status.st_ctime_ns if info.ctime is not None else None
-    return told != (info.size, info.mtime, info.ctime)
 
 
 def open_video(

@@ -23,10 +23,11 @@ class Running:
 
     Attributes:
         killed: whether `kill` or `stop` was called.
+        started: how many have started.
     """
 
     def __init__(self) -> None:
-        self.killed = False
+        self.killed, self.started = False, 0
         self._lock = threading.RLock()  # it may be killed in the thread that holds it
         self._runners: list[Runner] = []
 
@@ -37,6 +38,7 @@ class Running:
                 return None
             runner = make()
             self._runners.append(runner)
+            self.started += 1
         if self.killed:  # meanwhile: `kill` waits for no lock
             runner.kill()
         return runner

@@ -61,7 +61,7 @@ class Segmenting:
     def segments(self, decoder: FrameDecoder) -> Generator[Segment]:
         """Yield the segments of the frames that `decoder` gives, and end it."""
         with decoder:
-            frames = self._resized(decoder.frames())
+            frames = self._resized(self._checked(decoder))
             segments = cut_segments(frames, self._plan, self._sampling.window, self._shape.temporal_patch)
             while True:
                 started = time.perf_counter()
@@ -71,6 +71,15 @@ class Segmenting:
                     self.complete = decoder.steady and not decoder.running.killed
                     return
                 yield segment
+
+    def _checked(self, decoder: FrameDecoder) -> Iterator[Frame]:
+        """Its frames, of the file that was probed: each process opens it anew."""
+        checked = 0
+        for frame in decoder.frames():
+            if decoder.running.started > checked:  # by now these have opened it
+                checked = decoder.running.started
+                self._check_unchanged()
+            yield frame
 
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
@@ -82,8 +91,6 @@ class Segmenting:
         """Each with the size as shown of its segment's first."""
         segment, size = -1, (0, 0)
         for frame in frames:
-            if segment < 0:
-                self._check_unchanged()  # by now ffmpeg has opened it
             if frame.position // self._sampling.window != segment:
                 segment = frame.position // self._sampling.window
                 size = self._look_at(frame)
