@@ -57,6 +57,8 @@ def test_where_parameter_sets_change_a_cut_brings_its_own(
     assert kinds(codec, first, units(idr), same, units(idr)) == [CUT] * 4
     assert kinds(codec, first, units(idr), units(sequence, other, idr), units(idr)) == [CUT, 0, CUT, 0]
     assert kinds(codec, first, units(other, idr), units(idr)) == [CUT, 0, 0], "not all of them"
+    several = units(sequence, picture, other, idr), first, units(sequence, picture, picture + "03", idr)
+    assert kinds(codec, *several) == [CUT, 0, CUT], "not as many as before"
     late = kinds(codec, first, units(other, unreferenced), units(unreferenced), units(idr))
     assert late == [CUT, 0, DISPOSABLE, 0], "later pictures need them"
 

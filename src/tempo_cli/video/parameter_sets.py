@@ -44,26 +44,32 @@ class ParameterSets:
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
         self.changing = False
+        self._most = 0  # sets that came with one packet
         self._units, self._header = _CODECS.get(codec), extradata or b""
         self._size = length_size(extradata, self._units.length_place) if self._units else None
 
     def look(self, packet: "av.Packet[Any]") -> tuple[bool, bool]:
-        """Whether the packet brings sets, and whether these are all that its picture needs."""
+        """Whether the packet brings sets, and whether these are all that its picture needs.
+
+        They are where sets of both kinds come, and as many as with any packet before.
+        """
         if packet.has_sidedata(_NEW_HEADER):
             self.changing = True
             return True, True
         if self._units is None:
             return False, False
-        kinds = set()
+        kinds, brought = set[int](), set[bytes]()
         data = memoryview(packet)
         for kind, begin, end in self._before_slices(data):
             if kind in (self._units.sequence, self._units.picture):
                 kinds.add(kind)
                 told = data[begin:end].tobytes().rstrip(b"\0")
+                brought.add(told)
                 if not self._header:
                     self._header = bytes(data)  # of the first packet with any
                 self.changing = self.changing or told not in self._header
-        return len(kinds) > 0, len(kinds) == 2
+        self._most = max(self._most, len(brought))
+        return len(brought) > 0, len(kinds) == 2 and len(brought) == self._most
 
     def _before_slices(self, data: memoryview) -> Iterator[tuple[int, int, int]]:
         """Kind, begin and end of the units that stand before the picture itself."""
