@@ -53,8 +53,7 @@ class FrameDecoder:
 
     Attributes:
         running: its processes, and whether they were killed.
-        steady: whether another decoder would miss the same frames: it lacked no memory, could read the file,
-            and was not ended by others.
+        steady: whether what is missing is the video's own fault, and no lack of memory, for example.
     """
 
     def __init__(
@@ -72,8 +71,7 @@ class FrameDecoder:
         record: DecodingRecord | None = None,
     ) -> None:
         self._info, self._plan, self._warn = info, plan, warn
-        self._max_pixels = max_pixels
-        self._pts = info.pts
+        self._max_pixels, self._pts = max_pixels, info.pts
         self._positions = list(range(len(plan.indices))) if positions is None else list(positions)
         self._indices = plan.indices[self._positions]
         self._missing = set() if missing is None else missing
@@ -140,10 +138,10 @@ class FrameDecoder:
         return self._next()
 
     def _end(self) -> None:
-        if self._process is not None:
-            self.running.close(self._process)
-            self._complaints += self._process.complaints()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            self.running.close(process)
+            self._complaints += process.complaints()
 
     def _source(self, threads: int) -> Source:
         filters = _chain(self._options.shrinking, self._conversion.filters)

@@ -9,7 +9,7 @@ from .kept import identify
 class WatchedFile:
     """The file of a probed video.
 
-    Not only a change of its content sets its ctime, but also one of its rights, links or attributes. So the same
+    A change of its content sets its ctime, but so does one of its rights, links or attributes. So the same
     file with the same size, time, beginning and end counts as unchanged.
 
     Args:
