@@ -33,7 +33,7 @@ def test_unfinished_files_go_and_finished_ones_stay(tmp_path: Path) -> None:
     forget_file(unfinished)
 
 
-def test_children_may_begin_and_end_meanwhile():
+def test_children_may_begin_and_end_meanwhile() -> None:
     """Whoever is listed meanwhile, and whoever is not held any more, is no trouble."""
 
     class Quick:

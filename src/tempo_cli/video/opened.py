@@ -59,8 +59,7 @@ class Video:
         self._ffmpeg, self._keeper = ffmpeg, keeper
         self._watched = WatchedFile(info, keeper.file if keeper else None)
         self._lock = threading.RLock()  # a clip may be collected in the thread that holds it
-        self._pid = os.getpid()
-        self._closed = False
+        self._pid, self._closed = os.getpid(), False
         self._stream: SegmentStream | None = None
         self._recording: Recording | None = None
         self._seen: set[int] = set()  # segments that a reader had once
@@ -204,9 +203,8 @@ class Video:
         """Decode segments `indices` from here on."""
         self._check_open()
         self._watched.check()
-        segmenting = Segmenting(
-            self.info, self.plan, self.sampling, self.shape, self.findings, self._watched.check
-        )
+        check = self._watched.check
+        segmenting = Segmenting(self.info, self.plan, self.sampling, self.shape, self.findings, check)
         decoder = segmenting.decoder(indices, find_ffmpeg(self._ffmpeg))
         with self._lock:
             previous, self._stream = self._stream, None
