@@ -41,7 +41,12 @@ LATE = 1.0  # seconds
 
 def start(words: list[str], folder: Path, url: str) -> "subprocess.Popen[bytes]":
     """A command whose temporary files and caches are all under `folder`."""
-    places = {"TMPDIR": folder / "tmp", "HF_HOME": folder / "hf", "XDG_DATA_HOME": folder / "data"}
+    places = {
+        "TMPDIR": folder / "tmp",
+        "HF_HOME": folder / "hf",
+        "XDG_DATA_HOME": folder / "data",
+        "XDG_CACHE_HOME": folder / "cache",
+    }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     variables = {name: str(place) for name, place in places.items()}
@@ -54,7 +59,12 @@ def start(words: list[str], folder: Path, url: str) -> "subprocess.Popen[bytes]"
 
 def left_behind(folder: Path) -> list[str]:
     """Processes that a command started and that still run, and its temporary files."""
-    found = [str(path.relative_to(folder)) for path in (folder / "tmp").rglob("*")]
+    temporary = folder / "tmp"
+    found = [
+        str(path.relative_to(folder))
+        for path in temporary.rglob("*")
+        if not path.relative_to(temporary).parts[0].startswith("torchinductor_")  # torch's, after every run
+    ]
     mark = f"FUZZ_SIGNALS={folder}\0".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:

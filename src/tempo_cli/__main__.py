@@ -1,5 +1,6 @@
 """The `tempo` command, also as `python -m tempo_cli`. It handles signals before it imports anything slow."""
 
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -28,18 +29,19 @@ def main() -> NoReturn:
 
 
 def _interrupted(signals: Signals, number: int) -> int:
-    """The exit code of a command that was interrupted while it was imported; `--json` gets its object."""
+    """The exit code of a command that was interrupted before it began or after it ended."""
     signals.end()
-    _early_words(number)
+    signals.last_words(number)
     return 128 + number
 
 
 def _early_words(number: int) -> None:
-    """What a program waits for that asked for JSON."""
-    if "--json" in sys.argv:
+    """What a program waits for that asked for JSON, while the command is imported."""
+    if "--json" in sys.argv or "TEMPO_JSON" in os.environ:
         from .cli.main import report_interruption
+        from .schema import Request
 
-        report_interruption(number, sys.argv[1:], [])
+        report_interruption(number, sys.argv[1:], [Request()])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def piped(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         (["a.mp4", "b.MP4", "what color"], "'b.MP4' is a video, not a word", "tempo ask b.MP4"),
         (["a.mp4", "what", "b.MP4"], "'b.MP4' is a video, not a word", "tempo ask b.MP4"),
         (["what color", "a.mp4"], "the video comes first", 'tempo ask a.mp4 "what color"'),
+        (["lost.mp4", "a.mp4", "what"], "'a.mp4' is a video, not a word", "tempo ask a.mp4"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")
@@ -102,6 +103,17 @@ def test_what_is_no_question(
     done = tempo("ask", "a.mp4", *words, "--model", MODEL)
     assert (done.code, done.err.count("\n")) == (2, 2)
     assert done.err.startswith(f"error: {error}")
+
+
+def test_the_hint_for_what_is_no_question(tempo: Tempo, tmp_path: Path) -> None:
+    assert tempo("ask", FRACTAL, "?!", "--json").json["error"]["hint"].startswith("Ask something")
+    assert "after the video: tempo ask" in tempo("ask", FRACTAL, "--json").json["error"]["hint"]
+    saved = tmp_path / "run.json"
+    saved.write_text('{"schema": "tempo.run/1", "status": "ok"}')
+    for words in ([saved], [saved, "what"]):
+        told = tempo("ask", *words, "--json").json["error"]
+        assert (told["code"], told["message"]) == ("usage", f"'{saved}' is a saved run, not a video")
+        assert told["hint"] == f"Show it with: tempo inspect {saved}"
 
 
 def test_standard_input_that_is_closed(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:

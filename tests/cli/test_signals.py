@@ -13,6 +13,8 @@ import pytest
 from tempo_cli.cli.signals import Signals
 from tempo_cli.errors import Interrupted
 
+from .conftest import FRACTAL, SHORT
+
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -175,3 +177,58 @@ def test_a_program_gets_its_object_then_too():
     done = interrupted_while_importing(signal.SIGTERM, "ask", "a.mp4", "what", "--json")
     assert done.returncode == 143
     assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("asked", [["--json"], []])
+def test_a_variable_asks_for_an_object_too(asked, monkeypatch):
+    monkeypatch.setenv("TEMPO_JSON", "0" if asked else "1")
+    done = interrupted_while_importing(signal.SIGINT, "ask", "a.mp4", "what", *asked)
+    assert done.returncode == 130
+    assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+
+
+def test_a_signal_after_the_last_answer_adds_no_object(tempo, monkeypatch):
+    def leave(*_: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr("tempo_cli.cli.console.Screen.__exit__", leave)
+    done = tempo("ask", FRACTAL, "what", *SHORT[:4], "--max-new-tokens", "1", "--json")
+    assert (done.code, done.json["status"]) == (143, "ok")
+
+
+SWALLOWED = """
+import os, sys, threading, time
+from tempo_cli.cli.signals import Signals
+
+signals = Signals(lambda number: print("last words", number, flush=True))
+signals.clean_up.append(lambda: 1 / 0)
+signals.clean_up.append(lambda: print("cleaned up", flush=True))
+signals.catch()
+signals.watch()
+threading.Timer(0.1, os.kill, [os.getpid(), {number}]).start()
+end = time.monotonic() + 15
+while time.monotonic() < end:
+    try:
+        time.sleep(0.1)
+    except BaseException:
+        pass
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_main_thread_that_does_not_leave_is_ended(number):
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(number=int(number))],
+        capture_output=True,
+        timeout=14,  # before the process would end by itself
+        check=False,
+    )
+    words = f"cleaned up\nlast words {int(number)}\n".encode()
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, words, b"")
+
+
+def test_last_words_that_nobody_takes_do_not_hold_the_process():
+    last = 'print("last words", number, flush=True)'
+    code = SWALLOWED.format(number=int(signal.SIGTERM)).replace(last, "time.sleep(60)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=14, check=False)
+    assert (done.returncode, done.stdout) == (143, b"cleaned up\n")

@@ -1,5 +1,8 @@
 """A second question on an opened clip: the same as on a fresh one, from what was kept."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -647,3 +650,23 @@ def test_a_history_is_checked_before_anything_is_decoded(history, error, no_deco
 def test_an_exchange_holds_texts():
     with pytest.raises(TypeError, match="both str"):
         Exchange("what", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_is_told_to_load_its_own_model():
+    code = (
+        "import os; from tempo_cli import Tempo\n"
+        f"tempo = Tempo.load({str(MODEL)!r}); clip = tempo.open({str(VIDEO)!r})\n"
+        "calls = (lambda: clip.ask('what'), lambda: tempo.ask('a', 'b'), lambda: tempo.inspect('a', 'b'))\n"
+        "if os.fork() == 0:\n"
+        "    for call in calls:\n"
+        "        try: call()\n"
+        "        except Exception as error: print(type(error).__name__, error, flush=True)\n"
+        "    os._exit(0)\n"
+        "print(os.waitstatus_to_exitcode(os.wait()[1])); clip.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    told = "UsageError a forked process can't use its parent's model"
+    assert done.stdout.splitlines() == [told, told, told, "0"]

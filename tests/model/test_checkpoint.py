@@ -376,7 +376,7 @@ def test_the_weights_know_the_number_of_memory_tokens_better_than_the_configurat
     checkpoint = opened(folder)
     assert checkpoint.dimensions.memory_tokens == 128
     assert checkpoint.warnings == (
-        f"{folder}/config.json has num_compression_tokens 64, but the weights have 128, which counts",
+        f"{folder}/config.json has num_compression_tokens 64, but the weights have 128: 128 is used",
     )
     edit(folder / "config.json", num_compression_tokens=None)
     assert (opened(folder).dimensions.memory_tokens, opened(folder).warnings) == (128, ())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_cli.config import GenerationOptions
+from tempo_cli.errors import ModelError
 from tempo_cli.model.llm import Decoder, SamplingRule, Token, choose
 from tempo_cli.model.tokenizer import TextStream, TextTokenizer
 from tempo_cli.plan import prompts
@@ -70,6 +71,22 @@ def test_a_seed_repeats_and_another_differs(tiny_model):
     draws = [ids_of(generate(tiny_model, seed=seed, **options)) for seed in (1, 1, 2, None)]
     assert draws[0] == draws[1]
     assert len({tuple(ids) for ids in draws}) == 3  # at this temperature chance can't repeat itself
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_no_numbers_are_an_error(tiny_model, value, temperature, monkeypatch):
+    prefill = Decoder.prefill
+
+    def failing(self, *arguments):
+        logits, cache = prefill(self, *arguments)
+        broken = logits.clone()  # an inference tensor can't be changed in place
+        broken[..., 3] = value
+        return broken, cache
+
+    monkeypatch.setattr(Decoder, "prefill", failing)
+    with pytest.raises(ModelError, match=r"^the language model gives no numbers \(NaN or infinity\)$"):
+        generate(tiny_model, max_new_tokens=1, temperature=temperature)
 
 
 def test_sampling_leaves_the_global_seed_alone(tiny_model):

@@ -173,6 +173,24 @@ def test_a_run_without_a_field_that_was_always_there_is_refused(lost: str):
         run_from_json(json.dumps(value))
 
 
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("history", None, "history is not a list"),
+        ("history", {"question": "a", "answer": "b"}, "history is not a list"),
+        ("history", ["a"], "history[0] is not an object"),
+        ("history", [{"question": "a"}], "history[0].answer is missing"),
+        ("history", [{"question": 1, "answer": "b"}], "history[0].question is not text"),
+        ("evidence", PLAIN["evidence"] | {"threshold": 1e300}, "a relevance is not from 0 to 1"),
+        ("evidence", PLAIN["evidence"] | {"highest": -1}, "a relevance is not from 0 to 1"),
+    ],
+)  # fmt: skip
+def test_a_part_that_does_not_fit_is_refused(part: str, value: object, message: str):
+    with pytest.raises(UsageError) as caught:
+        run_from_json(json.dumps(PLAIN | {part: value}))
+    assert (caught.value.exit_code, caught.value.message) == (2, f"the saved run can't be used: {message}")
+
+
 def test_tokens_must_add_up():
     with pytest.raises(ValueError, match=r"^segments and budget disagree$"):
         replace(RUN, segments=RUN.segments[:1])

@@ -229,13 +229,13 @@ def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Requ
     """Two lines on stderr; with `--json` also the objects on stdout that a program waits for.
 
     Args:
-        waiting: what is left without an answer; nothing where the command line was not read to its end.
+        waiting: what is left without an answer, one object each.
     """
     if error.code != TempoError.code:  # the text of a bug is not ours
         error.message, error.hint = in_flags(error.message), in_flags(error.hint)
     if wants_json(arguments):
         with suppress(OutputError):  # the words on stderr remain
-            for request in waiting or [Request()]:
+            for request in waiting:
                 sys.stdout.write(error_to_json(error, request) + "\n")
             sys.stdout.flush()
     error.message, error.hint = shortened(error.message), shortened(error.hint)

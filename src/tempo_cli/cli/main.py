@@ -26,7 +26,7 @@ _INTERRUPTED = 130
 def main(signals: Signals) -> int:
     """Run `tempo` and give its exit code; what `signals` raised is reported like any other end."""
     arguments = sys.argv[1:]
-    waiting: list[Request] = []
+    waiting = [Request()]  # until the command line is read, an object without a request
     signals.last_words = lambda number: report_interruption(number, arguments, waiting)
     signals.clean_up += [remove_leftovers, show_cursor]
     code = run(arguments, signals.end, waiting)
@@ -40,10 +40,10 @@ def run(
 
     Args:
         caught: called when an interruption has arrived here, before it is reported.
-        waiting: is filled with what is asked for, less what has been answered.
+        waiting: is filled with what is asked for, less what has been answered: an error names each.
     """
     debug = bool(os.environ.get("TEMPO_DEBUG"))
-    waiting = [] if waiting is None else waiting  # the command's; it outlives every way out of it
+    waiting = [Request()] if waiting is None else waiting  # the command's; it outlives every way out of it
     if not debug:
         warnings.simplefilter("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import CacheOptions, FrameShape, SamplingOptions
-from ..errors import TempoError, UsageError
+from ..errors import TempoError
 from .console import Screen
 from .pull import ensure
-from .saved import is_saved_run
+from .saved import refuse_saved_run
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -34,8 +34,7 @@ def opened(
     from ..video.isolated import probe
     from ..video.opened import open_video
 
-    if is_saved_run(video):
-        raise UsageError(f"'{video}' is a saved run, not a video", f"Show it with: tempo inspect {video}")
+    refuse_saved_run(video)
     shape = _known_shape(model, revision)
     if shape is None:
         find_ffmpeg(ffmpeg)

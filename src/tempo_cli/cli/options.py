@@ -19,7 +19,7 @@ from . import complete
 
 
 class Color(StrEnum):
-    """When to colour: auto is on a terminal, unless NO_COLOR is set."""
+    """When to color: auto is on a terminal, unless NO_COLOR is set."""
 
     auto = "auto"
     always = "always"

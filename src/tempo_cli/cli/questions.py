@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..files import exists, read_bytes, reason
-from ..plan.questions import is_question
+from ..plan.questions import checked_questions
+from .saved import refuse_saved_run
 
 LONGEST = 2**18  # bytes of a question from a file or from standard input
 
@@ -40,7 +41,7 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
     found = next((word for word in words if _names_video(word)), None)
     if found is None:
         return
-    if not exists(video):
+    if not exists(video) and not _is_video_name(str(video)):
         raise UsageError("the video comes first, then the question", f'Try: tempo ask {found} "{video}"')
     raise UsageError(
         f"'{found}' is a video, not a word of the question: tempo takes one video at a time",
@@ -66,12 +67,11 @@ def read_questions(words: Sequence[str], asked: Sequence[str] = ()) -> list[str]
 
 def check_questions(questions: Sequence[str], video: Path) -> None:
     """Raise UsageError if there is no question, or one without a letter or digit."""
-    hint = f'Put it after the video: tempo ask {video} "what happens?"'
     if not questions or not all(text.strip() for text in questions):
+        refuse_saved_run(video)
+        hint = f'Put it after the video: tempo ask {video} "what happens?"'
         raise UsageError("there is no question", hint)
-    for text in questions:
-        if not is_question(text):
-            raise UsageError(f"'{text.strip()}' is not a question: it has no letter or digit", hint)
+    checked_questions(questions)
 
 
 def _resolved(text: str) -> str:
@@ -116,4 +116,8 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _names_video(word: str) -> bool:
-    return Path(word).suffix.lower() in _SUFFIXES and exists(Path(word))
+    return _is_video_name(word) and exists(Path(word))
+
+
+def _is_video_name(word: str) -> bool:
+    return Path(word).suffix.lower() in _SUFFIXES

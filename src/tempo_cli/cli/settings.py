@@ -6,7 +6,6 @@ Its keys are the long options' names (`max-frames = 512`); it holds for every co
 import os
 import tomllib
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from ..doctor import DEFAULT, FILE, Configuration, Setting
 from ..errors import TempoError, UsageError
 from ..files import read_bytes, reason, user_path
+from ..plan.similar import similar
 from . import options
 
 Values = dict[str, str | int | float | bool]
@@ -160,7 +160,8 @@ def _resolved(name: str, option: TyperOption, command: Command, values: Values) 
 
 def _strangers(known: dict[str, tuple[TyperOption, Command]]) -> Iterator[tuple[str, str | None]]:
     variables = {str(option.envvar) for option, _ in known.values()} | _NO_OPTIONS
+    own = sorted(variable.removeprefix("TEMPO_") for variable in variables)
     for name in sorted(os.environ):
         if name.startswith("TEMPO_") and name not in variables:
-            meant = get_close_matches(name, variables, n=1)
-            yield name, meant[0] if meant else None
+            meant = similar(name.removeprefix("TEMPO_"), own)
+            yield name, f"TEMPO_{meant}" if meant else None

@@ -87,7 +87,8 @@ def with_stored_count(raw: Json, stored: int | None, where: str) -> tuple[Json, 
     if stored is None or told == stored:
         return raw, []
     warning = f"{where}/config.json has num_compression_tokens {told!r:.40}, but the weights have {stored}"
-    return raw | {"num_compression_tokens": stored}, [f"{warning}, which counts"] if told is not None else []
+    warnings = [f"{warning}: {stored} is used"] if told is not None else []
+    return raw | {"num_compression_tokens": stored}, warnings
 
 
 def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> ModelDimensions:

@@ -52,7 +52,7 @@ def allocate(scores: FloatArray, budget: int, min_tokens: int, max_tokens: int) 
 def _shares(relevance: FloatArray, scaled: FloatArray, extra: int) -> IntArray:
     """Split `extra` in proportion to `scaled`; the most relevant get what rounding down leaves.
 
-    Ranked by relevance, not by weight as in the reference: neighbouring scores can end on the same weight.
+    Ranked by relevance, not by weight as in the reference: neighboring scores can end on the same weight.
     """
     weights = scaled / scaled.sum(dtype=np.float32)
     shares: IntArray = np.floor(weights * np.float32(extra)).astype(np.int64)

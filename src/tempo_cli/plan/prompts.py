@@ -1,6 +1,6 @@
 """The token ids of every prompt. A special token written in a question stays plain text.
 
-A prompt is a list of pieces: plain text, or `Special` for a token that only we may write. Neighbouring
+A prompt is a list of pieces: plain text, or `Special` for a token that only we may write. Neighboring
 texts are joined before they are tokenised, so that the ids equal those of the whole string at once.
 """
 
@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
     """What a prompt needs of a tokenizer."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, in which no special token is recognised."""
+        """Ids of `text`, in which no special token is recognized."""
 
     def special_id(self, name: str) -> int:
         """Id of the special token `name`."""

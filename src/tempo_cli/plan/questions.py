@@ -27,7 +27,7 @@ def checked_questions(questions: object) -> tuple[str, ...]:
     if not all(question.strip() for question in checked) or not checked:
         raise UsageError("there is no question", hint)
     for question in checked:
-        if not is_question(question):
+        if not _is_question(question):
             raise UsageError(f"'{question.strip()}' is not a question: it has no letter or digit", hint)
     return checked
 
@@ -50,6 +50,6 @@ def checked_history(history: object) -> tuple[Exchange, ...]:
     return checked
 
 
-def is_question(text: str) -> bool:
+def _is_question(text: str) -> bool:
     """Whether a text asks anything: it has a letter or a digit."""
     return any(char.isalnum() for char in text)
