@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tempo_cli import BudgetOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
+from tempo_cli import BudgetOptions, CacheOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
 from tempo_cli.errors import CancelledError, SetupError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
@@ -647,3 +647,24 @@ def test_a_history_is_checked_before_anything_is_decoded(history, error, no_deco
 def test_an_exchange_holds_texts():
     with pytest.raises(TypeError, match="both str"):
         Exchange("what", None)  # type: ignore[arg-type]
+
+
+# --- frames on disk ---
+
+
+def test_frames_on_disk_are_read_there_and_take_no_memory(fresh, no_decoding, tmp_path):
+    """Where nothing else is kept, a second question reads them; else they are not kept twice."""
+    cache = CacheOptions(tmp_path)
+    tempo = tempo_with(tier="frames", host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip:
+        first = clip.ask(FIRST, generation=LENGTH)
+        no_decoding()
+        second = clip.ask(SECOND, generation=LENGTH)
+        assert tempo.networks.store.host_bytes == 0
+    same(first, fresh[FIRST])
+    same(second, fresh[SECOND])
+    assert (first.reused, second.reused) == (Reused(), Reused(frames="disk"))
+    tempo = tempo_with(tier="features", host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip:
+        clip.ask(FIRST, generation=LENGTH)
+        assert clip.ask(SECOND, generation=LENGTH).reused == Reused(prefix="features")

@@ -95,6 +95,11 @@ class Video:
         """Whether it can be read."""
         return not self._closed
 
+    @property
+    def keeps_frames(self) -> bool:
+        """Whether frames that were read can be read again without decoding: they are on disk."""
+        return self._file is not None and (self._recording is None or not self._recording.failed)
+
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.
 
