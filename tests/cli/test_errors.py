@@ -133,7 +133,7 @@ def test_a_bug_names_them_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.opened.probe", broken)
     done = tempo("ask", FRACTAL, "what", "--model", "nano", "--json")
     assert names(done.out) == (str(FRACTAL), "what", "nano")
     assert done.json["error"]["code"] == "internal"
@@ -146,7 +146,7 @@ def test_an_interruption_names_them_too(
     def stopped(*_: object) -> None:
         raise signal_error
 
-    monkeypatch.setattr("tempo_cli.video.isolated.probe", stopped)
+    monkeypatch.setattr("tempo_cli.video.opened.probe", stopped)
     done = tempo("ask", "a.mp4", "-q", "first", "-q", "second", "--model", "nano", "--json")
     assert [names(line) for line in done.out.splitlines()] == [
         ("a.mp4", "first", "nano"),
@@ -193,7 +193,7 @@ def test_a_video_that_may_not_be_read_is_the_videos_error(
         raise VideoError("'a.mp4' may not be read", "Check the file's permissions.")
 
     monkeypatch.setattr("os.access", lambda *_, **__: False)
-    monkeypatch.setattr("tempo_cli.video.isolated.probe", refused)
+    monkeypatch.setattr("tempo_cli.video.opened.probe", refused)
     done = tempo(command, FRACTAL, "what", "--model", "nano")
     assert (done.code, two_lines(done)[0]) == (3, "error: 'a.mp4' may not be read")
 
@@ -211,7 +211,7 @@ def test_a_bug_ends_in_two_lines(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) 
     def broken(*_: object) -> None:
         raise RuntimeError("unforeseen [bold]")
 
-    monkeypatch.setattr("tempo_cli.video.isolated.probe", broken)
+    monkeypatch.setattr("tempo_cli.video.opened.probe", broken)
     done = tempo("ask", FRACTAL, "what")
     assert done.code == 1
     assert two_lines(done)[0] == "error: RuntimeError: unforeseen [bold]"

@@ -9,7 +9,7 @@ import pytest
 
 import tempo_cli
 
-from .conftest import FRACTAL, MODEL, SHORT, Outcome, on_terminal
+from .conftest import CUT, FRACTAL, MODEL, SHORT, Outcome, on_terminal
 
 Tempo = Callable[..., Outcome]
 WHAT = "what color was the car"
@@ -70,7 +70,7 @@ def test_strong_evidence_and_a_threshold_that_nobody_measured_are_not_mentioned(
 def test_a_pipe_gets_neither(tempo: Tempo, described: Callable[..., Path]) -> None:
     model = described(scope=SCOPE, weak_relevance=0.99)
     done = tempo("ask", FRACTAL, WHAT, *SHORT, "--model", model)
-    assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 1)
+    assert (done.code, done.err, len(done.out.splitlines())) == (0, f"warning: {CUT}\n", 1)
 
 
 def test_a_saved_run_shows_its_weak_evidence(

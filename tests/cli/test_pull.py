@@ -85,7 +85,7 @@ def test_nobody_there_to_ask_is_refused_with_what_to_do(tempo: Tempo, hub: FakeH
     assert done == Outcome(
         4,
         "",
-        "error: the model tiny/tempo is not downloaded\nhint: Run: tempo pull tiny/tempo or give --yes\n",
+        "error: the model tiny/tempo is not downloaded\nhint: Run: tempo pull tiny/tempo, or give --yes\n",
     )
     assert (hub.connections, cache.exists()) == (0, False)
 
@@ -96,7 +96,8 @@ def test_yes_fetches_and_answers(tempo: Tempo, hub: FakeHub) -> None:
     assert done.err.startswith("the model tiny/tempo is not downloaded\ntiny/tempo at commit aaaaaaaaaaaa\n")
     hub.requests.clear()
     again = tempo(*ASK, "--model", "tiny/tempo", "--yes")
-    assert again == Outcome(0, done.out, "")
+    warning = "warning: the answer was cut off after 8 tokens (--max-new-tokens)\n"
+    assert again == Outcome(0, done.out, warning)
     assert hub.requests == []
 
 

@@ -100,7 +100,7 @@ def test_closing_in_a_callback_ends_the_question_and_releases(tempo):
     with pytest.raises(CancelledError):
         clip.ask(FIRST, generation=LENGTH, on_event=close)
     assert tempo.networks.store.host_bytes == 0
-    assert not clip.video.is_open
+    assert clip.video._closed
 
 
 def test_eight_threads_on_two_clips_get_right_answers(fresh):
@@ -181,7 +181,7 @@ def test_what_is_closed_elsewhere_releases_after_the_running_question(what):
             end = time.monotonic() + 10
             while not (turns._waiting or turns._due) and time.monotonic() < end:
                 time.sleep(0.001)
-            early.append((closing[0].is_alive(), tempo.networks.store.host_bytes > 0, clip.video.is_open))
+            early.append((closing[0].is_alive(), tempo.networks.store.host_bytes > 0, not clip.video._closed))
 
     with pytest.raises(CancelledError):
         clip.ask(FIRST, generation=LENGTH, on_event=block)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tempo_cli import BudgetOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
+from tempo_cli import BudgetOptions, CacheOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
 from tempo_cli.errors import CancelledError, SetupError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
@@ -670,3 +670,24 @@ def test_a_forked_process_is_told_to_load_its_own_model():
     )
     told = "UsageError a forked process can't use its parent's model"
     assert done.stdout.splitlines() == [told, told, told, "0"]
+
+
+# --- frames on disk ---
+
+
+def test_frames_on_disk_are_read_there_and_take_no_memory(fresh, no_decoding, tmp_path):
+    """Where nothing else is kept, a second question reads them; else they are not kept twice."""
+    cache = CacheOptions(tmp_path)
+    tempo = tempo_with(tier="frames", host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip:
+        first = clip.ask(FIRST, generation=LENGTH)
+        no_decoding()
+        second = clip.ask(SECOND, generation=LENGTH)
+        assert tempo.networks.store.host_bytes == 0
+    same(first, fresh[FIRST])
+    same(second, fresh[SECOND])
+    assert (first.reused, second.reused) == (Reused(), Reused(frames="disk"))
+    tempo = tempo_with(tier="features", host_bytes=PLENTY)
+    with tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip:
+        clip.ask(FIRST, generation=LENGTH)
+        assert clip.ask(SECOND, generation=LENGTH).reused == Reused(prefix="features")

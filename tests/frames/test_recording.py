@@ -144,6 +144,7 @@ def test_a_full_disk_ends_the_recording(folder: FrameFolder, monkeypatch: pytest
     monkeypatch.setattr(recordings, "write_all", full)
     recording = begun(folder)
     until(lambda: recording.ended)
+    assert recording.failed
     assert recording.hold(segment(0)).in_memory
     recording.close()
     assert names(folder) == []

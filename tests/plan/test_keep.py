@@ -52,6 +52,13 @@ def test_a_tier_that_is_no_smaller_than_a_better_one_is_passed_over():
     assert counts(plan_tiers(10, odd, KeepLimits(0, 230))) == (0, 1, 0, 9, 0)
 
 
+def test_frames_that_are_on_disk_take_no_memory():
+    on_disk = SegmentSizes(prefix=70, features=8, frames=None)
+    assert plan_tiers(3, on_disk, KeepLimits(0, 20)) == ["features", "features", None]
+    assert plan_tiers(3, on_disk, KeepLimits(0, 100)) == ["host", "features", "features"]
+    assert plan_tiers(3, FULL, KeepLimits(0, 20)) == ["features", "features", "frames"]
+
+
 @given(
     st.integers(0, 200),
     st.tuples(st.integers(1, 100), st.integers(1, 100), st.integers(1, 100)),

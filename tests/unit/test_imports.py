@@ -171,6 +171,7 @@ def test_only_the_hub_speaks_to_the_hub():
     assert importers("huggingface_hub", "httpx2", "filelock") == {
         "hub.environment",
         "hub.inventory",
+        "hub.pace",
         "hub.refusals",
         "hub.remote",
         "hub.store",

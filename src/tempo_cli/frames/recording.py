@@ -91,11 +91,12 @@ class Recording:
     Attributes:
         file: what was written so far.
         ended: whether nothing more is written.
+        failed: whether it ended before its time: not all segments are in the file.
     """
 
     def __init__(self, part: Part) -> None:
         self.file = FrameFile(part.reader, {})
-        self.ended = False
+        self.ended = self.failed = False
         self._part = part
         self._waiting: deque[Held] = deque()
         self._changed = threading.Condition()
@@ -111,7 +112,7 @@ class Recording:
         held = Held(segment)
         with self._changed:
             if len(self._waiting) >= _MOST_WAITING:
-                self.ended = True
+                self.ended = self.failed = True
             if not self.ended:
                 self._waiting.append(held)
                 self.file.waiting[segment.plan.index] = segment
@@ -168,14 +169,17 @@ class Recording:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        whole = False
         try:
             self._append(MAGIC)
             while self._step():
                 pass
+            whole = True
         except (OSError, ValueError):
             pass
         finally:  # also after an error of ours: nobody may wait for this thread in vain
             with self._changed:
+                self.failed = self.failed or not whole
                 self.ended, self._finish = True, None
                 self._waiting.clear()
                 self.file.waiting.clear()

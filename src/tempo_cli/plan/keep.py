@@ -10,11 +10,14 @@ TIERS: tuple[Tier, ...] = ("device", "host", "features", "frames")  # from the f
 
 @dataclass(frozen=True)
 class SegmentSizes:
-    """Bytes of one segment: keys and values of its prefix, features of the vision tower, resized frames."""
+    """Bytes of one segment: keys and values of its prefix, features of the vision tower, resized frames.
+
+    `frames` is None where they are on disk anyway.
+    """
 
     prefix: int
     features: int
-    frames: int
+    frames: int | None
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ def plan_tiers(count: int, sizes: SegmentSizes, limits: KeepLimits) -> list[Tier
     """The tier of each of `count` segments of one size; None: not kept.
 
     The device takes as many prefixes as fit. The host takes the frames of all others, since decoding again
-    costs most; then features in their place, which save more time per byte than prefixes; then prefixes. A
-    tier that is no smaller than a better one is passed over.
+    costs most, unless they are on disk; then features in their place, which save more time per byte than
+    prefixes; then prefixes. A tier that is no smaller than a better one is passed over.
     """
     device = min(count, limits.device // sizes.prefix) if limits.allows("device") else 0
     rest, spare = count - device, limits.host
@@ -56,13 +59,13 @@ def plan_tiers(count: int, sizes: SegmentSizes, limits: KeepLimits) -> list[Tier
 
 def _host_tiers(sizes: SegmentSizes, limits: KeepLimits) -> list[tuple[Tier, int]]:
     """The tiers on the host that are worth it, with their bytes, from the best to the smallest."""
-    every: tuple[tuple[Tier, int], ...] = (
+    every: tuple[tuple[Tier, int | None], ...] = (
         ("host", sizes.prefix),
         ("features", sizes.features),
         ("frames", sizes.frames),
     )
     found: list[tuple[Tier, int]] = []
     for tier, size in every:
-        if limits.allows(tier) and all(size < larger for _, larger in found):
+        if size is not None and limits.allows(tier) and all(size < larger for _, larger in found):
             found.append((tier, size))
     return found

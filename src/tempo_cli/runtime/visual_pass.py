@@ -126,6 +126,8 @@ class VisualPass:
             for tier in TIERS[TIERS.index(planned) :] if planned else ():
                 if shelf.tier(source.index) == tier or (tier == "frames" and source.segment is None):
                     break
+                if tier == "frames" and self._segments.video.keeps_frames:
+                    break
                 if tier in ("device", "host"):
                     kept = shelf.keep_prefix(source.index, prefix, row, tier)
                 elif tier == "features":
@@ -144,7 +146,8 @@ class VisualPass:
             element = prefix.cache.values.element_size()
             visual = prod(features_shape(features)) * features.merged.element_size()
             frames = source.segment.frames.nbytes if source.segment is not None else visual
-            sizes = SegmentSizes(prod(prefix_shape(prefix)) * element, visual, frames)
+            kept = None if self._segments.video.keeps_frames else frames
+            sizes = SegmentSizes(prod(prefix_shape(prefix)) * element, visual, kept)
             self._tiers = plan_tiers(self._segments.video.total, sizes, shelf.limits)
             new = [tier for index, tier in enumerate(self._tiers) if index not in shelf]
             shelf.reserve(new, sizes.prefix, sizes.features)

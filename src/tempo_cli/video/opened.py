@@ -20,7 +20,7 @@ from .findings import Findings
 from .isolated import probe
 from .kept import Keeper
 from .limits import check_size
-from .segmenting import Segmenting, size_as_shown
+from .segmenting import Segmenting, known_before
 from .stream import SegmentStream, held
 from .watched import WatchedFile
 
@@ -69,10 +69,7 @@ class Video:
             self._seen.update(kept[0].blocks)
             self.absent.update(index for index in range(self.total) if index not in kept[0])
             return
-        ratio = info.sample_aspect_ratio
-        size = size_as_shown((info.height, info.width), ratio, sampling)
-        self.findings = Findings(size, ratio, info.colors.transfer)
-        self.findings.warnings += [*clock_warnings(info, self.plan.mode), *sampled.warnings]
+        self.findings = known_before(info, sampling, [*clock_warnings(info, self.plan.mode), *sampled.warnings])
         self._recording = keeper.record() if keeper else None
         self._file = self._recording.file if self._recording else None
         try:
@@ -92,9 +89,9 @@ class Video:
         return self.findings.warnings
 
     @property
-    def is_open(self) -> bool:
-        """Whether it can be read."""
-        return not self._closed
+    def keeps_frames(self) -> bool:
+        """Whether frames that were read can be read again without decoding: they are on disk."""
+        return self._file is not None and (self._recording is None or not self._recording.failed)
 
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.

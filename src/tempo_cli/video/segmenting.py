@@ -117,6 +117,13 @@ class Segmenting:
         return findings.shown
 
 
+def known_before(info: VideoInfo, sampling: SamplingOptions, warnings: list[str]) -> Findings:
+    """What is known of a video before anything is decoded."""
+    ratio = info.sample_aspect_ratio
+    size = size_as_shown((info.height, info.width), ratio, sampling)
+    return Findings(size, ratio, info.colors.transfer, warnings)
+
+
 def size_as_shown(size: Size, aspect: Fraction, sampling: SamplingOptions) -> Size:
     """Height and width as shown, px."""
     return shown_size(size, aspect) if sampling.picture == "auto" else size
