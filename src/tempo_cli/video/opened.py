@@ -69,7 +69,9 @@ class Video:
             self._seen.update(kept[0].blocks)
             self.absent.update(index for index in range(self.total) if index not in kept[0])
             return
-        self.findings = known_before(info, sampling, [*clock_warnings(info, self.plan.mode), *sampled.warnings])
+        self.findings = known_before(
+            info, sampling, [*clock_warnings(info, self.plan.mode), *sampled.warnings]
+        )
         self._recording = keeper.record() if keeper else None
         self._file = self._recording.file if self._recording else None
         try:
