@@ -5,13 +5,13 @@ decoder that begins there, or that got fewer packets, lacks them: its pictures a
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import av
 
 from .keyframes import length_size, unit_places
 
-_NEW_HEADER = "new_extradata"  # side data: the container tells another header from this packet on
+_NEW_HEADER: Final = "new_extradata"  # side data: the container tells another header from this packet on
 
 
 class _Units(NamedTuple):
