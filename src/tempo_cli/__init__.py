@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .schema import Answer, AnsweredRun, Run, SegmentReport, run_from_json
     from .scope import CancelScope
     from .tempo import Tempo
-    from .types import VideoInfo
+    from .types import Exchange, VideoInfo
     from .video.isolated import probe
     from .video.opened import Video, open_video
 
@@ -50,6 +50,7 @@ _MODULES = {
     "CancelledError": "errors",
     "Clip": "clip",
     "Event": "events",
+    "Exchange": "types",
     "FrameShape": "config",
     "GenerationOptions": "config",
     "KeepOptions": "config",
@@ -85,6 +86,7 @@ __all__ = [
     "CancelledError",
     "Clip",
     "Event",
+    "Exchange",
     "FrameShape",
     "GenerationOptions",
     "KeepOptions",

@@ -15,7 +15,7 @@ from .errors import UsageError
 from .events import AnswerText, Listener, Warned, ignore
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
-from .plan.questions import checked_questions
+from .plan.questions import checked_history, checked_questions
 from .runtime.answering import with_seed, write_answer
 from .runtime.fallbacks import IN_TURN, Fallbacks
 from .runtime.journal import Journal
@@ -25,7 +25,7 @@ from .runtime.summary import summarize
 from .runtime.visual_pass import VisualPass
 from .schema import Answer, AnsweredRun, Run
 from .scope import CancelScope, linked
-from .types import Allocation
+from .types import Allocation, Exchange
 from .video.opened import Video
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Clip:
         self,
         question: str,
         *,
+        history: Sequence[Exchange] = (),
         budget: BudgetOptions | None = None,
         generation: GenerationOptions | None = None,
         on_event: Listener | None = None,
@@ -66,7 +67,12 @@ class Clip:
     ) -> AnsweredRun:
         """Answer one question. See `ask_many`."""
         (run,) = self.ask_many(
-            [question], budget=budget, generation=generation, on_event=on_event, cancel=cancel
+            [question],
+            history=history,
+            budget=budget,
+            generation=generation,
+            on_event=on_event,
+            cancel=cancel,
         )
         return run
 
@@ -74,6 +80,7 @@ class Clip:
         self,
         questions: Sequence[str],
         *,
+        history: Sequence[Exchange] = (),
         budget: BudgetOptions | None = None,
         generation: GenerationOptions | None = None,
         on_event: Listener | None = None,
@@ -83,6 +90,8 @@ class Clip:
 
         Args:
             questions: at least one, none of them blank. Special tokens in them are plain text.
+            history: earlier questions and answers of a conversation, which each of the questions goes on
+                with; `run.exchange` is one of them.
             on_event: called in this thread with progress, the answers' text as it comes, and warnings.
             cancel: stops the work at its next step; the clip stays usable and keeps what is complete.
 
@@ -94,24 +103,26 @@ class Clip:
             TempoError: see its subclasses for what and when.
         """
         self._tempo.require_decoder()
-        texts = checked_questions(questions)
+        texts, earlier = checked_questions(questions), checked_history(history)
         options = with_seed(checked_options(generation, GenerationOptions))
         limits = checked_options(budget, BudgetOptions)
-        return self._answers(texts, limits, options, Journal(on_event), cancel)
+        return self._answers(texts, earlier, limits, options, Journal(on_event), cancel)
 
     def inspect(
         self,
         question: str,
         *,
+        history: Sequence[Exchange] = (),
         budget: BudgetOptions | None = None,
         on_event: Listener | None = None,
         cancel: CancelScope | None = None,
     ) -> Run:
         """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
-        texts, journal = checked_questions([question]), Journal(on_event)
+        texts, earlier = checked_questions([question]), checked_history(history)
+        journal = Journal(on_event)
         limits = checked_options(budget, BudgetOptions)
         with self._turn(journal, cancel) as scope:
-            asked = self._compress(texts, limits, None, journal, scope)
+            asked = self._compress(texts, earlier, limits, None, journal, scope)
             return self._report(asked, 0, self._allocate(asked, 0), None, 0.0)
 
     def close(self) -> None:
@@ -141,6 +152,7 @@ class Clip:
     def _answers(
         self,
         texts: Sequence[str],
+        history: tuple[Exchange, ...],
         budget: BudgetOptions,
         generation: GenerationOptions,
         journal: Journal,
@@ -148,7 +160,7 @@ class Clip:
     ) -> Iterator[AnsweredRun]:
         """The model is held while work runs, and not while the caller has a run."""
         with self._turn(journal, cancel) as scope:
-            asked = self._compress(texts, budget, generation, journal, scope)
+            asked = self._compress(texts, history, budget, generation, journal, scope)
             run = self._answer(asked, 0, generation, scope)
         yield run
         for number in range(1, len(texts)):
@@ -189,6 +201,7 @@ class Clip:
     def _compress(
         self,
         texts: Sequence[str],
+        history: tuple[Exchange, ...],
         budget: BudgetOptions,
         generation: GenerationOptions | None,
         journal: Journal,
@@ -197,7 +210,7 @@ class Clip:
         """Plan the memory, then read every segment for all questions."""
         tempo, networks, video = self._tempo, self._tempo.networks, self.video
         loaded = networks.seconds
-        questions = [self._question(text, budget) for text in texts]
+        questions = [self._question(text, history, budget) for text in texts]
         lengths = [len(question.before) + len(question.after) for question in questions]
         work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)
         plan = networks.plan(work, tempo.options.micro_batch)
@@ -208,17 +221,18 @@ class Clip:
             journal.fall_back("in_turn", IN_TURN)
         limit = budget.budget if budget.ata else None
         fallbacks = Fallbacks(networks, journal, work, plan.micro_batch, limit)
-        compressed = VisualPass(self._segments, texts, networks, fallbacks, journal, scope).run()
+        queries = [question.query for question in questions]
+        compressed = VisualPass(self._segments, queries, networks, fallbacks, journal, scope).run()
         self._warn_of_video(journal)
         tokenizer = tempo.checkpoint.decoder_tokenizer
         tags = [tokenizer.encode(prompts.time_tag(plan.time)) for plan in compressed.plans]
         return Round(questions, budget, generation, journal, fallbacks, compressed, tags, loaded)
 
-    def _question(self, text: str, budget: BudgetOptions) -> Question:
+    def _question(self, text: str, history: tuple[Exchange, ...], budget: BudgetOptions) -> Question:
         checkpoint = self._tempo.checkpoint
-        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, text)
+        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, text, history)
         room = context_room(len(before) + len(after), budget, checkpoint.dimensions)
-        return Question(text, before, after, room)
+        return Question(text, prompts.compressor_query(text, history), history, before, after, room)
 
     def _answer(
         self, asked: Round, number: int, generation: GenerationOptions, scope: CancelScope

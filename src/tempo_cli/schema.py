@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import __version__
 from .errors import TempoError, UsageError
-from .types import BudgetMode, SamplingMode
+from .types import BudgetMode, Exchange, SamplingMode
 
 SCHEMA = "tempo.run/1"
 
@@ -205,6 +205,7 @@ class Run:
     warnings: tuple[str, ...] = ()
     generation: GenerationSummary | None = None
     reused: Reused = field(default_factory=Reused)
+    history: tuple[Exchange, ...] = ()
     tempo: str | None = __version__
 
     def __post_init__(self) -> None:
@@ -235,6 +236,11 @@ class AnsweredRun(Run):
     """A run with an answer: what `ask` returns."""
 
     answer: Answer
+
+    @property
+    def exchange(self) -> Exchange:
+        """The question and its answer, for the `history` of a follow-up question."""
+        return Exchange(self.question, self.answer.text)
 
 
 def build_run(answer: Answer | None, **fields: Any) -> Run:
@@ -297,6 +303,7 @@ def run_from_json(line: str) -> Run:
             question=value["question"],
             segments=tuple(_build(SegmentReport, segment) for segment in value["segments"]),
             warnings=tuple(value["warnings"]),
+            history=tuple(_build(Exchange, exchange) for exchange in value.get("history") or ()),
             tempo=value.get("tempo"),
             **parts,
             **newer,

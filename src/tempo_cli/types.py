@@ -231,3 +231,15 @@ class Allocation:
     def used(self) -> int:
         """Tokens in all."""
         return int(self.tokens.sum())
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An earlier question of a conversation about a video, and its answer."""
+
+    question: str
+    answer: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.question, str) or not isinstance(self.answer, str):
+            raise TypeError("an exchange has a question and an answer, both str")

@@ -53,7 +53,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     run = tempo("ask", FRACTAL, "what color was the car", *SHORT, "--json").json
     assert list(run) == [
         "schema", "status", "id", "video", "question", "answer", "model", "sampling", "budget", "segments",
-        "timing", "memory", "warnings", "generation", "reused", "tempo",
+        "timing", "memory", "warnings", "generation", "reused", "history", "tempo",
     ]  # fmt: skip
     assert (run["schema"], run["id"], run["warnings"]) == ("tempo.run/1", None, [])
     assert run["video"] == {

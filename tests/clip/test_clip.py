@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tempo_cli import BudgetOptions, KeepOptions, SamplingOptions, Tempo, TempoError
+from tempo_cli import BudgetOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
 from tempo_cli.errors import CancelledError, SetupError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
+from tempo_cli.plan import prompts
 from tempo_cli.runtime.fallbacks import IN_TURN
 from tempo_cli.schema import Reused
 from tempo_cli.scope import CancelScope
@@ -588,3 +589,61 @@ def test_a_question_that_fails_closes_its_video():
         tempo.ask(video, FIRST, cancel=scope)
     assert caught.value.code == "interrupted"  # as long as its frames are held
     assert not video.is_open
+
+
+# --- conversations ---
+
+EARLIER = Exchange(FIRST, "It was red.")
+
+
+def test_a_follow_up_goes_on_with_the_conversation(fresh, monkeypatch):
+    asked, decoder_prompt = [], prompts.decoder_prompt
+    monkeypatch.setattr(
+        prompts, "decoder_prompt", lambda *given: asked.append(given[1:]) or decoder_prompt(*given)
+    )
+    with tempo_with(device_bytes=PLENTY).open(VIDEO, sampling=SAMPLING) as clip:
+        run = clip.ask("why", history=[EARLIER], generation=LENGTH)
+        joined = clip.inspect(f"{FIRST}\nwhy")
+        inspected = clip.inspect("why", history=[EARLIER])
+    assert [(part.relevance, part.tokens) for part in run.segments] == [
+        (part.relevance, part.tokens) for part in joined.segments
+    ], "the compressor reads the earlier question, too"
+    assert inspected.segments == run.segments
+    assert asked == [("why", (EARLIER,)), (f"{FIRST}\nwhy", ()), ("why", (EARLIER,))]
+    assert (run.question, run.history) == ("why", (EARLIER,))
+    assert run.exchange == Exchange("why", run.answer.text)
+    assert [part.relevance for part in run.segments] != [part.relevance for part in fresh["why"].segments]
+
+
+def test_a_conversation_takes_room_of_the_context(fresh):
+    (alone,) = [sum(part.tokens for part in fresh["why"].segments)]
+    long = Exchange("what", "word " * 600)
+    with tempo_with().open(VIDEO, sampling=SAMPLING) as clip:
+        run = clip.ask("why", history=[long], budget=BudgetOptions(context=2600), generation=LENGTH)
+    assert run.budget.used < alone
+    assert any("budget" in warning for warning in run.warnings)
+
+
+@pytest.mark.parametrize(
+    ("history", "error"),
+    [
+        ("what", TypeError),
+        (EARLIER, TypeError),
+        ([("what", "It.")], TypeError),
+        (None, TypeError),
+        ([Exchange(" ", "It.")], UsageError),
+    ],
+)
+def test_a_history_is_checked_before_anything_is_decoded(history, error, no_decoding):
+    tempo = tempo_with()
+    with tempo.open(VIDEO, sampling=SAMPLING) as clip:
+        no_decoding()
+        with pytest.raises(error, match="history"):
+            clip.ask("why", history=history)
+        with pytest.raises(error, match="history"):
+            clip.inspect("why", history=history)
+
+
+def test_an_exchange_holds_texts():
+    with pytest.raises(TypeError, match="both str"):
+        Exchange("what", None)  # type: ignore[arg-type]

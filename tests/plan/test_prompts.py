@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as Backend
 from tempo_cli.errors import ModelError
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
+from tempo_cli.types import Exchange
 
 FILE = Path(__file__).parents[1] / "golden/checkpoints/a/Qwen3-VL-tiny/tokenizer.json"
 OURS = TextTokenizer(FILE.read_text(encoding="utf-8"))
@@ -129,3 +130,31 @@ def test_a_tokenizer_without_the_special_tokens_is_no_tempo_tokenizer():
 def test_a_damaged_tokenizer_is_an_error_of_the_model():
     with pytest.raises(ModelError, match=r"tokenizer\.json can't be read"):
         TextTokenizer("{}")
+
+
+# --- conversations ---
+
+HISTORY = [Exchange("what color was the car", "The car was red."), Exchange("when?", "At 0:12.")]
+
+
+def test_a_conversation_stands_behind_the_video():
+    before, after = prompts.decoder_prompt(OURS, "which way did it go?", HISTORY)
+    assert before == prompts.decoder_prompt(OURS, "which way did it go?")[0]
+    assert after == whole(
+        "\nwhat color was the car<|im_end|>\n<|im_start|>assistant\nThe car was red.<|im_end|>\n"
+        "<|im_start|>user\nwhen?<|im_end|>\n<|im_start|>assistant\nAt 0:12.<|im_end|>\n"
+        "<|im_start|>user\nwhich way did it go?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_conversation_brings_no_special_token_of_its_own(text):
+    _, after = prompts.decoder_prompt(OURS, "why", [Exchange(text, text)])
+    assert specials(after) == [END, START, END, START, END, START]
+
+
+def test_the_compressor_reads_the_last_questions():
+    third = Exchange("and then?", "It stopped.")
+    assert prompts.compressor_query("why") == "why"
+    assert prompts.compressor_query("why", HISTORY[:1]) == "what color was the car\nwhy"
+    assert prompts.compressor_query("why", [*HISTORY, third]) == "when?\nand then?\nwhy"

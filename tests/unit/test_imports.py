@@ -210,6 +210,7 @@ NAMES = [
     "CancelledError",
     "Clip",
     "Event",
+    "Exchange",
     "FrameShape",
     "GenerationOptions",
     "KeepOptions",

@@ -27,6 +27,7 @@ from tempo_cli.schema import (
     error_to_json,
     run_from_json,
 )
+from tempo_cli.types import Exchange
 
 OLDER = Path(__file__).parent.parent / "cli" / "run.json"  # written before the newer fields came
 VIDEO = VideoSummary(
@@ -61,6 +62,7 @@ RUN = AnsweredRun(
     warnings=("so be it",),
     generation=GenerationSummary(24, 0.7, 5),
     reused=Reused("memory", "host"),
+    history=(Exchange("where?", "There."),),
 )
 INSPECTED = Run(**{**vars(RUN), "answer": None, "generation": None})
 PLAIN = {
@@ -90,6 +92,7 @@ PLAIN = {
     "warnings": ["so be it"],
     "generation": {"max_new_tokens": 24, "temperature": 0.7, "seed": 5},
     "reused": {"frames": "memory", "prefix": "host"},
+    "history": [{"question": "where?", "answer": "There."}],
     "tempo": __version__,
 }  # fmt: skip
 

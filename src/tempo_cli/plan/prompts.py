@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Protocol
 
+from ..types import Exchange
+
 COMPRESSOR_SYSTEM = (
     "You are a query-conditioned visual compressor. Store in the provided memory tokens the minimal visual "
     "information needed to answer the Query. Ignore irrelevant details. Now, before compressing, answer "
     "exactly 'Yes' or 'No': is this segment relevant to the Query?"
 )  # part of the weights: the released model was trained with exactly these words
 DECODER_SYSTEM = "You are a helpful assistant."
+EARLIER_QUESTIONS = 2  # that the compressor reads before the current one
 
 
 class Special(str):
@@ -67,8 +70,26 @@ def compressor_suffix(tokenizer: Tokenizer, question: str) -> list[int]:
     return encode_pieces(tokenizer, pieces)
 
 
-def decoder_prompt(tokenizer: Tokenizer, question: str) -> tuple[list[int], list[int]]:
-    """Ids before and after the video in the decoder's input."""
+def compressor_query(question: str, history: Sequence[Exchange] = ()) -> str:
+    """What the compressor reads as its query.
+
+    In a conversation, "which way did it go?" names nothing: the last `EARLIER_QUESTIONS` questions stand
+    before the current one, a line each.
+    """
+    return "\n".join([*(exchange.question for exchange in history[-EARLIER_QUESTIONS:]), question])
+
+
+def decoder_prompt(
+    tokenizer: Tokenizer, question: str, history: Sequence[Exchange] = ()
+) -> tuple[list[int], list[int]]:
+    """Ids before and after the video in the decoder's input.
+
+    The video stands once, in the first user turn. Earlier questions and answers follow it, then `question`.
+    """
     before = [IM_START, "system\n", DECODER_SYSTEM, IM_END, "\n", IM_START, "user\n"]
-    after = ["\n", question, IM_END, "\n", IM_START, "assistant\n"]
+    after: list[str] = ["\n"]
+    for exchange in history:
+        after += [exchange.question, IM_END, "\n", IM_START, "assistant\n", exchange.answer, IM_END, "\n"]
+        after += [IM_START, "user\n"]
+    after += [question, IM_END, "\n", IM_START, "assistant\n"]
     return encode_pieces(tokenizer, before), encode_pieces(tokenizer, after)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..config import BudgetOptions, GenerationOptions
+from ..types import Exchange
 from .fallbacks import Fallbacks
 from .journal import Journal
 from .visual_pass import Compressed
@@ -13,6 +14,8 @@ class Question:
     """One question's own state on its way through a clip.
 
     Attributes:
+        query: what the compressor reads: `text`, behind earlier questions of a conversation.
+        history: the conversation before it.
         before, after: token ids around the video in the decoder's input.
         room: tokens that the context leaves to the video.
         warnings: its own; those of the pass that it shares are the journal's.
@@ -20,6 +23,8 @@ class Question:
     """
 
     text: str
+    query: str
+    history: tuple[Exchange, ...]
     before: list[int]
     after: list[int]
     room: int

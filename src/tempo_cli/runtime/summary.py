@@ -50,6 +50,7 @@ def summarize(
         answer,
         video=_video(video),
         question=question.text,
+        history=question.history,
         model=model,
         sampling=SamplingSummary(
             frames=sum(len(plan.positions) for plan in plans),
