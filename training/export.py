@@ -13,13 +13,12 @@ from torch import Tensor
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
 
+from .layout import BASE, TEMPO, tensor_names
 from .network import Nano
 from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION
 from .train import STAGES
 from .trainer import load
 
-TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
-_COMPRESSOR = "model.vision_tower_aux_list.0."
 _DTYPE = torch.bfloat16
 
 
@@ -91,15 +90,8 @@ def _base_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
 
 
 def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
-    tensors = {}
-    for name, tensor in model.compressor.vlm.state_dict().items():
-        tensors[f"{_COMPRESSOR}vlm.model.{name}"] = tensor
-    tensors[f"{_COMPRESSOR}compression_tokens"] = model.compressor.memory
-    for name, tensor in model.decoder.state_dict().items():
-        part, _, rest = name.partition(".")
-        if rest != "lm_head.weight":  # tied to the embedding
-            tensors[f"model.mm_projector.{rest}" if part == "projector" else rest] = tensor
-    return tensors
+    state = model.state_dict()
+    return {theirs: state[own] for own, theirs in tensor_names(model).items()}
 
 
 def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

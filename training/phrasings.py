@@ -50,6 +50,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Was {a} there?", "Do you see {a} here?", "Say whether {a} is seen.", "Is {a} there at some time?",
         "any {it}?", "Is there any {it}?", "Did you see any {it}?", "is {a} to be seen",
         "Have you seen {a}?", "Does {a} show up?", "Was there any {it} in the video?",
+        "Are there {these}?", "Are there any {these} in the video?", "Do you see {these}?", "any {these}?",
+        "Were there {these}?", "Are {these} seen?", "Is {a} in there?", "there is {a}, right?",
         # never trained on
         "Can {a} be seen?", "Is {a} there?", "Does it show {a}?", "Did {a} show up in the video?",
         "Do you see any {it}?", "Is there {a} to be seen here?",

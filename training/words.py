@@ -23,13 +23,14 @@ at where its span holds the second. Beyond these questions, and on footage that 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tempo_cli.plan.prompts import compressor_query
+from tempo_cli.types import Exchange
+
 from .phrasings import (
     AFTER,
-    ALL,
     BEFORE,
     BEYOND,
     COMBINED,
-    FAMILIES,
     HELD_OUT,
     MOMENTS,
     MORE,
@@ -95,7 +96,12 @@ class Question:
     choice: int | None = None
     second: float | None = None
     moment: str = ""
-    earlier: tuple[tuple[str, str], ...] = ()
+    earlier: tuple[Exchange, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """What the compressor reads."""
+        return compressor_query(self.text, self.earlier)
 
     def means(self, thing: Seen) -> bool:
         """Whether the question is about this thing."""
@@ -248,7 +254,12 @@ def answer(question: Question, story: Sequence[Content], times: Sequence[float])
     if True not in states:
         return None if None in states else negative(question)
     clear, everything = (
-        {(thing.group, thing.kind, thing.colour) for own in story for thing in things(own) if question.means(thing)}
+        {
+            (thing.group, thing.kind, thing.colour)
+            for own in story
+            for thing in things(own)
+            if question.means(thing)
+        }
         for things in (lambda own: own.clear, lambda own: own.everything)
     )
     if clear != everything:
@@ -435,7 +446,9 @@ def _after(question: Question, shown: Shown, _: Sequence[Content]) -> str | None
         return negative(question)
     group = mine.pop()
     own = [index for index, things in enumerate(shown) if any(thing.group == group for thing in things)]
-    if any(thing.group > group for index in own for thing in shown[index]) or own != list(range(own[0], own[-1] + 1)):
+    if any(thing.group > group for index in own for thing in shown[index]) or own != list(
+        range(own[0], own[-1] + 1)
+    ):
         return None
     rest = next((things for things in shown[own[-1] + 1 :] if things), ())
     if not rest:
@@ -489,7 +502,11 @@ def offered(random: Random, family: str, right: int | None) -> tuple[int | None,
     if family not in ("hue", "hues", "turn", "ways"):
         return None, "", ""
     names = COLOURS if family in ("hue", "hues") else MOTIONS[:-1]
-    known = right is not None and right < len(names) and random.random() < (0.5 if family in ("hue", "turn") else 0.75)
+    known = (
+        right is not None
+        and right < len(names)
+        and random.random() < (0.5 if family in ("hue", "turn") else 0.75)
+    )
     first = int(right if known and right is not None else random.integers(len(names)))
     second = (first + 1 + int(random.integers(len(names) - 1))) % len(names)
     pair = (first, second) if random.random() < 0.5 else (second, first)
@@ -542,4 +559,3 @@ def _absent(random: Random, family: str, shown: set[tuple[int, int]]) -> tuple[i
             pair = int(random.integers(len(KINDS))), present[1]
         return (None, None) if pair in shown else pair
     return (int(random.choice(kinds)) if kinds else None), None
-
