@@ -17,12 +17,23 @@ from .scene import COLOURS, KINDS, Random
 
 _HOME = Path(__file__).parent
 HELD_OUT_FILE = _HOME / "held_out" / "beyond.txt"
-_WORDS = ("nouns", "alike", "properties", "verbs", "attributes", "places")  # lists of words; the rest are of sentences
+_WORDS = (
+    "nouns",
+    "alike",
+    "properties",
+    "verbs",
+    "attributes",
+    "places",
+)  # lists of words; the rest are of sentences
 KNOWN = frozenset(
     (*KINDS, *COLOURS, "left", "right", "up", "down", "still", "color", "colour", "thing", "things")
 )
 
-_SYLLABLES = tuple(["ba", "be", "bi", "bo", "da", "de", "du", "fa", "fi", "ga", "go", "gru", "ha", "hi", "ja", "ka", "kli", "la", "lo", "ma", "mi", "no", "nu", "pa", "pi", "qua", "ra", "ri", "sa", "shi", "sta", "ta", "to", "tri", "va", "vu", "wa", "wi", "xo", "ya", "ze", "zu", "ck", "nd", "st", "ng", "rt", "mp", "ss", "ll"])  # fmt: skip
+_SYLLABLES = (
+    "ba", "be", "bi", "bo", "da", "de", "du", "fa", "fi", "ga", "go", "gru", "ha", "hi", "ja", "ka", "kli", "la",
+    "lo", "ma", "mi", "no", "nu", "pa", "pi", "qua", "ra", "ri", "sa", "shi", "sta", "ta", "to", "tri", "va", "vu",
+    "wa", "wi", "xo", "ya", "ze", "zu", "ck", "nd", "st", "ng", "rt", "mp", "ss", "ll",
+)  # fmt: skip
 _PHRASES = tuple(text for family in ALL for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
                  if "{it}" in text or "{a}" in text or "{these}" in text)  # fmt: skip
 

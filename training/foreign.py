@@ -23,7 +23,7 @@ from .shape import DIMENSIONS, WINDOW
 from .video import Encoding, encode, random_encoding, read_segments
 
 FOREIGN = 1_000_000  # number of the first of these videos
-CLIPS = 600
+CLIPS = 240
 SEGMENTS = 4  # of each clip
 _SEED = 40_000
 _LINE = [
@@ -54,8 +54,8 @@ def film(random: Random, size: Size, pictures: Sequence[Path], frames: int) -> I
     cuts = 1 if random.random() < 0.6 else int(random.integers(2, 5))
     for part in np.array_split(np.arange(frames), cuts):
         if pictures and random.random() < 0.8:
-            image = _picture(random, pictures[int(random.integers(len(pictures)))], size)
-            yield from _panned(random, image, size, len(part))
+            image = picture(random, pictures[int(random.integers(len(pictures)))])
+            yield from panned(random, image, size, len(part))
         else:
             make = (_noise, _waves, _screen, _shapes, _ramp)[
                 int(random.choice(5, p=(0.2, 0.25, 0.3, 0.15, 0.1)))
@@ -63,7 +63,7 @@ def film(random: Random, size: Size, pictures: Sequence[Path], frames: int) -> I
             yield from make(random, size, len(part))
 
 
-def _picture(random: Random, path: Path, size: Size) -> Image.Image:
+def picture(random: Random, path: Path) -> Image.Image:
     """A photograph; a cut-out stands on a plain or a blurred ground."""
     image = Image.open(path).convert("RGBA")
     ground = Image.new("RGBA", image.size, (*(int(v) for v in random.integers(0, 256, 3)), 255))
@@ -73,7 +73,8 @@ def _picture(random: Random, path: Path, size: Size) -> Image.Image:
     return Image.alpha_composite(ground, image).convert("RGB")
 
 
-def _panned(random: Random, image: Image.Image, size: Size, frames: int) -> Iterator[Pixels]:
+def panned(random: Random, image: Image.Image, size: Size, frames: int) -> Iterator[Pixels]:
+    """Frames of a camera that moves over the picture, or not."""
     aspect = size[1] / size[0]
     width, height = image.size
     most = min(width, height * aspect)

@@ -48,7 +48,7 @@ def following(
         )
     if before.family in _NO_ANSWER:
         return _after_first(
-            story, before, earlier, str(random.choice(FOLLOWING["after"][:-HELD_OUT_FOLLOWING])), answer
+            story, earlier, str(random.choice(FOLLOWING["after"][:-HELD_OUT_FOLLOWING])), answer
         )
     if before.family not in _ABOUT_ONE or before.family == family:
         return None
@@ -76,7 +76,7 @@ def following(
 
 
 def _after_first(
-    story: Sequence[Content], before: Question, earlier: tuple[Exchange, ...], text: str, answer: str
+    story: Sequence[Content], earlier: tuple[Exchange, ...], text: str, answer: str
 ) -> Question | None:
     """And then? It means what came after the things of the last answer."""
     for own in story:
