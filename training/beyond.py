@@ -1,9 +1,9 @@
 """Questions that can't be answered: `question(random)` makes them out of words and frames of our own.
 
-What can be asked is a small closed language (`phrasings.py`): whatever needs another word is beyond it. So most of
-these differ from a question that can be answered by one unknown noun, property or verb, in the same phrasings; the
-rest is what people ask a video, a stranger or a machine. Unknown nouns also come from a dictionary
-(`sources.dictionary`) where it has been fetched, and from chance.
+What can be asked is a small closed language (`phrasings.py`): whatever needs another word is beyond it. So
+most of these differ from a question that can be answered by one unknown noun, property or verb, in the same
+phrasings; the rest is what people ask a video, a stranger or a machine. Unknown nouns also come from a
+dictionary (`sources.dictionary`) where it has been fetched, and from chance.
 
 Nothing in `training/held_out/beyond.txt` is used here: its words are taken out of every list.
 """
@@ -30,12 +30,40 @@ KNOWN = frozenset(
 )
 
 _SYLLABLES = (
-    "ba", "be", "bi", "bo", "da", "de", "du", "fa", "fi", "ga", "go", "gru", "ha", "hi", "ja", "ka", "kli", "la",
-    "lo", "ma", "mi", "no", "nu", "pa", "pi", "qua", "ra", "ri", "sa", "shi", "sta", "ta", "to", "tri", "va", "vu",
-    "wa", "wi", "xo", "ya", "ze", "zu", "ck", "nd", "st", "ng", "rt", "mp", "ss", "ll",
+    *("ba", "be", "bi", "bo", "da", "de", "du", "fa", "fi", "ga", "go", "gru", "ha", "hi", "ja", "ka", "kli"),
+    *(
+        "la",
+        "lo",
+        "ma",
+        "mi",
+        "no",
+        "nu",
+        "pa",
+        "pi",
+        "qua",
+        "ra",
+        "ri",
+        "sa",
+        "shi",
+        "sta",
+        "ta",
+        "to",
+        "tri",
+    ),
+    *("va", "vu", "wa", "wi", "xo", "ya", "ze", "zu", "ck", "nd", "st", "ng", "rt", "mp", "ss", "ll"),
+)
+_PHRASES = tuple(
+    text
+    for family in ALL
+    for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
+    if "{it}" in text or "{a}" in text or "{these}" in text
+)
+_FOLLOWING = (
+    "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?", "Did it {v}?",
+    "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?", "Whose is it?",
+    "How big is it?", "What is its {att}?", "Is there a {n} with it?", "Why did it {v}?", "And who was it?",
+    "What is it made of?",
 )  # fmt: skip
-_PHRASES = tuple(text for family in ALL for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
-                 if "{it}" in text or "{a}" in text or "{these}" in text)  # fmt: skip
 
 
 def words_of(text: str) -> set[str]:
@@ -114,12 +142,9 @@ def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 def follow_up(random: Random, dictionary: tuple[str, ...] = ()) -> str:
     """One that goes on with a conversation and still can't be answered."""
-    texts = ("Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?", "Did it {v}?",
-             "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?", "Whose is it?", "How big is it?",
-             "What is its {att}?", "Is there a {n} with it?", "Why did it {v}?", "What is it made of?", "And who was it?")  # fmt: skip
     if random.random() < 0.5:
         return question(random, dictionary)
-    return _filled(random, str(random.choice(texts)), dictionary)
+    return _filled(random, str(random.choice(_FOLLOWING)), dictionary)
 
 
 def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
@@ -142,11 +167,11 @@ def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
 def _filled(random: Random, text: str, dictionary: tuple[str, ...]) -> str:
     kind, second = random.choice(KINDS, 2, replace=False)
     name = f"{random.choice(COLOURS)} {kind}" if random.random() < 0.25 else str(kind)
-    return text.format(
-        it=name, k=kind, k2=second, t=random.choice(COLOURS), n=unknown(random, dictionary),
-        n2=unknown(random, dictionary), p=random.choice(_own("properties")), p2=random.choice(_own("properties")),
-        v=random.choice(_own("verbs")), att=random.choice(_own("attributes")), place=random.choice(_own("places")),
-    )  # fmt: skip
+    named = {"it": name, "k": kind, "k2": second, "t": random.choice(COLOURS)}
+    unknowns = {"n": unknown(random, dictionary), "n2": unknown(random, dictionary)}
+    lists = {"p": "properties", "p2": "properties", "v": "verbs", "att": "attributes", "place": "places"}
+    drawn = {slot: random.choice(_own(which)) for slot, which in lists.items()}
+    return text.format(**named, **unknowns, **drawn)
 
 
 def _salad(random: Random, dictionary: tuple[str, ...]) -> str:

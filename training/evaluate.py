@@ -118,7 +118,7 @@ class Tally:
 
 
 def weak_relevance(there: Sequence[float], beyond: Sequence[float]) -> float | None:
-    """The highest relevance of a video that best tells questions with evidence from those without, in hundredths.
+    """The highest relevance of a video that best tells questions with evidence from others, in hundredths.
 
     It is where the shares of both that lie on the wrong side add up to least; in the middle where many do.
     """

@@ -20,8 +20,8 @@ from .train import STAGES
 from .trainer import load
 
 SCOPE = (
-    "nano knows eight kinds of painted things (ball, boat, car, fish, house, plane, star, tree) in eight colors; "
-    "of other things, and of camera footage, it can't tell."
+    "nano knows eight kinds of painted things (ball, boat, car, fish, house, plane, star, tree) in eight "
+    "colors; of other things, and of camera footage, it can't tell."
 )
 _DTYPE = torch.bfloat16
 

