@@ -59,10 +59,10 @@ _PHRASES = tuple(
     if "{it}" in text or "{a}" in text or "{these}" in text
 )
 _FOLLOWING = (
-    "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?", "Did it {v}?",
-    "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?", "Whose is it?",
-    "How big is it?", "What is its {att}?", "Is there a {n} with it?", "Why did it {v}?", "And who was it?",
-    "What is it made of?",
+    "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?",
+    "Did it {v}?", "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?",
+    "Whose is it?", "How big is it?", "What is its {att}?", "Is there a {n} with it?", "Why did it {v}?",
+    "And who was it?", "What is it made of?",
 )  # fmt: skip
 
 

@@ -17,11 +17,11 @@ import numpy as np
 from tempo_cli.config import SamplingOptions
 from tempo_cli.tempo import Tempo
 
-from . import sources, words
+from . import answers, asking, sources, words
 from .beyond import held_out_questions
 from .evaluate import share
 from .foreign import panned, picture
-from .phrasings import ALL
+from .phrasings import ALL, BEYOND, OF_SCENES
 from .scene import KINDS, Random
 from .video import FFMPEG, Encoding, encode
 
@@ -63,13 +63,13 @@ def questions(random: Random) -> list[tuple[words.Question, str]]:
     while len(asked) < _INSIDE:
         family = str(random.choice(ALL))
         story = [words.Content(span=(0.0, float(_SECONDS)))]
-        question = words.ask(random, story, family, False, bool(random.random() < 0.5))
+        question = asking.ask(random, story, family, False, bool(random.random() < 0.5))
         if question is not None:
             asked.append((question, "in its words"))
     every = held_out_questions()
     for _ in range(_BEYOND):
         _, text = every[int(random.integers(len(every)))]
-        asked.append((words.Question(words.BEYOND, text, None, None), "beyond them"))
+        asked.append((words.Question(BEYOND, text, None, None), "beyond them"))
     return asked
 
 
@@ -77,7 +77,7 @@ def is_right(question: words.Question, text: str, shown: frozenset[str]) -> bool
     """Declined; or denied, where the clip shows no such kind of thing (for a colour alone: none at all)."""
     if text == words.DECLINE:
         return True
-    if question.family in (words.BEYOND, *words.OF_SCENES) or text != words.negative(question):
+    if question.family in (BEYOND, *OF_SCENES) or text != answers.negative(question):
         return False
     return not shown if question.kind is None else KINDS[question.kind] not in shown
 

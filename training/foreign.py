@@ -1,7 +1,8 @@
 """Footage that is not of nano's world: photographs that are panned and zoomed, drawings, textures, screens.
 
 `python -m training.foreign FOLDER --sources SOURCES` writes clips through the encoders and the decoder that
-the corpus goes through; a clip that is there is not made again. Without sources there are textures and screens.
+the corpus goes through; a clip that is there is not made again. Without sources there are textures and
+screens only.
 Every question about such a clip is beyond what nano knows.
 """
 

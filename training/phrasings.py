@@ -216,7 +216,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Does the {it} have the color {hue}?", "The {it}, was it {hue}?", "Is the {it} in {hue}?",
         "If I see the {it}, is it {hue}?", "Would you say the {it} is {hue}?",
         # never trained on
-        "Is that {it} {hue}?", "The {it}: is it {hue}?", "Was the {it} {hue} in color?",
+        "Is this {it} {hue}?", "The {it}: is it {hue}?", "Was the {it} {hue} in color?",
         "Did the {it} look {hue}?", "Tell me if the {it} was {hue}.", "Is the {it}'s color {hue}?",
     ),
     "hues": (
@@ -228,7 +228,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Tell me whether the {it} is {hue} or {other}.", "Say if the {it} is {hue} or {other}.",
         "Was that {it} {hue} or was it {other}?", "Is the {it} {hue}, or is it {other}?",
         # never trained on
-        "Was the {it} {hue} or rather {other}?", "Is that {it} {hue} or {other}?",
+        "Was the {it} {hue} or rather {other}?", "Is this {it} {hue} or {other}?",
         "Would you say the {it} is {hue} or {other}?", "The {it}, is it {hue} or {other}?",
         "Which one is it, is the {it} {hue} or {other}?", "Did the {it} look {hue} or {other}?",
     ),

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from tempo_cli.plan.allocation import allocate
 
-from . import words
+from . import answers, words
 from .network import Nano, Story
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
@@ -427,7 +427,7 @@ class Long:
             contents = [replace(example.contents[0], clear=(), unclear=())] * count
             for place, content in zip(order, example.contents, strict=True):
                 contents[place] = content
-            answer = words.answer(example.question, contents, times)
+            answer = answers.answer(example.question, contents, times)
             if answer is None:  # what was one stretch is torn apart
                 continue
             room -= count

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from . import beyond, talk, words
+from . import answers, asking, beyond, talk
 from .contents import content_of
 from .corpus import Segments
 from .phrasings import BEYOND, OF_SCENES
@@ -162,7 +162,7 @@ def _drawn(random: Random, shelf: Shelf, count: int, family: str) -> Example | N
         )
     run = _run(random, shelf, count)
     answerable = family in ("direction", "ways", "turn") or random.random() < 0.75
-    question = words.ask(random, [shelf_content(shelf, place) for place in run], family, answerable)
+    question = asking.ask(random, [shelf_content(shelf, place) for place in run], family, answerable)
     if question is None:
         return None
     runs = [run]
@@ -261,7 +261,7 @@ def _settled(
     ]
     if question is None:
         question = asked(random, shelf, contents, family, answerable)
-    answer = words.answer(question, contents, times) if question else None
+    answer = answers.answer(question, contents, times) if question else None
     if question is None or answer is None:
         return None
     question = replace(question, text=rough(random, question.text))
@@ -275,7 +275,7 @@ def asked(
     """A question of any family, or beyond all of them."""
     if family == BEYOND:
         return Question(BEYOND, beyond.question(random, shelf.dictionary), None, None)
-    return words.ask(random, contents, family, answerable)
+    return asking.ask(random, contents, family, answerable)
 
 
 def _talked(random: Random, shelf: Shelf, example: Example) -> Example:
@@ -298,7 +298,7 @@ def _next(random: Random, shelf: Shelf, example: Example, families: Sequence[str
         question = talk.going_on(question, before, answer) if question else None
     else:
         question = talk.following(random, example.contents, before, answer)
-    told = words.answer(question, example.contents, example.times) if question else None
+    told = answers.answer(question, example.contents, example.times) if question else None
     if question is None or told is None:
         return None
     return replace(example, question=replace(question, text=rough(random, question.text)), answer=told)
@@ -318,7 +318,7 @@ def ask_more(
             fresh = None
             family = str(random.choice(families))
             question = asked(random, shelf, example.contents, family, bool(random.random() < 0.6))
-            answer = words.answer(question, example.contents, example.times) if question else None
+            answer = answers.answer(question, example.contents, example.times) if question else None
             if question and answer:
                 question = replace(question, text=rough(random, question.text))
                 fresh = replace(example, question=question, answer=answer)

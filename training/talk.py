@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tempo_cli.types import Exchange
 
-from . import words
+from . import asking, words
 from .beyond import follow_up
 from .phrasings import BEYOND, FOLLOWING, HELD_OUT_FOLLOWING
 from .scene import COLOURS, KINDS, MOTIONS, Random
@@ -71,7 +71,7 @@ def following(
     if family in ("hue", "turn"):
         things = [thing for own in story for thing in own.clear if before.means(thing)]
         right = (things[0].colour if family == "hue" else things[0].motion) if things else None
-    choice, hue, _ = words.offered(random, family, right)
+    choice, hue, _ = asking.offered(random, family, right)
     return Question(family, text.format(hue=hue), kind, colour, choice, earlier=earlier)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from . import talk, words
+from . import answers, asking, talk, words
 from .beyond import held_out_questions
 from .phrasings import ALL, BEYOND, FAMILIES, MORE
 from .scene import Random, Scene, plan_group, plan_scene
@@ -90,8 +90,8 @@ def _one(
             own = str(random.choice(_TWICE))
         elif family in MORE:
             there = family in ("list", "first", "last", "at") or bool(random.random() < 0.8)
-        question = words.ask(random, contents, own, there, held_out)
-        answer = words.answer(question, contents, times) if question else None
+        question = asking.ask(random, contents, own, there, held_out)
+        answer = answers.answer(question, contents, times) if question else None
         if question is None or answer is None:
             continue
         if family == "twice" and not is_twice(answer):
@@ -124,7 +124,7 @@ def conversations(
             if before.row.startswith((INFORMAL, SLIPS)):
                 continue
             question = talk.following(random, contents, before.question, before.answer, held_out)
-            answer = words.answer(question, contents, times) if question else None
+            answer = answers.answer(question, contents, times) if question else None
             if question and answer and not is_twice(answer):
                 shown = any(words.relevance(question, content) for content in contents)
                 name = "follow-up of what can't be answered" if question.family == BEYOND else "follow-up"

@@ -8,9 +8,10 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM, DECODER_SYSTEM
 
+from .asking import phrase
 from .phrasings import FAMILIES
 from .scene import COLOURS, KINDS, MOTIONS
-from .words import ALONE, END, HERE, NOTHING, UNKNOWN, Question, phrase
+from .words import ALONE, END, HERE, NOTHING, UNKNOWN, Question
 
 SIZE = 768
 SPECIAL = (

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tempo_cli.plan.allocation import allocate
-from training import stages, words
+from training import answers, stages, words
 from training.network import Nano, Story
 from training.shape import MEMORY, WIDTH
 from training.stages import (
@@ -51,7 +51,7 @@ def example(family: str, about: str, *story: Content) -> Example:
     times = tuple(2.0 + 4 * index for index in range(count))
     flags = np.zeros(count, bool)
     patches = ((0.0, 1.0, 2.0, 3.0),) * count
-    answer = words.answer(asked, story, times) or ""
+    answer = answers.answer(asked, story, times) or ""
     return Example(np.arange(count), flags, flags, story, times, patches, asked, answer)
 
 

@@ -4,9 +4,10 @@ import pytest
 
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM
+from training.phrasings import FAMILIES, PHRASINGS
 from training.scene import COLOURS, KINDS, MOTIONS
 from training.vocabulary import MEMORY_WORDS, SIZE, SPECIAL, learn_tokenizer
-from training.words import ALONE, END, FAMILIES, HERE, NOTHING, PHRASINGS
+from training.words import ALONE, END, HERE, NOTHING
 
 
 @pytest.fixture(scope="module")
