@@ -29,11 +29,12 @@ from .network import Nano, Story
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import MIX, Example, Shelf, ask_more, draw_story, look, story_times
+from .stories import MIX, READING, Example, Shelf, ask_more, draw_story, look, story_times
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
 _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
+_LONGEST = 128  # segments of a video
 _STRAY = 0.03  # of imagined memories that are wrong
 
 
@@ -169,6 +170,7 @@ class Reading:
     segments: int = 256  # per batch
     shortest: int = 1
     longest: int = 24
+    families: Sequence[str] = READING
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
@@ -178,7 +180,7 @@ class Reading:
         table = memory_ids(model)
         stories, families = [], []
         spread = float(random.uniform(0.1, 0.8)) * model.embed(table).std().detach()
-        for example in _draw(random, shelf, self.segments, self.shortest, self.longest):
+        for example in _draw(random, shelf, self.segments, self.shortest, self.longest, self.families):
             held = imagined(random, example)
             kept = keep(random, example, None)
             memory = []
@@ -271,7 +273,8 @@ class Compressing:
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
         videos = [
-            ask_more(random, shelf, draw_story(random, shelf, 1), self.questions) for _ in range(self.batch)
+            ask_more(random, shelf, draw_story(random, shelf, 1, most=_LONGEST), self.questions)
+            for _ in range(self.batch)
         ]
         memory, logits = _compressed(model, shelf, videos)
         examples = [example for video in videos for example in video]
@@ -463,10 +466,17 @@ def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple
     return memory[order], logits[order]
 
 
-def _draw(random: Random, shelf: Shelf, segments: int, shortest: int, longest: int) -> list[Example]:
+def _draw(
+    random: Random,
+    shelf: Shelf,
+    segments: int,
+    shortest: int,
+    longest: int,
+    families: Sequence[str] = MIX,
+) -> list[Example]:
     """Videos of equal length, about `segments` segments in all; at most 48 videos."""
     count = _log_uniform(random, shortest, longest)
-    return [draw_story(random, shelf, count) for _ in range(max(1, min(48, segments // count)))]
+    return [draw_story(random, shelf, count, families) for _ in range(max(1, min(48, segments // count)))]
 
 
 def _log_uniform(random: Random, shortest: int, longest: int) -> int:

@@ -21,11 +21,15 @@ _TRIES_TO_ASK = 20
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
-    "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 3, "together": 2, "describe": 2,
-    "count": 2, "hue": 2, "hues": 1, "turn": 2, "ways": 1, "moved": 1, "times": 2,
-    "list": 3, "first": 1, "last": 1, "at": 3, "after": 2, BEYOND: 15,
+    "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 4, "together": 3, "describe": 3,
+    "count": 3, "hue": 5, "hues": 1, "turn": 5, "ways": 1, "moved": 1, "times": 2,
+    "list": 5, "first": 3, "last": 4, "at": 7, "after": 5, BEYOND: 18,
 }  # fmt: skip
 MIX = tuple(family for family, weight in _WEIGHTS.items() for _ in range(weight))
+READING = (  # what is beyond is soon learned; what takes several segments takes long
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 6, *("list", "first", "last", "after") * 6,
+    *("hue", "turn") * 10, *("when", "at") * 4,
+)  # fmt: skip
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
@@ -134,31 +138,36 @@ def look(shelf: Shelf, example: Example) -> Pixels:
     return frames
 
 
-def draw_story(random: Random, shelf: Shelf, count: int, families: Sequence[str] = MIX) -> Example:
+def draw_story(
+    random: Random, shelf: Shelf, count: int, families: Sequence[str] = MIX, most: int = 1
+) -> Example:
     """A video of `count` segments with a question whose answer it settles.
 
     One question in four about a thing is about one that is not there; some videos are foreign; some questions
     go on with a conversation.
+
+    Args:
+        most: the video's first segment is one of so many of a longer one.
 
     Raises:
         ValueError: the corpus has no such video.
     """
     for _ in range(_MOST_TRIES):
         family = str(random.choice(families))
-        found = _drawn(random, shelf, count, family)
+        found = _drawn(random, shelf, count, family, most)
         if found is not None:
             return _talked(random, shelf, found)
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
 
 
-def _drawn(random: Random, shelf: Shelf, count: int, family: str) -> Example | None:
+def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> Example | None:
     if len(shelf.foreign) and random.random() < _FOREIGN:
-        return _settled(random, shelf, family, _foreign(random, shelf, count), False)
+        return _settled(random, shelf, family, most, _foreign(random, shelf, count), False)
     if family == BEYOND:
-        return _settled(random, shelf, family, _row_of_runs(random, shelf, count), True)
+        return _settled(random, shelf, family, most, _row_of_runs(random, shelf, count), True)
     if family in OF_SCENES:
         return _settled(
-            random, shelf, family, _row_of_runs(random, shelf, count, sparse=family != "at"), True
+            random, shelf, family, most, _row_of_runs(random, shelf, count, sparse=family != "at"), True
         )
     run = _run(random, shelf, count)
     answerable = family in ("direction", "ways", "turn") or random.random() < 0.75
@@ -180,6 +189,7 @@ def _drawn(random: Random, shelf: Shelf, count: int, family: str) -> Example | N
         random,
         shelf,
         family,
+        most,
         _woven(random, runs, [(int(row), *_ways(random)) for row in others]),
         True,
         question,
@@ -250,12 +260,13 @@ def _settled(
     random: Random,
     shelf: Shelf,
     family: str,
+    most: int,
     places: list[Place],
     answerable: bool,
     question: Question | None = None,
 ) -> Example | None:
     """The video and its question, if the video settles it."""
-    times, patches, spans = story_times(random, len(places))
+    times, patches, spans = story_times(random, len(places), most)
     contents = [
         replace(shelf_content(shelf, place), span=span) for place, span in zip(places, spans, strict=True)
     ]
@@ -331,27 +342,30 @@ Times = tuple[float, ...]
 
 
 def story_times(
-    random: Random, count: int
+    random: Random, count: int, most: int = 1
 ) -> tuple[Times, tuple[Times, ...], tuple[tuple[float, float], ...]]:
     """The seconds in the tags and in the compressor's prompts, and the spans, of `count` segments in a row.
 
     Two frames per second are most common, up to a quarter of a second more or less in all, as rounding a
     video's length to whole frames gives; else there may be anything from a tenth of a second to eight between
     two frames.
+
+    Args:
+        most: the first of them is one of so many segments of the video.
     """
+    first = int(np.exp(random.uniform(0, np.log(most + 1)))) - 1 if most > 1 else 0
     if random.random() < 0.7:
-        interval = 0.5 + float(random.uniform(-0.25, 0.25)) / (8 * count)
+        interval = 0.5 + float(random.uniform(-0.25, 0.25)) / (8 * (first + count))
+    elif random.random() < 0.8:
+        interval = float(np.exp(random.uniform(np.log(0.55), np.log(8.0))))
     else:
-        interval = (
-            float(np.exp(random.uniform(np.log(0.55), np.log(8.0))))
-            if random.random() < 0.8
-            else float(random.uniform(0.1, 0.45))
-        )
-    times = tuple((index * 8 + 4) * interval for index in range(count))
+        interval = float(random.uniform(0.1, 0.45))
+    indices = range(first, first + count)
+    times = tuple((index * 8 + 4) * interval for index in indices)
     patches = tuple(
-        tuple((index * 8 + 2 * patch + 0.5) * interval for patch in range(4)) for index in range(count)
+        tuple((index * 8 + 2 * patch + 0.5) * interval for patch in range(4)) for index in indices
     )
-    spans = tuple((index * 8 * interval, (index + 1) * 8 * interval) for index in range(count))
+    spans = tuple((index * 8 * interval, (index + 1) * 8 * interval) for index in indices)
     return times, patches, spans
 
 

@@ -7,6 +7,7 @@ from ..config import FrameShape, PixelLimits
 
 Json = dict[str, Any]
 
+_TOLD = ("scope", "weak_relevance")  # what a checkpoint says of itself
 _PATCH, _MERGE, _TEMPORAL = 16, 2, 2  # Qwen3-VL's own, where its configuration leaves them out
 
 
@@ -34,7 +35,10 @@ def pixel_limits(config: Json) -> PixelLimits:
     """
     own = config.get("tempo", {})
     known = {item.name for item in fields(PixelLimits)}
-    if not isinstance(own, dict) or any(type(value) is not int or value < 1 for value in own.values()):
+    if not isinstance(own, dict):
+        raise ValueError("tempo")
+    own = {name: value for name, value in own.items() if name not in _TOLD}
+    if any(type(value) is not int or value < 1 for value in own.values()):
         raise ValueError("tempo")
     if extra := own.keys() - known - {"min_tokens"}:
         raise ValueError(f"tempo.{min(extra)}")
