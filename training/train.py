@@ -37,7 +37,7 @@ STAGES = ("vision", "decoder", "stories", "compressor", "together", "long")
 # Steps from nothing, and from trained weights: those see already, and have to learn questions.
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
-    "together": (1400, 700), "long": (620, 150),
+    "together": (1400, 950), "long": (620, 100),
 }  # fmt: skip
 
 
@@ -53,8 +53,8 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "decoder": Reading(steps("decoder"), rate=rate),
         "stories": Reading(steps("stories"), "stories", 1e-3, shortest=8, longest=128),
         "compressor": Compressing(steps("compressor"), rate=rate, router_weight=router_weight),
-        "together": Together(steps("together"), router_weight=router_weight),
-        "long": Long(steps("long")),
+        "together": Together(steps("together"), rate=1e-3 if warm else 5e-4, router_weight=router_weight),
+        "long": Long(steps("long"), rate=5e-4 if warm else 1e-3),
     }
 
 
