@@ -29,12 +29,13 @@ from .network import Nano, Story
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import MIX, READING, Example, Shelf, ask_more, draw_story, look, story_times
+from .stories import MIX, READING, Example, Shelf, ask_more, ask_when, draw_story, look, story_times
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
 _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
 _LONGEST = 128  # segments of a video
+_ASIDE = 0.5  # weight of what is asked of the compressor alone
 _STRAY = 0.03  # of imagined memories that are wrong
 
 
@@ -333,13 +334,18 @@ def auc(scores: Tensor, labels: Tensor) -> float:
 
 @dataclass
 class Together:
-    """Videos of 1 to `longest` segments, end to end."""
+    """Videos of 1 to `longest` segments, end to end.
+
+    Which segment holds a moment is hard to learn and cheap to ask: `moments` questions about each video are
+    for the compressor alone.
+    """
 
     steps: int
     name: str = "together"
     rate: float = 5e-4
     segments: int = 32  # per batch
     questions: int = 3  # about each video
+    moments: int = 2
     longest: int = 16
     router_weight: float = 1.0
 
@@ -349,9 +355,20 @@ class Together:
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
         drawn = _draw(random, shelf, self.segments, 1, self.longest)
-        videos = [ask_more(random, shelf, example, self.questions) for example in drawn]
+        videos = [
+            [*ask_more(random, shelf, example, self.questions), *ask_when(random, example, self.moments)]
+            for example in drawn
+        ]
         memory, logits = _compressed(model, shelf, videos)
-        examples = [example for video in videos for example in video]
+        every = [example for video in videos for example in video]
+        told = np.array([number % len(videos[0]) < self.questions for number in range(len(every))])
+        rows = np.repeat(told, [len(example.contents) for example in every])
+        moments = [example for example, one in zip(every, told, strict=True) if not one]
+        other, _ = router_loss(model, logits[model.put(np.flatnonzero(~rows))], moments)
+        held, _ = slot_loss(model, memory[model.put(np.flatnonzero(~rows))], moments)
+        aside = self.router_weight * other + _SLOT * held
+        memory, logits = (part[model.put(np.flatnonzero(rows))] for part in (memory, logits))
+        examples = [example for example, one in zip(every, told, strict=True) if one]
         projected = model.decoder.projector(memory)
         relevance = torch.sigmoid(logits.detach()).cpu().numpy()
         stories, at = [], 0
@@ -365,7 +382,8 @@ class Together:
         router, scores = router_loss(model, logits, examples)
         scores |= _by_family([example.question.family for example in examples], right)
         slots, more = slot_loss(model, memory, examples)
-        return answers + self.router_weight * router + _SLOT * slots, scores | more
+        loss = answers + self.router_weight * router + _SLOT * slots + _ASIDE * aside
+        return loss, scores | more | {"moments": float(other.detach())}
 
 
 @dataclass

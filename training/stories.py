@@ -338,6 +338,25 @@ def ask_more(
     return [found[number % len(found)] for number in range(questions)]
 
 
+def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
+    """What is there at so many times of the same video.
+
+    Of a video that is not sampled at the usual rate, it is the example's own question again.
+    """
+    found: list[Example] = []
+    if abs(example.times[0] - 2.0) < 0.3:
+        for _ in range(_TRIES_TO_ASK):
+            question = asking.ask(random, example.contents, "at", True)
+            answer = answers.answer(question, example.contents, example.times) if question else None
+            if question and answer:
+                question = replace(question, text=rough(random, question.text))
+                found.append(replace(example, question=question, answer=answer))
+            if len(found) == questions:
+                break
+    found = found or [example]
+    return [found[number % len(found)] for number in range(questions)]
+
+
 Times = tuple[float, ...]
 
 
