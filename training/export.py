@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-2:], help="the mean of these")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-1:], help="the mean of these")
     parser.add_argument("--measured", type=Path, help="report of training.evaluate, for `weak_relevance`")
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()

@@ -172,6 +172,7 @@ class Reading:
     shortest: int = 1
     longest: int = 24
     families: Sequence[str] = READING
+    noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
@@ -180,7 +181,7 @@ class Reading:
         shelf = draw_shelf(random, shelves)
         table = memory_ids(model)
         stories, families = [], []
-        spread = float(random.uniform(0.1, 0.8)) * model.embed(table).std().detach()
+        spread = float(random.uniform(*self.noise)) * model.embed(table).std().detach()
         for example in _draw(random, shelf, self.segments, self.shortest, self.longest, self.families):
             held = imagined(random, example)
             kept = keep(random, example, None)

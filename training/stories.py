@@ -30,6 +30,7 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 6, *("list", "first", "last", "after") * 6,
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
+POLISHING = (*MIX, *("colour", "when", "count", "list", "last", "after", "hue", "turn") * 3)
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]

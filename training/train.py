@@ -21,6 +21,7 @@ from .layout import TEMPO, warm_start
 from .network import Nano
 from .sources import dictionary
 from .stages import Compressing, Long, Reading, Together, Vision, memory_ids
+from .stories import POLISHING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -31,13 +32,13 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "OMP_NUM_THREADS": "1",
 }
 _FREE = {"device", "halt"}  # options that may differ where a run goes on
-STAGES = ("vision", "decoder", "stories", "compressor", "together", "long")
+STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish")
 
 
 # Steps from nothing, and from trained weights: those see already, and have to learn questions.
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
-    "together": (1400, 850), "long": (620, 80),
+    "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
 }  # fmt: skip
 
 
@@ -55,6 +56,9 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "compressor": Compressing(steps("compressor"), rate=rate, router_weight=router_weight),
         "together": Together(steps("together"), rate=1e-3 if warm else 5e-4, router_weight=router_weight),
         "long": Long(steps("long"), rate=5e-4 if warm else 1e-3),
+        "polish": Reading(
+            steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
+        ),
     }
 
 
@@ -85,6 +89,8 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             join(model, options.work, ("stories", "compressor"))
         elif name == "compressor" and options.start is None:
             join(model, options.work, ("stories", "vision") if options.vision else ("stories",))
+        if name == "polish":
+            keep_memory_words(model)
         trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
         if options.halt is not None:
             break
@@ -184,7 +190,7 @@ def main() -> None:
         args=(
             options.workers,
             options,
-            ["together", "long"] if options.start else ["compressor", "together", "long"],
+            ["together", "long", "polish"] if options.start else ["compressor", "together", "long", "polish"],
             port,
         ),
         nprocs=options.workers,

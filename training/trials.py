@@ -10,7 +10,7 @@ from .scene import Random, Scene, plan_group, plan_scene
 from .typing_errors import informal, mistyped
 from .words import Content, Question
 
-_BEYOND_EACH, _RETYPED, _TALKS, _TWICE_EACH = 3, 6, 3, 2  # questions about each video
+_BEYOND_EACH, _RETYPED, _TALKS, _TWICE_EACH = 5, 6, 3, 2  # questions about each video
 _TRIES = 20
 _TWICE = ("colour", "object", "direction", "when", "times")
 NEW, INFORMAL, SLIPS, PLAIN = ", new phrasing", "typed in a hurry", "mistyped", "the same, as written"
