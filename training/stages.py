@@ -388,6 +388,39 @@ class Together:
 
 
 @dataclass
+class Settling:
+    """The decoder learns to read what the trained compressor writes, which is fixed: videos as in `Together`."""
+
+    steps: int
+    name: str = "settle"
+    rate: float = 4e-4
+    segments: int = 48  # per batch
+    questions: int = 5  # about each video
+    longest: int = 24
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.decoder.llm]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        drawn = _draw(random, shelf, self.segments, 1, self.longest)
+        videos = [ask_more(random, shelf, example, self.questions) for example in drawn]
+        with torch.no_grad():
+            memory, logits = _compressed(model, shelf, videos)
+            projected = model.decoder.projector(memory)
+        examples = [example for video in videos for example in video]
+        relevance = torch.sigmoid(logits).cpu().numpy()
+        stories, at = [], 0
+        for example in examples:
+            count = len(example.contents)
+            kept = keep(random, example, relevance[at : at + count])
+            stories.append(_story(example, [projected[at + row, :k] for row, k in enumerate(kept)]))
+            at += count
+        loss, right = model.write(stories)
+        return loss, _by_family([example.question.family for example in examples], right)
+
+
+@dataclass
 class Long:
     """The decoder learns to read many segments; the compressor is fixed.
 

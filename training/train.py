@@ -20,7 +20,7 @@ from .corpus import VIDEOS
 from .layout import TEMPO, warm_start
 from .network import Nano
 from .sources import dictionary
-from .stages import Compressing, Long, Reading, Together, Vision, memory_ids
+from .stages import Compressing, Long, Reading, Settling, Together, Vision, memory_ids
 from .stories import POLISHING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
@@ -32,13 +32,14 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "OMP_NUM_THREADS": "1",
 }
 _FREE = {"device", "halt"}  # options that may differ where a run goes on
-STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish")
+STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "settle")
 
 
 # Steps from nothing, and from trained weights: those see already, and have to learn questions.
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
     "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
+    "settle": (800, 290),
 }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "polish": Reading(
             steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
         ),
+        "settle": Settling(steps("settle")),
     }
 
 
@@ -190,7 +192,9 @@ def main() -> None:
         args=(
             options.workers,
             options,
-            ["together", "long", "polish"] if options.start else ["compressor", "together", "long", "polish"],
+            ["together", "long", "polish", "settle"]
+            if options.start
+            else ["compressor", "together", "long", "polish", "settle"],
             port,
         ),
         nprocs=options.workers,
