@@ -389,7 +389,7 @@ class Together:
 
 @dataclass
 class Settling:
-    """The decoder learns to read what the trained compressor writes, which is fixed: videos as in `Together`."""
+    """The decoder learns to read what the trained compressor writes: videos as in `Together`."""
 
     steps: int
     name: str = "settle"
