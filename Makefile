@@ -42,11 +42,18 @@ bench: $(READY)
 	$(BIN)/python bench/clip.py
 	$(BIN)/python bench/memory.py
 
-nano: $(READY)  ## train the model that ships with tempo anew: resumable, up to 3 hours on 2 cores
+nano: $(READY)  ## train the model that ships with tempo further: resumable, some 2 hours on 2 cores
+	$(BIN)/python -m training.sources work/sources
 	$(BIN)/python -m training.corpus work/corpus
-	$(BIN)/python -m training.train work/nano --corpus work/corpus
+	$(BIN)/python -m training.foreign work/foreign --sources work/sources
+	test -d work/start || cp -r src/tempo_cli/nano work/start
+	$(BIN)/python -m training.train work/nano --corpus work/corpus --foreign work/foreign --sources work/sources \
+		--start work/start
 	$(BIN)/python -m training.export work/nano src/tempo_cli/nano
 	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano training/results/seed-0.json
+	$(BIN)/python -m training.footage src/tempo_cli/nano/Tempo-nano training/results/footage-0.json \
+		--sources work/sources
+	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --measured training/results/seed-0.json
 	cp work/nano/log.jsonl training/results/seed-0-log.jsonl
 	$(BIN)/python -m training.tables
 

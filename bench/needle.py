@@ -52,7 +52,7 @@ from tempo_cli.plan.sampling import plan_frames
 from tempo_cli.plan.segments import cut_segments
 from tempo_cli.types import Allocation, FloatArray, Frame, FramePlan, IntArray, MemoryTokens, Segment
 from tempo_cli.video.resize import shrink
-from training import words
+from training import answers, asking, words
 from training.contents import content_of
 from training.corpus import table_of
 from training.evaluate import share
@@ -241,8 +241,8 @@ def _ask(reader: Reader, random: Random, needle: Needle, film: Film, drawn: int)
     kind = next(group for group in needle.scene.groups if group[0].start == needle.start)[0].kind
     asked = []
     for family in _FAMILIES:
-        question = words.Question(family, words.phrase(random, family, kind, None), kind, None)
-        right = words.answer(question, contents, times)
+        question = words.Question(family, asking.phrase(random, family, kind, None), kind, None)
+        right = answers.answer(question, contents, times)
         if right is not None and any(words.relevance(question, content) for content in contents):
             asked.append((question, right))
     if not asked:

@@ -98,6 +98,11 @@ def join(folder: Path, videos: int) -> None:
         (folder / f"{number:05}.npz").unlink()
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether all of its arrays are written."""
+    return (folder / _WHOLE).exists()
+
+
 def load(folder: Path) -> list[Segments]:
     """The joined arrays, one `Segments` per frame size; frames stay on the disk until they are read."""
     sizes = sorted(path.stem.removeprefix("frames-") for path in folder.glob("frames-*.npy"))
@@ -119,7 +124,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    if (options.folder / _WHOLE).exists():
+    if is_whole(options.folder):
         print("the corpus is there")
         return
     with ProcessPoolExecutor(options.workers) as pool:

@@ -13,24 +13,31 @@ from torch import Tensor
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
 
+from .layout import BASE, TEMPO, tensor_names
 from .network import Nano
 from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION
 from .train import STAGES
 from .trainer import load
 
-TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
-_COMPRESSOR = "model.vision_tower_aux_list.0."
+SCOPE = (
+    "nano knows eight kinds of painted things (ball, boat, car, fish, house, plane, star, tree) in eight "
+    "colors; of other things, and of camera footage, it can't tell."
+)
 _DTYPE = torch.bfloat16
 
 
-def export(model: Nano, tokenizer_json: str, folder: Path) -> None:
-    """Write both folders into `folder`."""
+def export(model: Nano, tokenizer_json: str, folder: Path, weak: float | None = None) -> None:
+    """Write both folders into `folder`.
+
+    Args:
+        weak: highest relevance below which a video gives no evidence, if it was measured.
+    """
     tempo, base = folder / TEMPO, folder / BASE
     for home in (tempo, base):
         home.mkdir(parents=True, exist_ok=True)
         (home / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
     ids = _special_ids(model.tokenizer)
-    _write(tempo / "config.json", _tempo_config(model.tokenizer.vocabulary, ids))
+    _write(tempo / "config.json", _tempo_config(model.tokenizer.vocabulary, ids, weak))
     _write(tempo / "generation_config.json", {"eos_token_id": ids["<|im_end|>"], "top_k": 20, "top_p": 0.95})
     _write(base / "config.json", _base_config(model.tokenizer.vocabulary, ids))
     _save(_tempo_tensors(model), tempo)
@@ -44,7 +51,7 @@ def _special_ids(tokenizer: TextTokenizer) -> dict[str, int]:
     return {str(name): tokenizer.special_id(name) for name in (*names, *own)}
 
 
-def _tempo_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
+def _tempo_config(vocabulary: int, ids: dict[str, int], weak: float | None) -> dict[str, Any]:
     return {
         "architectures": ["TempoQwenForCausalLM"],
         "model_type": "tempo_qwen",
@@ -65,6 +72,8 @@ def _tempo_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
             "grid": PIXELS.grid,
             "min_pixels": PIXELS.min_pixels,
             "max_pixels": PIXELS.max_pixels,
+            "scope": SCOPE,
+            **({} if weak is None else {"weak_relevance": weak}),
         },
     }
 
@@ -91,15 +100,8 @@ def _base_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
 
 
 def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
-    tensors = {}
-    for name, tensor in model.compressor.vlm.state_dict().items():
-        tensors[f"{_COMPRESSOR}vlm.model.{name}"] = tensor
-    tensors[f"{_COMPRESSOR}compression_tokens"] = model.compressor.memory
-    for name, tensor in model.decoder.state_dict().items():
-        part, _, rest = name.partition(".")
-        if rest != "lm_head.weight":  # tied to the embedding
-            tensors[f"model.mm_projector.{rest}" if part == "projector" else rest] = tensor
-    return tensors
+    state = model.state_dict()
+    return {theirs: state[own] for own, theirs in tensor_names(model).items()}
 
 
 def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -126,12 +128,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-2:], help="the mean of these")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-1:], help="the mean of these")
+    parser.add_argument("--measured", type=Path, help="report of training.evaluate, for `weak_relevance`")
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()
     model = Nano(tokenizer)
     model.load_state_dict(mean([load(options.work / f"{stage}.pt") for stage in options.stages]))
-    export(model, tokenizer, options.folder)
+    weak = json.loads(options.measured.read_text())["weak relevance"] if options.measured else None
+    export(model, tokenizer, options.folder, weak)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from tempo_cli.model.llm import Decoder
 from tempo_cli.model.pixels import patchify
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
+from tempo_cli.types import Exchange
 
 from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
@@ -170,12 +171,15 @@ class Nano(nn.Module):
 
 @dataclass(frozen=True)
 class Story:
-    """One question about a video: tags' seconds, kept memory (k, D) of each segment, question, answer."""
+    """One question about a video: tags' seconds, kept memory (k, D) of each segment, question, answer.
+
+    `earlier` are the questions and answers before it."""
 
     times: Sequence[float]
     memory: Sequence[Tensor]
     question: str
     answer: str
+    earlier: tuple[Exchange, ...] = ()
 
 
 class Padded(NamedTuple, Generic[Values]):
@@ -192,8 +196,10 @@ class _Prompts:
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self.tokenizer = tokenizer
         self.tag = lru_cache(None)(lambda seconds: tuple(tokenizer.encode(prompts.time_tag(seconds))))
-        self.suffix = lru_cache(None)(lambda text: tuple(prompts.compressor_suffix(tokenizer, text)))
-        self.question = lru_cache(None)(lambda text: prompts.decoder_prompt(tokenizer, text))
+        self.suffix = lru_cache(4096)(lambda text: tuple(prompts.compressor_suffix(tokenizer, text)))
+        self.question = lru_cache(4096)(
+            lambda text, earlier: prompts.decoder_prompt(tokenizer, text, earlier)
+        )
         start, end = (tokenizer.special_id(name) for name in (prompts.VISION_START, prompts.VISION_END))
         self.pad = tokenizer.special_id(prompts.VIDEO_PAD)
         self.edges = start, end
@@ -227,7 +233,7 @@ class _Prompts:
 
     def decoder(self, story: Story) -> tuple[list[int], int]:
         """Ids with -1 for memory tokens, and how many of the last ones are the answer."""
-        before, after = self.question(story.question)
+        before, after = self.question(story.question, story.earlier)
         ids = list(before)
         for seconds, memory in zip(story.times, story.memory, strict=True):
             if len(memory):

@@ -24,15 +24,19 @@ from torch import Tensor, nn
 
 from tempo_cli.plan.allocation import allocate
 
-from . import words
+from . import answers, words
 from .network import Nano, Story
+from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import Example, Shelf, ask_more, draw_story, look, story_times
+from .stories import MIX, READING, Example, Shelf, ask_more, ask_when, draw_story, look, story_times
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
 _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
+_LONGEST = 128  # segments of a video
+_ASIDE = 0.5  # weight of what is asked of the compressor alone
+_STRAY = 0.03  # of imagined memories that are wrong
 
 
 class Stage(Protocol):
@@ -167,6 +171,8 @@ class Reading:
     segments: int = 256  # per batch
     shortest: int = 1
     longest: int = 24
+    families: Sequence[str] = READING
+    noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
@@ -175,19 +181,23 @@ class Reading:
         shelf = draw_shelf(random, shelves)
         table = memory_ids(model)
         stories, families = [], []
-        spread = float(random.uniform(0.1, 0.8)) * model.embed(table).std().detach()
-        for example in _draw(random, shelf, self.segments, self.shortest, self.longest):
-            held = [_held(example, content) for content in example.contents]
+        spread = float(random.uniform(*self.noise)) * model.embed(table).std().detach()
+        for example in _draw(random, shelf, self.segments, self.shortest, self.longest, self.families):
+            held = imagined(random, example)
             kept = keep(random, example, None)
             memory = []
             for own, k in zip(held, kept, strict=True):
                 vectors = model.embed(table[model.put(np.array(own[:k]))])
                 noise = model.put(random.standard_normal(vectors.shape, np.float32))
                 memory.append(vectors + noise * spread)
-            stories.append(Story(example.times, memory, example.question.text, example.answer))
+            stories.append(_story(example, memory))
             families.append(example.question.family)
         loss, right = model.write(stories)
         return loss, _by_family(families, right)
+
+
+def _story(example: Example, memory: Sequence[Tensor]) -> Story:
+    return Story(example.times, memory, example.question.text, example.answer, example.question.earlier)
 
 
 def memory_ids(model: Nano) -> Tensor:
@@ -198,10 +208,27 @@ def memory_ids(model: Nano) -> Tensor:
 _INDEX = {word.strip(): number for number, word in enumerate(MEMORY_WORDS)}
 
 
-def _held(example: Example, content: words.Content) -> list[int]:
-    """The words of a segment's memory as rows of `MEMORY_WORDS`, filled up with END."""
-    told = words.memory_words(example.question, content) or []
-    return [_INDEX[word] for word in [*told, *[words.END] * MEMORY][:MEMORY]]
+def imagined(random: Random, example: Example) -> list[list[int]]:
+    """What each segment's memory holds, as a compressor might err: rows of `MEMORY_WORDS`, with END behind.
+
+    Things that are hardly seen are there or not. Where a question can't be answered, the memory may hold
+    anything: the decoder has to see that for itself.
+    """
+    question, held = example.question, []
+    way = random.random() if question.family == BEYOND else 0.0
+    for content in example.contents:
+        told = words.memory_words(question, content)
+        if told is None and question.family in OF_SCENES:
+            shown = [*content.clear, *(thing for thing in content.unclear if random.random() < 0.5)]
+            told = words.scene_words(question.family, shown)
+        if way > 0.5:
+            told = [words.NOTHING] if way < 0.75 else words.scene_words("list", content.clear)
+        elif told == [words.NOTHING] and random.random() < _STRAY:
+            told = [words.UNKNOWN]
+        elif content.foreign and random.random() < 3 * _STRAY:
+            told = [words.NOTHING]
+        held.append([_INDEX[word] for word in [*(told or ()), *[words.END] * MEMORY][:MEMORY]])
+    return held
 
 
 def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list[int]:
@@ -247,7 +274,10 @@ class Compressing:
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
-        videos = [ask_more(random, draw_story(random, shelf, 1), self.questions) for _ in range(self.batch)]
+        videos = [
+            ask_more(random, shelf, draw_story(random, shelf, 1, most=_LONGEST), self.questions)
+            for _ in range(self.batch)
+        ]
         memory, logits = _compressed(model, shelf, videos)
         examples = [example for video in videos for example in video]
         slots, scores = slot_loss(model, memory, examples)
@@ -276,7 +306,7 @@ def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Ten
     far = (projected - table[labels]).pow(2).sum(-1) / size
     loss = ((each + _SQUARED * far) * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == labels) | ~counts
-    relevant = labels[:, 0] != _INDEX[words.NOTHING]
+    relevant = (labels[:, 0] != _INDEX[words.NOTHING]) & (labels[:, 0] != _INDEX[words.UNKNOWN])
     return loss, {"words": _share(right.all(1)[relevant]), "first": _share(right[:, 0])}
 
 
@@ -305,13 +335,18 @@ def auc(scores: Tensor, labels: Tensor) -> float:
 
 @dataclass
 class Together:
-    """Videos of 1 to `longest` segments, end to end."""
+    """Videos of 1 to `longest` segments, end to end.
+
+    Which segment holds a moment is hard to learn and cheap to ask: `moments` questions about each video are
+    for the compressor alone.
+    """
 
     steps: int
     name: str = "together"
     rate: float = 5e-4
     segments: int = 32  # per batch
     questions: int = 3  # about each video
+    moments: int = 2
     longest: int = 16
     router_weight: float = 1.0
 
@@ -321,9 +356,20 @@ class Together:
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
         drawn = _draw(random, shelf, self.segments, 1, self.longest)
-        videos = [ask_more(random, example, self.questions) for example in drawn]
+        videos = [
+            [*ask_more(random, shelf, example, self.questions), *ask_when(random, example, self.moments)]
+            for example in drawn
+        ]
         memory, logits = _compressed(model, shelf, videos)
-        examples = [example for video in videos for example in video]
+        every = [example for video in videos for example in video]
+        told = np.array([number % len(videos[0]) < self.questions for number in range(len(every))])
+        rows = np.repeat(told, [len(example.contents) for example in every])
+        moments = [example for example, one in zip(every, told, strict=True) if not one]
+        other, _ = router_loss(model, logits[model.put(np.flatnonzero(~rows))], moments)
+        held, _ = slot_loss(model, memory[model.put(np.flatnonzero(~rows))], moments)
+        aside = self.router_weight * other + _SLOT * held
+        memory, logits = (part[model.put(np.flatnonzero(rows))] for part in (memory, logits))
+        examples = [example for example, one in zip(every, told, strict=True) if one]
         projected = model.decoder.projector(memory)
         relevance = torch.sigmoid(logits.detach()).cpu().numpy()
         stories, at = [], 0
@@ -331,13 +377,47 @@ class Together:
             count = len(example.contents)
             kept = keep(random, example, relevance[at : at + count])
             pieces = [projected[at + row, :k] for row, k in enumerate(kept)]
-            stories.append(Story(example.times, pieces, example.question.text, example.answer))
+            stories.append(_story(example, pieces))
             at += count
         answers, right = model.write(stories)
         router, scores = router_loss(model, logits, examples)
         scores |= _by_family([example.question.family for example in examples], right)
         slots, more = slot_loss(model, memory, examples)
-        return answers + self.router_weight * router + _SLOT * slots, scores | more
+        loss = answers + self.router_weight * router + _SLOT * slots + _ASIDE * aside
+        return loss, scores | more | {"moments": float(other.detach())}
+
+
+@dataclass
+class Settling:
+    """The decoder learns to read what the trained compressor writes: videos as in `Together`."""
+
+    steps: int
+    name: str = "settle"
+    rate: float = 4e-4
+    segments: int = 48  # per batch
+    questions: int = 5  # about each video
+    longest: int = 24
+
+    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
+        return [model.decoder.llm]
+
+    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
+        shelf = draw_shelf(random, shelves)
+        drawn = _draw(random, shelf, self.segments, 1, self.longest)
+        videos = [ask_more(random, shelf, example, self.questions) for example in drawn]
+        with torch.no_grad():
+            memory, logits = _compressed(model, shelf, videos)
+            projected = model.decoder.projector(memory)
+        examples = [example for video in videos for example in video]
+        relevance = torch.sigmoid(logits).cpu().numpy()
+        stories, at = [], 0
+        for example in examples:
+            count = len(example.contents)
+            kept = keep(random, example, relevance[at : at + count])
+            stories.append(_story(example, [projected[at + row, :k] for row, k in enumerate(kept)]))
+            at += count
+        loss, right = model.write(stories)
+        return loss, _by_family([example.question.family for example in examples], right)
 
 
 @dataclass
@@ -346,7 +426,8 @@ class Long:
 
     A story has the few segments of a video and, between them, memories of irrelevant segments of the whole
     batch. Many have `longest` segments, as every video has from which the most frames are sampled. Lists
-    suffer most from many segments, and times have most digits there: they are asked for most.
+    suffer most from many segments, and times have most digits there: they are asked for most. What is there
+    at a time is not asked: the compressor would have read other times than the decoder.
     """
 
     steps: int
@@ -357,7 +438,9 @@ class Long:
     questions: int = 6  # about each, from which stories are chosen
     longest: int = 128
     segments: int = 1536  # of the stories of a batch, about
-    families: Sequence[str] = (*words.FAMILIES, *("together", "describe") * 5, *("when",) * 2)
+    families: Sequence[str] = (
+        *(family for family in MIX if family != "at"), *("together", "describe") * 10, *("when", "list") * 4,
+    )  # fmt: skip
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder]
@@ -366,15 +449,18 @@ class Long:
         shelf = draw_shelf(random, shelves)
         own = int(random.integers(1, self.own + 1))
         videos = [
-            ask_more(random, draw_story(random, shelf, own, self.families), self.questions, self.families)
+            ask_more(
+                random, shelf, draw_story(random, shelf, own, self.families), self.questions, self.families
+            )
             for _ in range(self.videos)
         ]
         with torch.no_grad():
             memory, logits = _compressed(model, shelf, videos)
         relevance = torch.sigmoid(logits).cpu().numpy()
         examples = [example for video in videos for example in video]
+        declined = np.array([example.answer == words.DECLINE for example in examples])
         states = [words.relevance(one.question, content) for one in examples for content in one.contents]
-        idle = np.flatnonzero([state is False for state in states])
+        idle = np.flatnonzero(np.array([state is False for state in states]) & ~np.repeat(declined, own))
         most = self.longest if len(idle) else own  # is there anything to put between its own?
         absent = np.array([True not in states[row : row + own] for row in range(0, len(states), own)])
         stories, families, room = [], [], self.segments
@@ -383,24 +469,28 @@ class Long:
                 break
             example = examples[number]
             count = most if random.random() < 0.25 else _log_uniform(random, own, most)
-            room -= count
             order = np.sort(random.permutation(count)[:own])
+            if random.random() < 0.5:  # in a row, as they were filmed
+                order = np.arange(own) + int(random.integers(count - own + 1))
             rows = np.zeros(count, np.int64)
             rows[order] = np.arange(number * own, (number + 1) * own)
             others = np.setdiff1d(np.arange(count), order)
+            pool = rows[order] if declined[number] else idle
             if len(others):
-                rows[others] = idle[random.integers(len(idle), size=len(others))]
-            times, _ = story_times(random, count)
-            contents = [words.Content()] * count
+                rows[others] = pool[random.integers(len(pool), size=len(others))]
+            times, _, _ = story_times(random, count)
+            contents = [replace(example.contents[0], clear=(), unclear=())] * count
             for place, content in zip(order, example.contents, strict=True):
                 contents[place] = content
-            answer = words.answer(example.question, contents, times)
-            assert answer is not None  # segments that show nothing leave what is settled settled
+            answer = answers.answer(example.question, contents, times)
+            if answer is None:  # what was one stretch is torn apart
+                continue
+            room -= count
             longer = replace(example, contents=tuple(contents), times=times, answer=answer)
             kept = keep(random, longer, relevance[rows])
             projected = model.decoder.projector(memory[model.put(rows)])
             pieces = [projected[row, :k] for row, k in enumerate(kept)]
-            stories.append(Story(times, pieces, example.question.text, answer))
+            stories.append(_story(longer, pieces))
             families.append(example.question.family)
         loss, right = model.write(stories)
         return loss, _by_family(families, right)
@@ -413,7 +503,7 @@ def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple
     """
     frames = model.put(np.concatenate([look(shelf, video[0]) for video in videos]))
     patches = [part for video in videos for part in video[0].patches]
-    questions = [example.question.text for video in videos for _ in video[0].contents for example in video]
+    questions = [example.question.query for video in videos for _ in video[0].contents for example in video]
     memory, logits = model.compress(frames, patches, questions)
     counts = [(len(video[0].contents), len(video)) for video in videos]
     starts = np.cumsum([0, *(segments * asked for segments, asked in counts)])
@@ -428,10 +518,17 @@ def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple
     return memory[order], logits[order]
 
 
-def _draw(random: Random, shelf: Shelf, segments: int, shortest: int, longest: int) -> list[Example]:
+def _draw(
+    random: Random,
+    shelf: Shelf,
+    segments: int,
+    shortest: int,
+    longest: int,
+    families: Sequence[str] = MIX,
+) -> list[Example]:
     """Videos of equal length, about `segments` segments in all; at most 48 videos."""
     count = _log_uniform(random, shortest, longest)
-    return [draw_story(random, shelf, count) for _ in range(max(1, min(48, segments // count)))]
+    return [draw_story(random, shelf, count, families) for _ in range(max(1, min(48, segments // count)))]
 
 
 def _log_uniform(random: Random, shortest: int, longest: int) -> int:

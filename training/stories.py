@@ -6,16 +6,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from . import words
+from . import answers, asking, beyond, talk
 from .contents import content_of
 from .corpus import Segments
+from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
-from .words import FAMILIES, Content, Question, Seen
+from .typing_errors import rough
+from .words import Content, Question, Seen
 
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
 _TRIES_TO_ASK = 20
+_FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
+_MOST_RUNS = 7  # groups of segments that show something, where all of them count
+_WEIGHTS = {
+    "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 4, "together": 3, "describe": 3,
+    "count": 3, "hue": 5, "hues": 1, "turn": 5, "ways": 1, "moved": 1, "times": 2,
+    "list": 5, "first": 3, "last": 4, "at": 7, "after": 5, BEYOND: 18,
+}  # fmt: skip
+MIX = tuple(family for family, weight in _WEIGHTS.items() for _ in range(weight))
+READING = (  # what is beyond is soon learned; what takes several segments takes long
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 6, *("list", "first", "last", "after") * 6,
+    *("hue", "turn") * 10, *("when", "at") * 4,
+)  # fmt: skip
+POLISHING = (*MIX, *("colour", "when", "count", "list", "last", "after", "hue", "turn") * 3)
+_MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
@@ -35,18 +51,30 @@ class Example:
 
 
 class Shelf:
-    """The segments of one frame size, with what they show."""
+    """The segments of one frame size, with what they show; `foreign` ones show nothing that is known.
 
-    def __init__(self, segments: Segments, part: tuple[int, int]) -> None:
+    Attributes:
+        dictionary: English words, for questions that can't be answered.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        part: tuple[int, int],
+        foreign: Segments | None = None,
+        dictionary: tuple[str, ...] = (),
+    ) -> None:
         number = segments.place[:, 0]
         self.rows = np.flatnonzero((number >= part[0]) & (number < part[1]))
-        self.frames = segments.frames
+        self.frames: Frames | Pixels = segments.frames
         self.sights = segments.sights
         self.place = segments.place
+        self.dictionary = dictionary
         self.contents = {
             int(row): content_of(segments.sights[row], float(segments.place[row, 2]), int(number[row]))
             for row in self.rows
         }
+        self.empty = np.array([row for row in self.rows if not self.contents[int(row)].everything], np.int64)
         shape = len(segments.place), len(KINDS), len(COLOURS)
         self.shows = np.zeros(shape, bool)
         for row, content in self.contents.items():
@@ -54,26 +82,50 @@ class Shelf:
                 self.shows[row, thing.kind, thing.colour] = True
         follows = (np.diff(number) == 0) & (np.diff(segments.place[:, 1]) == 1)
         self.followed = np.append(follows, False)
+        self.foreign = np.zeros(0, np.int64)
+        if foreign is not None and len(foreign.place):
+            first = len(segments.place)
+            self.frames = Frames(segments.frames, foreign.frames)
+            self.foreign = np.arange(first, first + len(foreign.place))
+            self.contents |= {int(row): Content(foreign=True) for row in self.foreign}
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def without(self, random: Random, question: Question, count: int) -> npt.NDArray[np.int64] | None:
         """Rows that show nothing of what the question asks for; None where all of them show it."""
+        if question.family in OF_SCENES:
+            return random.choice(self.empty, count) if len(self.empty) else None
         kinds = slice(None) if question.kind is None else question.kind
         colours = slice(None) if question.colour is None else question.colour
         shown = self.shows[:, kinds, colours].reshape(len(self.shows), -1).any(1)
         free = self.rows[~shown[self.rows]]
         return random.choice(free, count) if len(free) else None
 
-    def run(self, random: Random, most: int) -> npt.NDArray[np.int64]:
-        """A segment, or up to three that follow each other."""
-        first = int(random.choice(self.rows))
-        rows = [first]
+    def run(
+        self, random: Random, most: int, rows: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.int64]:
+        """A segment (of `rows`), or up to three that follow each other."""
+        first = int(random.choice(self.rows if rows is None else rows))
+        found = [first]
         wanted = min(most, int(random.choice((1, 2, 3), p=(0.5, 0.3, 0.2))))
-        while len(rows) < wanted and self.followed[rows[-1]]:
-            rows.append(rows[-1] + 1)
-        return np.array(rows)
+        while len(found) < wanted and self.followed[found[-1]]:
+            found.append(found[-1] + 1)
+        return np.array(found)
+
+
+class Frames:
+    """The frames of the corpus and those of foreign footage behind them, without a copy."""
+
+    def __init__(self, own: Pixels, foreign: Pixels) -> None:
+        self.own, self.foreign = own, foreign
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Pixels:
+        found = np.empty((len(rows), *self.own.shape[1:]), np.uint8)
+        mine = rows < len(self.own)
+        found[mine] = self.own[rows[mine]]
+        found[~mine] = self.foreign[rows[~mine] - len(self.own)]
+        return found
 
 
 def look(shelf: Shelf, example: Example) -> Pixels:
@@ -87,85 +139,254 @@ def look(shelf: Shelf, example: Example) -> Pixels:
     return frames
 
 
-def draw_story(random: Random, shelf: Shelf, count: int, families: Sequence[str] = FAMILIES) -> Example:
-    """A video of `count` segments with a question whose answer it settles; one in four is "not there".
+def draw_story(
+    random: Random, shelf: Shelf, count: int, families: Sequence[str] = MIX, most: int = 1
+) -> Example:
+    """A video of `count` segments with a question whose answer it settles.
+
+    One question in four about a thing is about one that is not there; some videos are foreign; some questions
+    go on with a conversation.
+
+    Args:
+        most: the video's first segment is one of so many of a longer one.
 
     Raises:
         ValueError: the corpus has no such video.
     """
     for _ in range(_MOST_TRIES):
         family = str(random.choice(families))
-        run = shelf.run(random, count)
-        mirrored, backwards = bool(random.random() < 0.5), bool(random.random() < 0.5)
-        turned = [_turned(shelf.contents[int(row)], mirrored, backwards) for row in run]
-        if backwards:
-            run, turned = run[::-1], turned[::-1]
-        answerable = family == "direction" or random.random() < 0.75
-        question = words.ask(random, turned, family, answerable)
-        if question is None:
-            continue
-        found = _around(random, shelf, question, run, turned, count, (mirrored, backwards))
+        found = _drawn(random, shelf, count, family, most)
         if found is not None:
-            return found
+            return _talked(random, shelf, found)
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
 
 
+def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> Example | None:
+    if len(shelf.foreign) and random.random() < _FOREIGN:
+        return _settled(random, shelf, family, most, _foreign(random, shelf, count), False)
+    if family == BEYOND:
+        return _settled(random, shelf, family, most, _row_of_runs(random, shelf, count), True)
+    if family in OF_SCENES:
+        return _settled(
+            random, shelf, family, most, _row_of_runs(random, shelf, count, sparse=family != "at"), True
+        )
+    run = _run(random, shelf, count)
+    answerable = family in ("direction", "ways", "turn") or random.random() < 0.75
+    question = asking.ask(random, [shelf_content(shelf, place) for place in run], family, answerable)
+    if question is None:
+        return None
+    runs = [run]
+    if family in _MAY_COME_TWICE and count > len(run) + 1 and random.random() < _TWICE:
+        again = np.flatnonzero(
+            shelf.shows[:, _some(question.kind), _some(question.colour)].reshape(len(shelf.shows), -1).any(1)
+        )
+        again = np.intersect1d(again, shelf.rows)
+        if len(again):
+            runs.append(_run(random, shelf, count - len(run) - 1, again))
+    others = shelf.without(random, question, count - sum(map(len, runs)))
+    if others is None:
+        return None
+    return _settled(
+        random,
+        shelf,
+        family,
+        most,
+        _woven(random, runs, [(int(row), *_ways(random)) for row in others]),
+        True,
+        question,
+    )
+
+
+Place = tuple[int, bool, bool]  # row, mirrored, reversed
+
+
+def shelf_content(shelf: Shelf, place: Place) -> Content:
+    """What a segment shows, turned."""
+    return _turned(shelf.contents[place[0]], place[1], place[2])
+
+
+def _some(number: int | None) -> slice | int:
+    return slice(None) if number is None else number
+
+
+def _ways(random: Random) -> tuple[bool, bool]:
+    return bool(random.random() < 0.5), bool(random.random() < 0.5)
+
+
+def _run(random: Random, shelf: Shelf, most: int, rows: npt.NDArray[np.int64] | None = None) -> list[Place]:
+    """Segments that follow each other, turned alike."""
+    mirrored, backwards = _ways(random)
+    found = shelf.run(random, most, rows)
+    return [(int(row), mirrored, backwards) for row in (found[::-1] if backwards else found)]
+
+
+def _foreign(random: Random, shelf: Shelf, count: int) -> list[Place]:
+    first = int(random.choice(shelf.foreign))
+    rows = [first + number for number in range(count) if first + number <= shelf.foreign[-1]]
+    rows += random.choice(shelf.foreign, count - len(rows)).tolist()
+    return [(row, *_ways(random)) for row in rows]
+
+
+def _row_of_runs(random: Random, shelf: Shelf, count: int, sparse: bool = False) -> list[Place]:
+    """Runs of segments, and empty ones between them: few runs where all that they show is asked for."""
+    places: list[Place] = []
+    most = _MOST_RUNS if sparse else count
+    full = min(1.0, random.uniform(1, most) / count)
+    while len(places) < count:
+        if most > 0 and (random.random() < full or not len(shelf.empty)):
+            places += _run(random, shelf, count - len(places))
+            most -= 1
+        elif len(shelf.empty):
+            places.append((int(random.choice(shelf.empty)), *_ways(random)))
+        else:
+            break
+    return places
+
+
+def _woven(random: Random, runs: list[list[Place]], others: list[Place]) -> list[Place]:
+    """The runs somewhere among the others, in any order, with at least one of those between two runs."""
+    cuts = (
+        np.sort(random.choice(len(others) + 1, len(runs), replace=False))
+        if len(others) + 1 >= len(runs)
+        else [0]
+    )
+    places, at = [], 0
+    for cut, run in zip(cuts, runs, strict=False):
+        places += [*others[at:cut], *run]
+        at = int(cut)
+    return [*places, *others[at:]]
+
+
+def _settled(
+    random: Random,
+    shelf: Shelf,
+    family: str,
+    most: int,
+    places: list[Place],
+    answerable: bool,
+    question: Question | None = None,
+) -> Example | None:
+    """The video and its question, if the video settles it."""
+    times, patches, spans = story_times(random, len(places), most)
+    contents = [
+        replace(shelf_content(shelf, place), span=span) for place, span in zip(places, spans, strict=True)
+    ]
+    if question is None:
+        question = asked(random, shelf, contents, family, answerable)
+    answer = answers.answer(question, contents, times) if question else None
+    if question is None or answer is None:
+        return None
+    question = replace(question, text=rough(random, question.text))
+    rows, mirrored, backwards = (np.array(part) for part in zip(*places, strict=True))
+    return Example(rows, mirrored, backwards, tuple(contents), times, patches, question, answer)
+
+
+def asked(
+    random: Random, shelf: Shelf, contents: Sequence[Content], family: str, answerable: bool
+) -> Question | None:
+    """A question of any family, or beyond all of them."""
+    if family == BEYOND:
+        return Question(BEYOND, beyond.question(random, shelf.dictionary), None, None)
+    return asking.ask(random, contents, family, answerable)
+
+
+def _talked(random: Random, shelf: Shelf, example: Example) -> Example:
+    """The same video, sometimes with a question that goes on with a conversation."""
+    if random.random() >= _TALK:
+        return example
+    return _next(random, shelf, example, MIX) or example
+
+
+def _next(random: Random, shelf: Shelf, example: Example, families: Sequence[str]) -> Example | None:
+    """A question after the example's: one that names nothing, a new one, or one beyond all."""
+    before, answer, way = example.question, example.answer, random.random()
+    question: Question | None
+    if way < 0.2:
+        question = talk.beyond(random, before, answer, shelf.dictionary)
+    elif way < 0.4:
+        question = asked(
+            random, shelf, example.contents, str(random.choice(families)), bool(random.random() < 0.7)
+        )
+        question = talk.going_on(question, before, answer) if question else None
+    else:
+        question = talk.following(random, example.contents, before, answer)
+    told = answers.answer(question, example.contents, example.times) if question else None
+    if question is None or told is None:
+        return None
+    return replace(example, question=replace(question, text=rough(random, question.text)), answer=told)
+
+
 def ask_more(
-    random: Random, example: Example, questions: int, families: Sequence[str] = FAMILIES
+    random: Random, shelf: Shelf, example: Example, questions: int, families: Sequence[str] = MIX
 ) -> list[Example]:
     """So many examples of one video: further questions, or the same again where there is little to ask."""
     found = [example]
     for _ in range(_TRIES_TO_ASK * (questions - 1)):
         if len(found) == questions:
             break
-        family = str(random.choice(families))
-        question = words.ask(random, example.contents, family, bool(random.random() < 0.6))
-        answer = words.answer(question, example.contents, example.times) if question else None
-        if question and answer:
-            found.append(replace(example, question=question, answer=answer))
+        if random.random() < _TALK:
+            fresh = _next(random, shelf, found[int(random.integers(len(found)))], families)
+        else:
+            fresh = None
+            family = str(random.choice(families))
+            question = asked(random, shelf, example.contents, family, bool(random.random() < 0.6))
+            answer = answers.answer(question, example.contents, example.times) if question else None
+            if question and answer:
+                question = replace(question, text=rough(random, question.text))
+                fresh = replace(example, question=question, answer=answer)
+        if fresh is not None and len(fresh.question.earlier) < 4:
+            found.append(fresh)
     return [found[number % len(found)] for number in range(questions)]
 
 
-def _around(
-    random: Random,
-    shelf: Shelf,
-    question: Question,
-    run: npt.NDArray[np.int64],
-    turned: list[Content],
-    count: int,
-    ways: tuple[bool, bool],
-) -> Example | None:
-    """The run somewhere in a video of other segments."""
-    others = shelf.without(random, question, count - len(run))
-    if others is None:
-        return None
-    at = int(random.integers(len(others) + 1))
-    places = np.concatenate([others[:at], run, others[at:]])
-    mine = np.arange(at, at + len(run))
-    mirrored, backwards = random.random(count) < 0.5, random.random(count) < 0.5
-    mirrored[mine], backwards[mine] = ways
-    contents = [
-        _turned(shelf.contents[int(row)], bool(m), bool(b))
-        for row, m, b in zip(places, mirrored, backwards, strict=True)
-    ]
-    contents[at : at + len(run)] = turned
-    times, patches = story_times(random, count)
-    answer = words.answer(question, contents, times)
-    if answer is None:
-        return None
-    return Example(places, mirrored, backwards, tuple(contents), times, patches, question, answer)
+def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
+    """What is there at so many times of the same video.
+
+    Of a video that is not sampled at the usual rate, it is the example's own question again.
+    """
+    found: list[Example] = []
+    if abs(example.times[0] - 2.0) < 0.3:
+        for _ in range(_TRIES_TO_ASK):
+            question = asking.ask(random, example.contents, "at", True)
+            answer = answers.answer(question, example.contents, example.times) if question else None
+            if question and answer:
+                question = replace(question, text=rough(random, question.text))
+                found.append(replace(example, question=question, answer=answer))
+            if len(found) == questions:
+                break
+    found = found or [example]
+    return [found[number % len(found)] for number in range(questions)]
 
 
-def story_times(random: Random, count: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
-    """The seconds in the tags and in the compressor's prompts, of `count` segments in a row."""
-    interval = 0.5 if random.random() < 0.5 else float(random.uniform(0.1, 8.0))
-    start = float(random.uniform(0, 3600)) if random.random() < 0.3 else 0.0
-    times = tuple(start + (index * 8 + 4) * interval for index in range(count))
+Times = tuple[float, ...]
+
+
+def story_times(
+    random: Random, count: int, most: int = 1
+) -> tuple[Times, tuple[Times, ...], tuple[tuple[float, float], ...]]:
+    """The seconds in the tags and in the compressor's prompts, and the spans, of `count` segments in a row.
+
+    Two frames per second are most common, up to a quarter of a second more or less in all, as rounding a
+    video's length to whole frames gives; else there may be anything from a tenth of a second to eight between
+    two frames.
+
+    Args:
+        most: the first of them is one of so many segments of the video.
+    """
+    first = int(np.exp(random.uniform(0, np.log(most + 1)))) - 1 if most > 1 else 0
+    if random.random() < 0.7:
+        interval = 0.5 + float(random.uniform(-0.25, 0.25)) / (8 * (first + count))
+    elif random.random() < 0.8:
+        interval = float(np.exp(random.uniform(np.log(0.55), np.log(8.0))))
+    else:
+        interval = float(random.uniform(0.1, 0.45))
+    indices = range(first, first + count)
+    times = tuple((index * 8 + 4) * interval for index in indices)
     patches = tuple(
-        tuple(start + (index * 8 + 2 * patch + 0.5) * interval for patch in range(4))
-        for index in range(count)
+        tuple((index * 8 + 2 * patch + 0.5) * interval for patch in range(4)) for index in indices
     )
-    return times, patches
+    spans = tuple((index * 8 * interval, (index + 1) * 8 * interval) for index in indices)
+    return times, patches, spans
 
 
 def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
@@ -177,4 +398,4 @@ def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
         name = _REVERSED.get(name, name) if backwards else name
         return Seen(thing.kind, thing.colour, MOTIONS.index(name), thing.group)
 
-    return Content(tuple(map(turn, content.clear)), tuple(map(turn, content.unclear)))
+    return replace(content, clear=tuple(map(turn, content.clear)), unclear=tuple(map(turn, content.unclear)))

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,8 +17,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from .corpus import VIDEOS
+from .layout import TEMPO, warm_start
 from .network import Nano
-from .stages import Compressing, Long, Reading, Together, Vision
+from .sources import dictionary
+from .stages import Compressing, Long, Reading, Settling, Together, Vision, memory_ids
+from .stories import POLISHING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -28,22 +32,35 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "OMP_NUM_THREADS": "1",
 }
 _FREE = {"device", "halt"}  # options that may differ where a run goes on
-STAGES = ("vision", "decoder", "stories", "compressor", "together", "long")
+STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "settle")
 
 
-def curriculum(scale: float, router_weight: float = 1.0) -> dict[str, object]:
-    """Every stage with its length; `scale` shortens all of them."""
+# Steps from nothing, and from trained weights: those see already, and have to learn questions.
+_STEPS = {
+    "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
+    "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
+    "settle": (800, 290),
+}  # fmt: skip
 
-    def steps(full: int) -> int:
-        return max(2, round(full * scale))
 
+def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> dict[str, object]:
+    """Every stage with its length; `scale` shortens all of them, `warm` says that trained weights go on."""
+
+    def steps(stage: str) -> int:
+        return max(2, round(_STEPS[stage][warm] * scale))
+
+    rate = 1.5e-3 if warm else 2e-3
     return {
-        "vision": Vision(steps(4500)),
-        "decoder": Reading(steps(2000)),
-        "stories": Reading(steps(900), "stories", 1e-3, shortest=8, longest=128),
-        "compressor": Compressing(steps(2000), router_weight=router_weight),
-        "together": Together(steps(900), router_weight=router_weight),
-        "long": Long(steps(620)),
+        "vision": Vision(steps("vision")),
+        "decoder": Reading(steps("decoder"), rate=rate),
+        "stories": Reading(steps("stories"), "stories", 1e-3, shortest=8, longest=128),
+        "compressor": Compressing(steps("compressor"), rate=rate, router_weight=router_weight),
+        "together": Together(steps("together"), rate=1e-3 if warm else 5e-4, router_weight=router_weight),
+        "long": Long(steps("long"), rate=5e-4 if warm else 1e-3),
+        "polish": Reading(
+            steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
+        ),
+        "settle": Settling(steps("settle")),
     }
 
 
@@ -54,16 +71,28 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         dist.init_process_group("gloo", rank=rank, world_size=world)
     torch.manual_seed(options.seed)
-    model = Nano((options.work / "tokenizer.json").read_text()).to(options.device)
-    train = load_shelves(options.corpus, TRAINED_ON, options.videos)
-    check = load_shelves(options.corpus, HELD_OUT, options.videos)
+    model = Nano((options.work / "tokenizer.json").read_text())
+    if options.start is not None:
+        warm_start(model, options.start)
+    model.to(options.device)
+    words = dictionary(options.sources) if options.sources else ()
+    train, check = (
+        load_shelves(options.corpus, part, options.videos, options.foreign, words)
+        for part in (TRAINED_ON, HELD_OUT)
+    )
+    if options.start is not None and "decoder" in names:
+        keep_memory_words(model)
     trainer = Trainer(model, options.work, options.seed, train, check)
-    stages = curriculum(options.scale, options.router_weight)
+    stages = curriculum(options.scale, options.router_weight, options.start is not None)
     for name in names:
         if trainer.done(name):
             continue
-        if name == "compressor":
-            join(model, options.work, options.vision)
+        if name == "together" and (options.work / "stories.pt").exists():
+            join(model, options.work, ("stories", "compressor"))
+        elif name == "compressor" and options.start is None:
+            join(model, options.work, ("stories", "vision") if options.vision else ("stories",))
+        if name == "polish":
+            keep_memory_words(model)
         trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
         if options.halt is not None:
             break
@@ -71,13 +100,27 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         dist.destroy_process_group()
 
 
-def join(model: Nano, folder: Path, vision: bool) -> None:
-    """The vision tower of one process and the decoder of the other become one model."""
-    model.load_state_dict(load(folder / "stories.pt"))
-    if vision:
-        state = load(folder / "vision.pt")
-        part = {name: tensor for name, tensor in state.items() if ".visual." in name}
+# What each stage's checkpoint is taken for where two were trained side by side.
+_PARTS = {
+    "stories": ("decoder.llm.",),
+    "vision": (".visual.",),
+    "compressor": ("compressor.", "decoder.projector."),
+}
+
+
+def join(model: Nano, folder: Path, stages: Sequence[str]) -> None:
+    """What processes trained side by side becomes one model: of each stage what it has trained."""
+    for stage in stages:
+        state = load(folder / f"{stage}.pt")
+        part = {name: tensor for name, tensor in state.items() if any(own in name for own in _PARTS[stage])}
         model.load_state_dict(part, strict=False)
+
+
+def keep_memory_words(model: Nano) -> None:
+    """The decoder's embeddings of memory words stay: the compressor is learning them on the other core."""
+    rows = memory_ids(model)
+    table = model.decoder.llm.model.embed_tokens.weight
+    table.register_hook(lambda gradient: gradient.index_fill(0, rows, 0.0))
 
 
 def note_run(options: argparse.Namespace) -> None:
@@ -88,6 +131,7 @@ def note_run(options: argparse.Namespace) -> None:
     """
     names = ("torch", "transformers", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+    facts["start"] = options.start is not None
     log = options.work / "log.jsonl"
     if log.exists():
         begun = json.loads(log.read_text().partition("\n")[0])["run"]
@@ -107,6 +151,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="folder for checkpoints and the log")
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--foreign", type=Path, help="clips of training.foreign")
+    parser.add_argument("--sources", type=Path, help="what training.sources fetched: a dictionary")
+    parser.add_argument("--start", type=Path, help="folder of exported weights to go on from")
     parser.add_argument("--videos", type=int, default=VIDEOS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of steps")
@@ -126,9 +173,11 @@ def main() -> None:
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
         fresh = tokenizer.with_suffix(".new")
-        fresh.write_text(learn_tokenizer())
+        known = options.start / TEMPO / "tokenizer.json" if options.start else None
+        fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
-    alone = [["decoder", "stories"], ["vision"]] if options.vision else [["decoder", "stories"]]
+    beside = ["compressor"] if options.start else ["vision"] if options.vision else []
+    alone = [names for names in (["decoder", "stories"], beside) if names]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
     for process in processes:
@@ -140,7 +189,14 @@ def main() -> None:
     port = 29_500 + os.getpid() % 1000
     mp.spawn(
         work,
-        args=(options.workers, options, ["compressor", "together", "long"], port),
+        args=(
+            options.workers,
+            options,
+            ["together", "long", "polish", "settle"]
+            if options.start
+            else ["compressor", "together", "long", "polish", "settle"],
+            port,
+        ),
         nprocs=options.workers,
     )
 

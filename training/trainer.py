@@ -22,11 +22,31 @@ _WARMUP, _DECAY = 60, 0.45  # steps; last part of a stage
 _LOG_EVERY, _SAVE_EVERY, _CHECK_EVERY, _CHECKS = 20, 100, 200, 6
 
 
-def load_shelves(folder: Path, part: tuple[float, float], videos: int) -> list[Shelf]:
-    """Part of the corpus, one shelf per frame size."""
+def load_shelves(
+    folder: Path,
+    part: tuple[float, float],
+    videos: int,
+    foreign: Path | None = None,
+    dictionary: tuple[str, ...] = (),
+) -> list[Shelf]:
+    """Part of the corpus, one shelf per frame size, each with that part of the foreign clips of its size."""
     bounds = round(part[0] * videos), round(part[1] * videos)
-    shelves = [Shelf(segments, bounds) for segments in corpus.load(folder)]
+    beside = {own.frames.shape[2:4]: own for own in corpus.load(foreign)} if foreign else {}
+    shelves = [
+        Shelf(segments, bounds, _part(beside.get(segments.frames.shape[2:4]), part), dictionary)
+        for segments in corpus.load(folder)
+    ]
     return [shelf for shelf in shelves if len(shelf)]
+
+
+def _part(segments: corpus.Segments | None, part: tuple[float, float]) -> corpus.Segments | None:
+    """A part of the clips."""
+    if segments is None:
+        return None
+    numbers = np.unique(segments.place[:, 0])
+    first, last = (round(edge * len(numbers)) for edge in part)
+    rows = np.flatnonzero(np.isin(segments.place[:, 0], numbers[first:last]))
+    return corpus.Segments(*(array[rows[0] : rows[-1] + 1] for array in segments)) if len(rows) else None
 
 
 class Trainer:

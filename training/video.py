@@ -1,7 +1,7 @@
 """Real files: a scene is encoded by ffmpeg, then read back through the tool's own decoding and resizing."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from tempo_cli.model.pixels import fit
 from tempo_cli.types import Segment
 from tempo_cli.video.opened import open_video
 
-from .scene import Random, Scene, Sight
+from .scene import Pixels, Random, Scene, Sight
 
 FFMPEG: str = imageio_ffmpeg.get_ffmpeg_exe()
 _ENCODERS = {
@@ -71,6 +71,23 @@ def write_video(scene: Scene, path: Path, how: Encoding) -> list[list[Sight]]:
     Raises:
         RuntimeError: ffmpeg failed.
     """
+    seen: list[list[Sight]] = []
+
+    def frames() -> Iterator[Pixels]:
+        for pixels, sights in scene.frames(how.rate, how.filmed[::-1]):
+            yield pixels
+            seen.append(sights)
+
+    encode(frames(), path, how)
+    return seen
+
+
+def encode(frames: Iterable[Pixels], path: Path, how: Encoding) -> None:
+    """Write frames of the filmed size as a file.
+
+    Raises:
+        RuntimeError: ffmpeg failed.
+    """
     width, height = how.filmed
     filters = [f"noise=alls={how.noise}:allf=t"] if how.noise else []
     filters += [f"scale={how.encoded[0]}:{how.encoded[1]}"] if how.encoded != how.filmed else []
@@ -79,17 +96,14 @@ def write_video(scene: Scene, path: Path, how: Encoding) -> list[list[Sight]]:
         *(["-vf", ",".join(filters)] if filters else []),
         *_ENCODERS[how.codec][1].split(), "-crf", str(how.quality), "-pix_fmt", "yuv420p", str(path),
     ]  # fmt: skip
-    seen = []
     with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # ffmpeg is gone: its exit status tells
-            for pixels, sights in scene.frames(how.rate, (height, width)):
+            for pixels in frames:
                 process.stdin.write(pixels.tobytes())
-                seen.append(sights)
             process.stdin.close()
         if process.wait():
             raise RuntimeError(f"ffmpeg could not write {path}")
-    return seen
 
 
 def read_segments(

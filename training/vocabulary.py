@@ -8,8 +8,10 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM, DECODER_SYSTEM
 
+from .asking import phrase
+from .phrasings import FAMILIES
 from .scene import COLOURS, KINDS, MOTIONS
-from .words import ALONE, END, FAMILIES, HERE, NOTHING, Question, phrase
+from .words import ALONE, END, HERE, NOTHING, UNKNOWN, Question
 
 SIZE = 768
 SPECIAL = (
@@ -17,7 +19,7 @@ SPECIAL = (
     "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>",
     "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
-MEMORY_WORDS = (*(f" {word}" for word in (*COLOURS, *KINDS, *MOTIONS, NOTHING, HERE, ALONE)), END)
+MEMORY_WORDS = (*(f" {word}" for word in (*COLOURS, *KINDS, *MOTIONS, NOTHING, HERE, ALONE, UNKNOWN)), END)
 _WORD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
 _PATTERN = _WORD + r"|\s*[\r\n]+|\s+(?!\S)|\s+"  # Qwen's: words, single digits, signs, space
 

@@ -1,5 +1,7 @@
 """What counts as right, and how it is counted."""
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,9 +9,12 @@ import numpy as np
 import pytest
 
 from tempo_cli.schema import Run
-from training import words
-from training.evaluate import Asked, Tally, questions_about, share
-from training.words import FAMILIES, Content
+from training import answers, words
+from training.beyond import held_out_questions
+from training.evaluate import Tally, share, weak_relevance
+from training.phrasings import FAMILIES
+from training.trials import NEW, Asked, conversations, is_twice, plan, questions_about
+from training.words import Content, Question
 
 from .test_words import EMPTY, question, shows
 
@@ -27,7 +32,8 @@ def run(text: str, *relevance: float) -> Run:
 def asked(family: str, about: str, story: tuple[Content, ...], held_out: bool = False) -> Asked:
     one = question(family, about)
     there = any(words.relevance(one, content) for content in story)
-    return Asked(one, words.answer(one, story, TIMES) or "", there, held_out)
+    row = (family if there else "absent") + (NEW if held_out else "")
+    return Asked(one, answers.answer(one, story, TIMES) or "", there, held_out, row)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +105,96 @@ def test_the_highest_relevance_counts_where_nothing_is_there():
     assert not tally.first
 
 
-def test_every_family_and_two_absences_are_asked():
+STORY_OF_TWO = tuple(
+    replace(content, span=(4.0 * number, 4.0 * number + 4))
+    for number, content in enumerate(
+        (
+            EMPTY,
+            shows("red car right", "white star still"),
+            EMPTY,
+            FISH,
+            EMPTY,
+            shows("red car left", group=4),
+        )
+    )
+)
+LATER = (2.0, 6.0, 10.0, 14.0, 18.0, 22.0)
+
+
+def test_every_family_is_asked_and_more():
     random = np.random.default_rng(0)
-    story = (EMPTY, shows("red car right", "white star still"), FISH, EMPTY)
-    for _ in range(10):
-        told = questions_about(random, story, TIMES)
-        assert [one.question.family for one in told if one.there] == list(FAMILIES)
-        assert sum(not one.there for one in told) == 2
-        assert all(one.answer == words.answer(one.question, story, TIMES) for one in told)
+    for number in range(6):
+        told = questions_about(random, STORY_OF_TWO, LATER, number)
+        rows = [one.row.removesuffix(NEW) for one in told]
+        assert set(FAMILIES) - {"colour"} <= set(rows)
+        assert {"count", "list", "first", "last", "at", "after", "moved", "absent", "twice"} <= set(rows)
+        assert rows.count("absent") == 2
+        assert sum(row.startswith("beyond: ") for row in rows) == 5
+        for one in told:
+            if not one.row.startswith(("beyond", "typed", "mistyped")):
+                assert one.answer == answers.answer(one.question, STORY_OF_TWO, LATER)
+                assert is_twice(one.answer) == one.row.startswith("twice") or one.row.startswith("list")
     assert {one.held_out for one in told} == {True, False}
+
+
+def test_what_is_typed_in_a_hurry_is_asked_as_written_too():
+    told = questions_about(np.random.default_rng(1), STORY_OF_TWO, LATER, 0)
+    for row in ("typed in a hurry", "mistyped"):
+        rough, plain = (
+            [one for one in told if one.row == name] for name in (row, f"{row}: the same, as written")
+        )
+        assert [one.answer for one in rough] == [one.answer for one in plain]
+        assert len(rough) == 6
+        assert [one.question.text for one in rough] != [one.question.text for one in plain]
+
+
+def test_all_held_out_questions_get_their_turn():
+    random, told = np.random.default_rng(0), set()
+    every = held_out_questions()
+    for number in range(-(-len(every) // 5)):
+        asked_of = questions_about(random, STORY_OF_TWO, LATER, number)
+        told |= {one.question.text for one in asked_of if one.row.startswith("beyond")}
+        assert {one.answer for one in asked_of if one.row.startswith("beyond")} == {words.DECLINE}
+    assert told == {text for _, text in every}
+    assert len(every) >= 300
+
+
+def test_a_conversation_goes_on_with_a_question_that_was_asked():
+    random = np.random.default_rng(2)
+    asked_of = questions_about(random, STORY_OF_TWO, LATER, 0)
+    for one, first in conversations(random, asked_of, STORY_OF_TWO, LATER):
+        assert one.question.earlier[-1].question == asked_of[first].question.text
+        assert one.question.earlier[-1].answer == asked_of[first].answer
+        assert one.answer == answers.answer(one.question, STORY_OF_TWO, LATER)
+
+
+def test_declining_is_counted_by_itself():
+    tally, story = Tally(), (EMPTY, CAR, FISH)
+    beyond = Asked(
+        Question("beyond", "Is there a dog?", None, None), words.DECLINE, False, True, "beyond: things"
+    )
+    tally.add(beyond, run(words.DECLINE, 0.1, 0.2, 0.4), story, Path("a"))
+    tally.add(beyond, run("There was no car.", 0.1, 0.7, 0.4), story, Path("a"))
+    tally.add(asked("colour", "car", story), run(words.DECLINE, 0, 1, 0), story, Path("a"))
+    tally.add(asked("colour", "car", story), run("The car was red.", 0, 1, 0), story, Path("a"))
+    found = tally.report()
+    assert tally.right["beyond: things"] == [True, False]
+    assert found["answerable but declined"]["right"] == 50.0  # type: ignore[index]
+    assert found["router"]["beyond: highest relevance under 0.5"]["right"] == 50.0  # type: ignore[index]
+    assert found["mistakes"] == {"claims to know what it can't": 1, "declines what it could answer": 1}
+
+
+def test_weak_relevance_lies_between_both_sorts_of_questions():
+    assert weak_relevance([0.9, 0.95, 1.0], [0.1, 0.3]) == 0.61
+    assert weak_relevance([], [0.1]) is None
+
+
+def test_some_scenes_bring_a_thing_back():
+    random = np.random.default_rng(0)
+    back = 0
+    for _ in range(40):
+        scene = plan(random, 60.0, 16 / 9)
+        named = [tuple((thing.kind, thing.colour) for thing in group) for group in scene.groups]
+        back += len(set(named)) < len(named)
+        assert all(group[0].end <= after[0].start for group, after in pairwise(scene.groups))
+    assert 8 <= back <= 30

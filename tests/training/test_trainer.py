@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from training import corpus, trainer
-from training.network import Nano
-from training.stages import Long, Reading, Scores, Stage, Vision
-from training.train import join, note_run
+from training.export import export
+from training.layout import warm_start
+from training.stages import Long, Reading, Scores, Stage, Vision, memory_ids
+from training.train import curriculum, join, keep_memory_words, note_run
 from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
 
 from .conftest import new_model
@@ -188,12 +189,47 @@ def test_the_vision_of_one_and_the_rest_of_the_other_become_one_model(tokenizer_
                 weight *= turn
     torch.save(seeing.state_dict(), tmp_path / "vision.pt")
     torch.save(reading.state_dict(), tmp_path / "stories.pt")
-    for vision, turn in ((True, 2.0), (False, 3.0)):
-        joined = Nano(tokenizer_json)
-        join(joined, tmp_path, vision)
+    torch.save(seeing.state_dict(), tmp_path / "compressor.pt")
+    parts = {
+        ("stories", "vision"): (".visual.", "decoder.llm."),
+        ("stories",): (None, "decoder.llm."),
+        ("stories", "compressor"): (("compressor.", "decoder.projector."), "decoder.llm."),
+    }
+    for stages, (sees, reads) in parts.items():
+        joined = new_model(tokenizer_json)
+        join(joined, tmp_path, stages)
         for name, weight in joined.state_dict().items():
-            own = turn if ".visual." in name else 3.0
-            assert torch.equal(weight, nano.state_dict()[name] * own), name
+            turn = 3.0 if reads in name else 1.0
+            if sees is not None and any(own in name for own in ([sees] if isinstance(sees, str) else sees)):
+                turn = 2.0
+            assert torch.equal(weight, nano.state_dict()[name] * turn), name
+
+
+def test_training_goes_on_from_exported_weights(tokenizer_json, fresh, tmp_path):
+    with torch.no_grad():
+        for number, weight in enumerate(fresh.parameters()):
+            weight.copy_(torch.full_like(weight, float(number % 100)))  # as bfloat16 holds them
+    export(fresh, tokenizer_json, tmp_path)
+    again = new_model(tokenizer_json)
+    warm_start(again, tmp_path)
+    for name, weight in again.state_dict().items():
+        assert torch.equal(weight, fresh.state_dict()[name]), name
+
+
+def test_embeddings_of_memory_words_stay_where_the_compressor_learns_them(fresh):
+    keep_memory_words(fresh)
+    table = fresh.decoder.llm.model.embed_tokens.weight
+    table.sum().backward()
+    rows = memory_ids(fresh)
+    assert (table.grad[rows] == 0).all()
+    assert int((table.grad[:, 0] == 1).sum()) == len(table) - len(rows)
+
+
+def test_from_trained_weights_all_is_shorter_and_nothing_new_is_seen():
+    new, warm = curriculum(1.0), curriculum(1.0, warm=True)
+    assert new.keys() == warm.keys()
+    assert all(warm[name].steps < new[name].steps for name in new)
+    assert warm["vision"].steps == 2  # never run
 
 
 def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
@@ -217,15 +253,15 @@ def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
 
 
 def test_a_run_goes_on_only_as_it_began(tmp_path):
-    begun = {"work": tmp_path, "corpus": tmp_path, "seed": 1, "scale": 1.0, "device": "cpu"}
+    begun = {"work": tmp_path, "corpus": tmp_path, "seed": 1, "scale": 1.0, "device": "cpu", "start": None}
     note_run(Namespace(**begun))
     note_run(Namespace(**begun | {"device": "cuda"}))
     lines = [loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == [
-        {"seed": 1, "scale": 1.0, "device": device} for device in ("cpu", "cuda")
+        {"seed": 1, "scale": 1.0, "device": device, "start": False} for device in ("cpu", "cuda")
     ]
     assert lines[0]["versions"]["torch"] == torch.__version__
-    for changed in ({"seed": 2}, {"scale": 0.5}):
+    for changed in ({"seed": 2}, {"scale": 0.5}, {"start": tmp_path}):
         with pytest.raises(SystemExit, match="holds a run with other options"):
             note_run(Namespace(**begun | changed))
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2

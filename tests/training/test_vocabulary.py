@@ -4,9 +4,10 @@ import pytest
 
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan.prompts import COMPRESSOR_SYSTEM
+from training.phrasings import FAMILIES, PHRASINGS
 from training.scene import COLOURS, KINDS, MOTIONS
 from training.vocabulary import MEMORY_WORDS, SIZE, SPECIAL, learn_tokenizer
-from training.words import ALONE, END, FAMILIES, HERE, NOTHING, PHRASINGS
+from training.words import ALONE, END, HERE, NOTHING, UNKNOWN
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def test_it_has_its_size_and_its_special_tokens_stand_last(tokenizer, tokenizer_
 
 def test_every_word_of_a_memory_is_one_token(tokenizer):
     assert set(MEMORY_WORDS) == {
-        f" {word}" for word in (*COLOURS, *KINDS, *MOTIONS, NOTHING, HERE, ALONE)
+        f" {word}" for word in (*COLOURS, *KINDS, *MOTIONS, NOTHING, HERE, ALONE, UNKNOWN)
     } | {END}
     ids = [tokenizer.encode(word) for word in (*MEMORY_WORDS, "Yes", "No")]
     assert {len(own) for own in ids} == {1}
@@ -49,6 +50,7 @@ def test_a_special_token_in_a_text_stays_text(tokenizer):
 def test_digits_stand_alone_and_known_texts_are_short(tokenizer):
     assert len(tokenizer.encode("3604.5")) == 6
     assert len(tokenizer.encode(COMPRESSOR_SYSTEM)) <= 60
-    lengths = [len(tokenizer.encode(text.format(it="car", a="a car", tint="red"))) for family in FAMILIES
-               for text in PHRASINGS[family]]  # fmt: skip
+    texts = [text for family in FAMILIES for text in PHRASINGS[family]]
+    filled = [text.format(it="car", a="a car", tint="red", these="cars") for text in texts]
+    lengths = [len(tokenizer.encode(text)) for text in filled]
     assert max(lengths) <= 25

@@ -1,0 +1,118 @@
+"""Questions that can't be answered: broad, and nothing of what is held out."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from training import beyond, talk
+from training.beyond import held_out_questions, question, unknown, words_of
+from training.phrasings import ALL, BEYOND, COMBINED, FOLLOWING, MORE, PHRASINGS
+from training.typing_errors import informal, mistyped, rough
+from training.words import Question
+
+from .test_words import CAR, EMPTY, FISH
+
+
+def drawn(count: int, seed: int = 0) -> list[str]:
+    random = np.random.default_rng(seed)
+    return [question(random, ("marmalade", "sextant")) for _ in range(count)]
+
+
+def test_there_are_thousands_of_them():
+    told = drawn(4000)
+    assert len(set(told)) > 3000
+    assert all(text.strip() for text in told)
+    assert not any(mark in text for text in told for mark in ("{", "}", "  the"))
+
+
+def test_none_of_them_can_be_answered():
+    answerable = {
+        text.format(
+            it="car", a="a car", tint="red", these="cars", hue="red", other="blue", at="at 0:12"
+        ).lower()
+        for family in ALL
+        for text in (*(PHRASINGS.get(family) or MORE[family]), *COMBINED.get(family, ()))
+    }
+    assert not answerable & {text.lower() for text in drawn(4000)}
+
+
+def test_words_that_are_held_out_stay_held_out():
+    reserved = beyond._reserved()
+    assert {"kitten", "pelican", "hovercraft", "broccoli"} <= reserved
+    assert not reserved & beyond.KNOWN
+    lists = {word for name in beyond._WORDS for entry in beyond._own(name) for word in words_of(entry)}
+    assert not reserved & lists
+    assert not {text for _, text in held_out_questions()} & set(drawn(4000))
+    random = np.random.default_rng(0)
+    assert not {unknown(random, ("kitten", "sextant")) for _ in range(300)} & reserved
+
+
+def test_the_held_out_questions_are_of_many_sorts():
+    sorts = Counter(sort for sort, _ in held_out_questions())
+    assert len(held_out_questions()) >= 300
+    assert len(sorts) == 11
+    assert min(sorts.values()) >= 15
+    assert len({text for _, text in held_out_questions()}) == len(held_out_questions())
+
+
+def test_typing_in_a_hurry_changes_no_word_that_matters():
+    random = np.random.default_rng(0)
+    told = {informal(random, "What color was the red car?") for _ in range(300)}
+    assert len(told) > 15
+    assert all("red car" in text.lower() for text in told)
+    assert {"what color was red car", "what color was the red car"} <= told
+
+
+def test_a_slip_makes_no_other_word():
+    random = np.random.default_rng(0)
+    told = {mistyped(random, "Is there a red car or a boat?") for _ in range(600)}
+    assert len(told) > 60
+    known = {"cat", "bar", "goat", "coat", "rad", "bat"}  # words of the lists
+    assert not any(words_of(text) & known for text in told)
+    for text in told:
+        assert len(words_of("Is there a red car or a boat?") - words_of(text)) <= 1
+    assert mistyped(random, "1 2 3 ?") == "1 2 3 ?"
+
+
+def test_most_questions_stay_as_they_are():
+    random = np.random.default_rng(0)
+    same = sum(rough(random, "Where does the car go?") == "Where does the car go?" for _ in range(400))
+    assert 170 < same < 300
+
+
+def asked(family: str, kind: int | None = 2, text: str = "What color was the car?") -> Question:
+    return Question(family, text, kind, None)
+
+
+@pytest.mark.parametrize("family", list(FOLLOWING))
+def test_what_follows_means_what_was_asked_about(family, monkeypatch):
+    monkeypatch.setattr(talk, "FOLLOWING", {family: FOLLOWING[family]})
+    before = asked("presence")
+    one = talk.following(np.random.default_rng(0), [EMPTY, CAR], before, "Yes, there was a car.")
+    assert one is not None
+    assert (one.family, one.kind, one.colour) == (family, 2, None)
+    assert one.query == f"{before.text}\n{one.text}"
+    assert talk.following(np.random.default_rng(0), [CAR], asked(family), "?") is None
+
+
+def test_it_never_means_two_things():
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        assert talk.following(random, [CAR, FISH], asked("presence", None), "?") is None
+        assert talk.following(random, [CAR, FISH], asked("list", None), "?") is None
+
+
+def test_what_follows_a_declined_question_is_beyond_too():
+    random = np.random.default_rng(0)
+    before = Question(BEYOND, "Is there a dog?", None, None)
+    families = {talk.following(random, [CAR], before, "I can't tell.").family for _ in range(30)}
+    assert families == {BEYOND}
+
+
+def test_and_then_goes_on_from_the_first_thing():
+    random = np.random.default_rng(0)
+    first = Question("first", "What comes first?", None, None)
+    one = talk.following(random, [CAR, FISH], first, "First there was a red car.")
+    assert one is not None
+    assert (one.family, one.kind, one.colour) == ("after", 2, 5)

@@ -1,0 +1,194 @@
+"""Questions that can't be answered: `question(random)` makes them out of words and frames of our own.
+
+What can be asked is a small closed language (`phrasings.py`): whatever needs another word is beyond it. So
+most of these differ from a question that can be answered by one unknown noun, property or verb, in the same
+phrasings; the rest is what people ask a video, a stranger or a machine. Unknown nouns also come from a
+dictionary (`sources.dictionary`) where it has been fetched, and from chance.
+
+Nothing in `training/held_out/beyond.txt` is used here: its words are taken out of every list.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from .phrasings import ALL, COMBINED, FOLLOWING, HELD_OUT, MORE, PHRASINGS
+from .scene import COLOURS, KINDS, Random
+
+_HOME = Path(__file__).parent
+HELD_OUT_FILE = _HOME / "held_out" / "beyond.txt"
+_WORDS = (
+    "nouns",
+    "alike",
+    "properties",
+    "verbs",
+    "attributes",
+    "places",
+)  # lists of words; the rest are of sentences
+KNOWN = frozenset(
+    (*KINDS, *COLOURS, "left", "right", "up", "down", "still", "color", "colour", "thing", "things")
+)
+
+_SYLLABLES = (
+    *("ba", "be", "bi", "bo", "da", "de", "du", "fa", "fi", "ga", "go", "gru", "ha", "hi", "ja", "ka", "kli"),
+    *(
+        "la",
+        "lo",
+        "ma",
+        "mi",
+        "no",
+        "nu",
+        "pa",
+        "pi",
+        "qua",
+        "ra",
+        "ri",
+        "sa",
+        "shi",
+        "sta",
+        "ta",
+        "to",
+        "tri",
+    ),
+    *("va", "vu", "wa", "wi", "xo", "ya", "ze", "zu", "ck", "nd", "st", "ng", "rt", "mp", "ss", "ll"),
+)
+_PHRASES = tuple(
+    text
+    for family in ALL
+    for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
+    if "{it}" in text or "{a}" in text or "{these}" in text
+)
+_FOLLOWING = (
+    "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?",
+    "Did it {v}?", "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?",
+    "Whose is it?", "How big is it?", "What is its {att}?", "Is there a {n} with it?", "Why did it {v}?",
+    "And who was it?", "What is it made of?",
+)  # fmt: skip
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, in small letters."""
+    return set(re.findall(r"[^\W\d_]+", text.lower()))
+
+
+@cache
+def held_out_questions() -> tuple[tuple[str, str], ...]:
+    """Sort and text of each question that is never trained on."""
+    lines = HELD_OUT_FILE.read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return tuple((sort, text) for sort, text in pairs)
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    """Words that only the held-out questions may use: all of theirs that no phrasing needs."""
+    needed = words_of(" ".join((*_PHRASES, *(text for own in FOLLOWING.values() for text in own))))
+    frames = words_of(" ".join((*_list("about-known"), *_list("about-unknown"), *_list("free"))))
+    return frozenset(words_of(" ".join(text for _, text in held_out_questions())) - needed - frames - KNOWN)
+
+
+@cache
+def _list(name: str) -> tuple[str, ...]:
+    """What stands in a file of `lists`: words, or sentences."""
+    text = (_HOME / "lists" / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(text.split() if name in _WORDS else text.splitlines())
+
+
+@cache
+def _own(name: str) -> tuple[str, ...]:
+    """A list without what is held out."""
+    if name in _WORDS:
+        return tuple(word for word in _list(name) if not words_of(word) & (_reserved() | KNOWN))
+    held_out = {" ".join(sorted(words_of(text))) for _, text in held_out_questions()}
+    return tuple(text for text in _list(name) if " ".join(sorted(words_of(text))) not in held_out)
+
+
+def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
+    """A word that no phrasing has: from our lists, from the dictionary, or made up."""
+    way = random.random()
+    if dictionary and way < 0.4:
+        for _ in range(20):
+            word = dictionary[int(random.integers(len(dictionary)))]
+            if word not in _reserved() and word not in KNOWN and word.rstrip("s") not in KNOWN:
+                return word
+    if way < 0.75:
+        return str(random.choice(_own("nouns")))
+    if way < 0.88:
+        return str(random.choice(_own("alike")))
+    return "".join(random.choice(_SYLLABLES, int(random.integers(2, 5))))
+
+
+def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
+    """A question that can't be answered."""
+    way = random.random()
+    if way < 0.33:
+        return _in_a_known_phrasing(random, dictionary)
+    if way < 0.58:
+        return _filled(random, str(random.choice(_list("about-known"))), dictionary)
+    if way < 0.76:
+        return _filled(random, str(random.choice(_list("about-unknown"))), dictionary)
+    if way < 0.88:
+        return str(random.choice(_own("free")))
+    if way < 0.92:
+        return str(random.choice(_own("languages")))
+    if way < 0.94:
+        return str(random.choice(_own("nonsense")))
+    if way < 0.97:
+        return _salad(random, dictionary)
+    family = str(random.choice(list(FOLLOWING)))  # about nothing: no question came before it
+    hue = str(random.choice(COLOURS if family == "hue" else ("left", "right", "up", "down")))
+    return str(random.choice(FOLLOWING[family][:-3])).format(hue=hue)
+
+
+def follow_up(random: Random, dictionary: tuple[str, ...] = ()) -> str:
+    """One that goes on with a conversation and still can't be answered."""
+    if random.random() < 0.5:
+        return question(random, dictionary)
+    return _filled(random, str(random.choice(_FOLLOWING)), dictionary)
+
+
+def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
+    """As a question that can be answered, about a thing or with a color that is not known."""
+    text, word = str(random.choice(_PHRASES)), unknown(random, dictionary)
+    way = random.random()
+    if way < 0.25:
+        word = f"{random.choice(COLOURS)} {word}"
+    elif way < 0.4:
+        word = f"{random.choice(_own('properties'))} {random.choice(KINDS)}"
+    elif way < 0.45:
+        word = f"{word} {random.choice(KINDS)}"
+    hue, other = random.choice(COLOURS, 2, replace=False)
+    if random.random() < 0.2 and "{hue}" in text:
+        word, hue = str(random.choice(KINDS)), str(random.choice(_own("properties")))
+    article = f"an {word}" if word[0] in "aeiou" else f"a {word}"
+    return text.format(it=word, a=article, tint="", these=word + "s", hue=hue, other=other)
+
+
+def _filled(random: Random, text: str, dictionary: tuple[str, ...]) -> str:
+    kind, second = random.choice(KINDS, 2, replace=False)
+    name = f"{random.choice(COLOURS)} {kind}" if random.random() < 0.25 else str(kind)
+    named = {"it": name, "k": kind, "k2": second, "t": random.choice(COLOURS)}
+    unknowns = {"n": unknown(random, dictionary), "n2": unknown(random, dictionary)}
+    lists = {"p": "properties", "p2": "properties", "v": "verbs", "att": "attributes", "place": "places"}
+    drawn = {slot: random.choice(_own(which)) for slot, which in lists.items()}
+    return text.format(**named, **unknowns, **drawn)
+
+
+def _salad(random: Random, dictionary: tuple[str, ...]) -> str:
+    """Unknown words in a row, or single letters."""
+    if random.random() < 0.4:
+        letters = (
+            "abcdefghijklmnopqrstuvwxyz      0123456789?!.,;-"
+            if random.random() < 0.8
+            else "жзлщяюёäöü中文字日本語🚗🐶🎉αβγδ  "
+        )
+        return "".join(random.choice(list(letters), int(random.integers(3, 30)))).strip() or "?"
+    words = [unknown(random, dictionary) for _ in range(int(random.integers(1, 8)))]
+    return " ".join(words)
+
+
+@cache
+def known_lists() -> frozenset[str]:
+    """Every word of our lists and of the held-out questions."""
+    own = [*(word for name in _WORDS for word in _list(name)), *(text for _, text in held_out_questions())]
+    return frozenset(words_of(" ".join(own)))

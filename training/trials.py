@@ -1,0 +1,132 @@
+"""What a held-out video is asked: every family, typed in a hurry, in conversations, and beyond all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from . import answers, asking, talk, words
+from .beyond import held_out_questions
+from .phrasings import ALL, BEYOND, FAMILIES, MORE
+from .scene import Random, Scene, plan_group, plan_scene
+from .typing_errors import informal, mistyped
+from .words import Content, Question
+
+_BEYOND_EACH, _RETYPED, _TALKS, _TWICE_EACH = 5, 6, 3, 2  # questions about each video
+_TRIES = 20
+_TWICE = ("colour", "object", "direction", "when", "times")
+NEW, INFORMAL, SLIPS, PLAIN = ", new phrasing", "typed in a hurry", "mistyped", "the same, as written"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a file, its right answer, and whether the video shows what it asks for.
+
+    Attributes:
+        row: of the report.
+    """
+
+    question: Question
+    answer: str
+    there: bool
+    held_out: bool
+    row: str = ""
+
+
+def is_right(asked: Asked, text: str) -> bool:
+    """The expected sentence, letter for letter."""
+    return text == asked.answer
+
+
+def plan(random: Random, seconds: float, aspect: float) -> Scene:
+    """A scene in which half the time something comes a second time, after long pauses."""
+    if random.random() < 0.5:
+        return plan_scene(random, seconds, (1.5, 8.0), (0.0, 6.0), aspect)
+    scene = plan_scene(random, seconds, (1.5, 6.0), (4.0, 9.0), aspect)
+    if len(scene.groups) < 3:
+        return scene
+    first = int(random.integers(len(scene.groups) - 2))
+    again = int(random.integers(first + 2, len(scene.groups)))
+    old, late = scene.groups[first], scene.groups[again]
+    kinds, colours = tuple(one.kind for one in old), tuple(one.colour for one in old)
+    fresh = plan_group(random, late[0].start, late[0].end, aspect, kinds, colours)
+    return replace(scene, groups=(*scene.groups[:again], fresh, *scene.groups[again + 1 :]))
+
+
+def questions_about(
+    random: Random, contents: Sequence[Content], times: Sequence[float], number: int
+) -> list[Asked]:
+    """One question of every family, two about what is not there, and more; half of them in new phrasings.
+
+    Args:
+        number: of the video, so that all held-out questions beyond the world get their turn.
+    """
+    asked = []
+    for family in (*ALL, "absent", "absent", *["twice"] * _TWICE_EACH):
+        held_out = bool(random.random() < 0.5)
+        one = _one(random, contents, times, family, held_out)
+        if one is not None:
+            asked.append(one)
+    for row, change in ((INFORMAL, informal), (SLIPS, mistyped)):
+        for index in random.permutation(len(asked))[:_RETYPED].tolist():
+            text = change(random, asked[index].question.text)
+            question = replace(asked[index].question, text=text)
+            asked.append(replace(asked[index], question=question, row=row))
+            asked.append(replace(asked[index], row=f"{row}: {PLAIN}"))
+    every = held_out_questions()
+    for place in range(number * _BEYOND_EACH, (number + 1) * _BEYOND_EACH):
+        sort, text = every[place % len(every)]
+        question = Question(BEYOND, text, None, None)
+        asked.append(Asked(question, words.DECLINE, False, True, f"{BEYOND}: {sort}"))
+    return asked
+
+
+def _one(
+    random: Random, contents: Sequence[Content], times: Sequence[float], family: str, held_out: bool
+) -> Asked | None:
+    for _ in range(_TRIES):
+        there, own = family != "absent", family
+        if family == "absent":
+            own = str(random.choice(FAMILIES))
+        elif family == "twice":
+            own = str(random.choice(_TWICE))
+        elif family in MORE:
+            there = family in ("list", "first", "last", "at") or bool(random.random() < 0.8)
+        question = asking.ask(random, contents, own, there, held_out)
+        answer = answers.answer(question, contents, times) if question else None
+        if question is None or answer is None:
+            continue
+        if family == "twice" and not is_twice(answer):
+            continue
+        if family not in ("twice", "absent", "list") and is_twice(answer):
+            continue  # these have a row of their own
+        shown = any(words.relevance(question, content) for content in contents)
+        return Asked(question, answer, shown, held_out, family + (NEW if held_out else ""))
+    return None
+
+
+def is_twice(answer: str) -> bool:
+    """Whether the answer tells of two times."""
+    return (
+        " twice." in answer
+        or " three times." in answer
+        or "seconds and between" in answer
+        or ", then " in answer
+    )
+
+
+def conversations(
+    random: Random, asked: Sequence[Asked], contents: Sequence[Content], times: Sequence[float]
+) -> Iterator[tuple[Asked, int]]:
+    """Questions that go on with one of those asked, and its number."""
+    for _ in range(_TALKS):
+        for _ in range(_TRIES):
+            first = int(random.integers(len(asked)))
+            before, held_out = asked[first], bool(random.random() < 0.5)
+            if before.row.startswith((INFORMAL, SLIPS)):
+                continue
+            question = talk.following(random, contents, before.question, before.answer, held_out)
+            answer = answers.answer(question, contents, times) if question else None
+            if question and answer and not is_twice(answer):
+                shown = any(words.relevance(question, content) for content in contents)
+                name = "follow-up of what can't be answered" if question.family == BEYOND else "follow-up"
+                yield Asked(question, answer, shown, held_out, name + (NEW if held_out else "")), first
+                break

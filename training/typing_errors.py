@@ -1,0 +1,96 @@
+"""How people type: small letters, no punctuation, missing articles, British spelling, slips."""
+
+import re
+from functools import cache
+
+from .beyond import KNOWN, known_lists, words_of
+from .phrasings import ALL, MORE, PHRASINGS
+from .scene import Random
+
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
+"Where is": "Wheres",
+          "do you": "do u", "you": "u", "video": "vid", "Please": "Pls", "please": "pls",
+          "How many": "how many",
+          "Tell me": "tell me", "What": "wat", "color": "colour", "direction": "dir"}  # fmt: skip
+_ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
+_LEAST = 3  # letters of a word that is mistyped
+
+
+def rough(random: Random, text: str, often: float = 0.35, slips: float = 0.15) -> str:
+    """Sometimes as it is typed in a hurry, sometimes with a slip."""
+    if random.random() < often:
+        text = informal(random, text)
+    if random.random() < slips:
+        text = mistyped(random, text)
+    return text
+
+
+def informal(random: Random, text: str) -> str:
+    """The same question as it is typed in a hurry: no letter of a word that matters changes."""
+    if random.random() < 0.4:
+        text = re.sub(
+            r"\b(the|a|an) ", lambda m: "" if random.random() < 0.8 else m[0], text, flags=re.IGNORECASE
+        )
+    if random.random() < 0.25:
+        long = [word for word in _SHORT if word in text]
+        if long:
+            word = str(random.choice(long))
+            text = text.replace(word, _SHORT[word])
+    if random.random() < 0.7:
+        text = text.lower()
+    elif random.random() < 0.08:
+        text = text.upper()
+    way = random.random()
+    if way < 0.6:
+        text = text.rstrip("?.!")
+    elif way < 0.75:
+        text = re.sub(r"[?.!,']", "", text)
+    elif way < 0.85:
+        text = text.rstrip("?.") + str(random.choice(_ENDS))
+    return text.strip() or "?"
+
+
+def mistyped(random: Random, text: str) -> str:
+    """One letter swapped, dropped, doubled or hit beside its key, so that no other word comes out."""
+    places = list(re.finditer(rf"[A-Za-z]{{{_LEAST},}}", text))
+    for _ in range(8 if places else 0):
+        match = places[int(random.integers(len(places)))]
+        word = match[0]
+        fresh = _slip(random, word)
+        if fresh.lower() != word.lower() and fresh.lower() not in _words():
+            return text[: match.start()] + fresh + text[match.end() :]
+    return text
+
+
+def _slip(random: Random, word: str) -> str:
+    at = int(random.integers(len(word)))
+    way = int(random.integers(4))
+    if way == 0:
+        at = min(at, len(word) - 2)
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if way == 1 and len(word) > _LEAST:
+        return word[:at] + word[at + 1 :]
+    if way == 2:
+        return word[:at] + word[at] + word[at:]
+    beside = _beside(word[at].lower())
+    return word[:at] + beside[int(random.integers(len(beside)))] + word[at + 1 :]
+
+
+@cache
+def _beside(letter: str) -> str:
+    """The letters whose keys touch that of `letter`."""
+    row = next(number for number, keys in enumerate(_ROWS) if letter in keys)
+    at = _ROWS[row].index(letter)
+    found = [_ROWS[row][place] for place in (at - 1, at + 1) if 0 <= place < len(_ROWS[row])]
+    for other, places in ((row - 1, (at, at + 1)), (row + 1, (at - 1, at))):
+        if 0 <= other < len(_ROWS):
+            found += [_ROWS[other][place] for place in places if 0 <= place < len(_ROWS[other])]
+    return "".join(found)
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Words that a slip must not make: they would mean something else."""
+    phrasings = " ".join(text for family in ALL for text in PHRASINGS.get(family) or MORE[family])
+    return frozenset(words_of(phrasings) | known_lists() | KNOWN | {word + "s" for word in KNOWN})
