@@ -119,11 +119,10 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Export what a work folder holds: the mean of the weights before and after its last stage.
+    """Export what a work folder holds: the weights after its last stage, or the mean of several stages'.
 
-    The last stage learns to read many segments and could forget wordings that it seldom meets; the mean
-    guards against that (Wortsman et al. 2021, "Robust fine-tuning of zero-shot models", arXiv 2109.01903).
-    docs/nano.md has all three measured.
+    A stage that reads many segments could forget wordings that it seldom meets; a mean guards against that
+    (Wortsman et al. 2021, "Robust fine-tuning of zero-shot models", arXiv 2109.01903).
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)

@@ -212,7 +212,7 @@ def test_a_bug_ends_in_two_lines(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("unforeseen [bold]")
 
     monkeypatch.setattr("tempo_cli.video.opened.probe", broken)
-    done = tempo("ask", FRACTAL, "what")
+    done = tempo("ask", FRACTAL, "what", "--model", "nano")
     assert done.code == 1
     assert two_lines(done)[0] == "error: RuntimeError: unforeseen [bold]"
 

@@ -109,13 +109,15 @@ def test_the_loaded_decoder_gives_the_rounded_numbers(checkpoint, rounded):
     assert loaded.decoder is not rounded.decoder
 
 
-@pytest.mark.parametrize(("options", "factor"), [([], 2), (["--stages", "together"], 1)])
-def test_the_mean_of_the_last_stage_s_start_and_end_ships(
+@pytest.mark.parametrize(
+    ("options", "factor"), [([], 3), (["--stages", "together"], 1), (["--stages", "together", "settle"], 2)]
+)
+def test_the_last_stage_ships_or_the_mean_of_several(
     options, factor, nano, tokenizer_json, tmp_path, monkeypatch
 ):
     state = nano.state_dict()
     torch.save(state, tmp_path / "together.pt")
-    torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "long.pt")
+    torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "settle.pt")
     (tmp_path / "tokenizer.json").write_text(tokenizer_json)
     monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano"), *options])
     main()
