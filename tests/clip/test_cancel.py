@@ -204,7 +204,7 @@ def test_closing_does_not_wait_for_another_clips_question(fresh):
             thread = threading.Thread(target=one.close, daemon=True)
             thread.start()
             thread.join(SECONDS)
-            found.append((thread.is_alive(), one.video.is_open, one._segments.shelf.tier(0)))
+            found.append((thread.is_alive(), not one.video._closed, one._segments.shelf.tier(0)))
 
     same(two.ask(SECOND, generation=LENGTH, on_event=close), fresh[SECOND])
     assert found == [(False, False, "host")]
@@ -269,7 +269,7 @@ def test_damage_that_was_found_for_a_cancelled_question_is_said_by_the_next(tmp_
     def stop(event):
         events.append(event)
         if isinstance(event, Progress) and (event.stage, event.done) == ("compress", 8):
-            clip.video._stream._thread.join(SECONDS)  # by now it has decoded everything
+            clip.video._stream._prefetch._thread.join(SECONDS)  # by now it has decoded everything
             scope.cancel()
 
     with tempo_with(host_bytes=PLENTY).open(damaged_copy(tmp_path), sampling=SAMPLING) as clip:

@@ -302,9 +302,9 @@ def test_a_forgotten_clip_leaves_no_decoder_behind():
     clip = tempo_with().open(VIDEO, sampling=SamplingOptions(fps=25, max_frames=250, window=2))
     video = clip.video
     del clip
-    assert not video.is_open
-    video._stream._thread.join(60)
-    assert not video._stream._thread.is_alive()
+    assert video._closed
+    video._stream._prefetch._thread.join(60)
+    assert not video._stream._prefetch._thread.is_alive()
 
 
 def test_what_a_forgotten_clip_kept_goes_with_the_next_question():
@@ -591,7 +591,7 @@ def test_a_question_that_fails_closes_its_video():
     with pytest.raises(CancelledError) as caught:
         tempo.ask(video, FIRST, cancel=scope)
     assert caught.value.code == "interrupted"  # as long as its frames are held
-    assert not video.is_open
+    assert video._closed
 
 
 # --- conversations ---
@@ -675,8 +675,9 @@ def test_a_forked_process_is_told_to_load_its_own_model():
 # --- frames on disk ---
 
 
-def test_frames_on_disk_are_read_there_and_take_no_memory(fresh, no_decoding, tmp_path):
+def test_frames_on_disk_are_read_there_and_take_no_memory(fresh, no_decoding, tmp_path, monkeypatch):
     """Where nothing else is kept, a second question reads them; else they are not kept twice."""
+    monkeypatch.setattr("tempo_cli.video.kept.WORTH_KEEPING", 0.0)  # seconds
     cache = CacheOptions(tmp_path)
     tempo = tempo_with(tier="frames", host_bytes=PLENTY)
     with tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip:

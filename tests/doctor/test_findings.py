@@ -96,7 +96,11 @@ def test_settings_with_their_origins() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
-    [("fps", -1.0, "fps is -1.0, not positive"), ("budget", 0, "budget is 0"), ("seed", 1, None)],
+    [
+        ("fps", -1.0, "fps is -1; it can be from 1e-06 to 1,000"),
+        ("budget", 0, "budget is 0; it can be from 1 to 1,000,000,000"),
+        ("seed", 1, None),
+    ],
 )
 def test_a_value_that_ask_would_refuse_is_a_problem(name: str, value: object, message: str | None) -> None:
     given = (Setting(name, value, "TEMPO_X"),)

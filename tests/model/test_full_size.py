@@ -174,8 +174,6 @@ def test_a_head_of_its_own_fits_where_the_configuration_says_so(folder):
     ("change", "message"),
     [
         ({"model.norm.weight": None}, "is missing tensor model.norm.weight"),
-        ({"model.layers.36.mlp.up_proj.weight": (9728, 2560)}, "has unexpected tensor model.layers.36"),
-        ({f"{TOWER}compression_tokens": (1, 64, 2048)}, "has shape (1, 64, 2048)"),
         ({"model.layers.0.self_attn.q_proj.weight": (2560, 4096)}, "config.json expects (4096, 2560)"),
     ],
 )
@@ -185,6 +183,21 @@ def test_a_difference_at_full_size_is_named(folder, change, message):
     with pytest.raises(ModelError) as caught:
         opened(folder)
     assert message in caught.value.message
+
+
+def test_a_tensor_of_no_part_of_the_model_is_ignored_with_a_warning(folder):
+    extra = {"model.layers.36.mlp.up_proj.weight": (9728, 2560)}
+    write_sparse(folder / "model.safetensors", released() | extra)
+    (warning,) = opened(folder).warnings
+    assert warning == "tensors that are not part of the model are ignored: model.layers.36.mlp.up_proj.weight"
+
+
+def test_the_tensor_tells_the_number_of_memory_tokens(folder):
+    write_sparse(folder / "model.safetensors", released() | {f"{TOWER}compression_tokens": (1, 64, 2048)})
+    checkpoint = opened(folder)
+    (warning,) = checkpoint.warnings
+    assert warning.endswith("num_compression_tokens 128, but the weights have 64: 64 is used")
+    assert checkpoint.dimensions.memory_tokens == 64
 
 
 @pytest.mark.parametrize(
