@@ -135,7 +135,8 @@ def nano(bench: Bench) -> None:
 def _films(bench: Bench) -> Iterator[Asked]:
     """Films from seeds that training never used, until there are enough questions."""
     sys.path.insert(0, str(ROOT))
-    from training.evaluate import SEED, contents_of, film, questions_about
+    from training.evaluate import SEED, contents_of, film
+    from training.trials import questions_about
 
     left, number = bench.scale.questions, 0
     while left > 0:
@@ -143,7 +144,7 @@ def _films(bench: Bench) -> Iterator[Asked]:
         path, seen = film(random, bench.folder, f"film-{number:02}")
         contents = contents_of(path, seen, SamplingOptions())
         times = [_SEGMENT * index + _SEGMENT / 2 for index in range(len(contents))]
-        texts = [asked.question.text for asked in questions_about(random, contents, times)][:left]
+        texts = [asked.question.text for asked in questions_about(random, contents, times, number)][:left]
         yield Asked(path, tuple(texts))
         left, number = left - len(texts), number + 1
 

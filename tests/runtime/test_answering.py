@@ -39,7 +39,7 @@ def write(decoder, tokenizer, options, scope, on_text=lambda _: None, question=N
     checkpoint = SimpleNamespace(
         dimensions=SimpleNamespace(max_positions=100), decoder_tokenizer=tokenizer, rule=None
     )
-    question = question or Question("what?", [1], [2], 50)
+    question = question or Question("what?", "what?", (), [1], [2], 50)
     return write_answer(decoder, checkpoint, question, [], None, None, options, on_text, warn, scope)
 
 
@@ -61,7 +61,7 @@ def test_an_answer_that_ends_by_itself_was_stopped(tokenizer):
 
 def test_the_pieces_are_the_text_with_what_was_held_back(tokenizer):
     ids = tokenizer.encode("red 🚗")[:-1]  # the last character is not finished
-    pieces, question = [], Question("what?", [1], [2], 50)
+    pieces, question = [], Question("what?", "what?", (), [1], [2], 50)
     answer = write(Decoder(ids), tokenizer, GenerationOptions(), CancelScope(), pieces.append, question)
     assert answer.text == tokenizer.decode(ids) != "red"
     assert "".join(pieces) == answer.text
@@ -69,7 +69,7 @@ def test_the_pieces_are_the_text_with_what_was_held_back(tokenizer):
 
 
 def test_a_scope_that_is_cancelled_before_the_first_token_stops_before_it(tokenizer):
-    scope, decoder, question = CancelScope(), Decoder([1]), Question("what?", [1], [2], 50)
+    scope, decoder, question = CancelScope(), Decoder([1]), Question("what?", "what?", (), [1], [2], 50)
     scope.cancel()
     with pytest.raises(CancelledError):
         write(decoder, tokenizer, GenerationOptions(), scope, question=question)
