@@ -69,6 +69,9 @@ def alone(network: type, method: str, other: str, tempo: Tempo, patch: pytest.Mo
     patch.setattr(network, method, limited)
 
 
+CUT = "the answer was cut off after 8 tokens (`max_new_tokens`)"
+
+
 def same(ours: Run, others: Run) -> None:
     assert ours.answer == others.answer
     assert [part.tokens for part in ours.segments] == [part.tokens for part in others.segments]
@@ -82,7 +85,7 @@ def free(monkeypatch: pytest.MonkeyPatch, size: int | None) -> None:
 
 def test_with_room_enough_nothing_is_given_up(plenty):
     memory = plenty.memory
-    assert (memory.micro_batch, memory.together, memory.steps, plenty.warnings) == (8, True, (), ())
+    assert (memory.micro_batch, memory.together, memory.steps, plenty.warnings) == (8, True, (), (CUT,))
 
 
 def test_a_batch_that_is_too_large_is_halved_and_done_again(tempo, plenty, monkeypatch):
@@ -95,6 +98,7 @@ def test_a_batch_that_is_too_large_is_halved_and_done_again(tempo, plenty, monke
     assert run.warnings == (
         "memory ran out: 4 segments are compressed at once from here on",
         "memory ran out: 2 segments are compressed at once from here on",
+        CUT,
     )
     same(run, plenty)
 
@@ -116,17 +120,17 @@ def test_when_one_segment_is_too_much_the_decoder_makes_room(tempo, plenty, monk
     run = answer(tempo)
     assert run.memory.steps == ("micro_batch=4", "micro_batch=2", "micro_batch=1", "in_turn")
     assert run.memory.together is False
-    assert run.warnings[-1] == f"memory ran out: {IN_TURN}"
+    assert run.warnings[-2:] == (f"memory ran out: {IN_TURN}", CUT)
     same(run, plenty)
 
 
 def test_when_the_answer_does_not_fit_the_compressor_makes_room(tempo, plenty, monkeypatch):
     alone(Decoder, "prefill", "_compressor", tempo, monkeypatch)
     run = answer(tempo)
-    assert (run.memory.steps, run.warnings) == (("in_turn",), (f"memory ran out: {IN_TURN}",))
+    assert (run.memory.steps, run.warnings) == (("in_turn",), (f"memory ran out: {IN_TURN}", CUT))
     same(run, plenty)
     again = answer(tempo)  # loads the compressor again, and the decoder after it
-    assert (again.memory.steps, again.warnings) == (("in_turn",), (IN_TURN,))
+    assert (again.memory.steps, again.warnings) == (("in_turn",), (IN_TURN, CUT))
     assert again.timing.load > run.timing.load
     same(again, plenty)
 
@@ -306,7 +310,7 @@ def test_little_memory_plans_to_load_in_turn(plenty, monkeypatch):
     assert short.networks._decoder is None
     assert told == [Progress("load", 0, 1), Progress("load", 0, 1), Progress("load", 1, 1)]
     run = answer(short)
-    assert (run.memory.together, run.memory.steps, run.warnings) == (False, ("in_turn",), (IN_TURN,))
+    assert (run.memory.together, run.memory.steps, run.warnings) == (False, ("in_turn",), (IN_TURN, CUT))
     same(run, plenty)
 
 

@@ -225,10 +225,10 @@ def test_embeddings_of_memory_words_stay_where_the_compressor_learns_them(fresh)
     assert int((table.grad[:, 0] == 1).sum()) == len(table) - len(rows)
 
 
-def test_from_trained_weights_all_is_shorter_and_nothing_new_is_seen():
+def test_from_trained_weights_nothing_is_longer_and_nothing_new_is_seen():
     new, warm = curriculum(1.0), curriculum(1.0, warm=True)
     assert new.keys() == warm.keys()
-    assert all(warm[name].steps < new[name].steps for name in new)
+    assert all(warm[name].steps <= new[name].steps for name in new)
     assert warm["vision"].steps == 2  # never run
 
 
