@@ -134,6 +134,17 @@ _WORDS: dict[Any, str] = {
 }
 
 
+def count(value: Any) -> int:
+    """`value`, which must be a whole number from 0 up to what fits into 63 bits.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
 def number(value: Any, name: str, low: float, high: float, kind: Callable[[Any], Any] = int) -> Any:
     """`value`, which must be a number of this kind from `low` to `high`, both included.
 

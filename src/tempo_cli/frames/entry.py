@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..checked import count, parse_json
 from ..types import Pixels
 
 FORMAT = 1  # raise it where sampling, resizing or this layout changes: older entries are then not found
@@ -113,11 +114,10 @@ def read_block(file: BinaryIO, block: Block) -> Pixels:
 
 def read_part(file: BinaryIO, offset: int, length: int, checksum: int) -> bytes:
     """Some checked bytes."""
-    data = bytearray(length)
-    read_exactly(file, offset, memoryview(data))
+    data = read_slice(file, offset, length)
     if zlib.crc32(data) != checksum:
         raise EntryError("it was changed")
-    return bytes(data)
+    return data
 
 
 def pack_index(index: Index, offset: int) -> bytes:
@@ -148,8 +148,8 @@ def read_index(file: BinaryIO, size: int) -> Index:
         raise EntryError("it has no end")
     text = read_part(file, offset, length, checksum)
     try:
-        return _index(json.loads(text), offset)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return _index(parse_json(text), offset)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EntryError(f"{type(error).__name__}: {error}") from None
 
 
@@ -161,10 +161,10 @@ def read_slice(file: BinaryIO, offset: int, length: int) -> bytes:
 
 
 def _index(plain: Any, end: int) -> Index:
-    blocks = {_count(number): _block(rest, end) for number, *rest in plain["blocks"]}
+    blocks = {count(number): _block(rest, end) for number, *rest in plain["blocks"]}
     if list(blocks) != sorted(blocks) or len(blocks) != len(plain["blocks"]):
         raise ValueError("segments out of order")
-    offset, length, checksum = map(_count, plain["facts"])
+    offset, length, checksum = map(count, plain["facts"])
     if not len(MAGIC) <= offset <= offset + length <= end:
         raise ValueError("facts beyond the end")
     findings = plain["findings"]
@@ -175,18 +175,12 @@ def _index(plain: Any, end: int) -> Index:
 
 def _block(plain: Sequence[Any], end: int) -> Block:
     positions, shape, offset, checksum = plain
-    frames, height, width, colors = map(_count, shape)
+    frames, height, width, colors = map(count, shape)
     block = Block(
-        tuple(map(_count, positions)), (frames, height, width, colors), _count(offset), _count(checksum)
+        tuple(map(count, positions)), (frames, height, width, colors), count(offset), count(checksum)
     )
     if colors != 3 or not block.size or not block.positions:
         raise ValueError("a segment without pixels")
     if not len(MAGIC) <= block.offset <= block.offset + block.size <= end:
         raise ValueError("a segment beyond the end")
     return block
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{value!r} is no count")
-    return value

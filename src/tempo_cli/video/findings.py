@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from ..checked import count
 from ..plan.pixels import Size
 from .thinning import DecodingRecord
 
@@ -62,11 +63,11 @@ class Findings:
         """
         height, width = plain["shown"]
         exact, seekable, *counts = plain["decoding"]
-        processes, packets, decoded = map(_count, counts)
+        processes, packets, decoded = map(count, counts)
         if exact not in (None, True, False) or seekable not in (None, True, False):
             raise ValueError("neither tried nor not")
-        ratio = Fraction(*map(_count, plain["sample_aspect_ratio"]))
-        if not (_count(height) and _count(width) and ratio > 0 and isfinite(ratio)):
+        ratio = Fraction(*map(count, plain["sample_aspect_ratio"]))
+        if not (count(height) and count(width) and ratio > 0 and isfinite(ratio)):
             raise ValueError("no picture")
         transfer = plain["color_transfer"]
         return cls(
@@ -75,12 +76,6 @@ class Findings:
             color_transfer=None if transfer is None else str(transfer),
             warnings=[str(one) for one in plain["warnings"]],
             kinds={str(one) for one in plain["kinds"]},
-            missing=set(map(_count, plain["missing"])),
+            missing=set(map(count, plain["missing"])),
             decoding=DecodingRecord(exact, 0, seekable, processes, packets, decoded),
         )
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{value!r} is no count")
-    return value

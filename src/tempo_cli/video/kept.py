@@ -1,7 +1,6 @@
 """Keeping a video's frames on disk, and finding them again: only where they are the very same."""
 
 import os
-import stat
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,6 +14,7 @@ from platformdirs import user_cache_path
 
 from .. import __version__
 from ..config import CacheOptions, FrameShape, SamplingOptions
+from ..files import open_regular
 from ..frames.entry import FORMAT
 from ..frames.folder import FrameFolder
 from ..frames.recording import FrameFile, Recording
@@ -45,10 +45,8 @@ def frame_folder(options: CacheOptions) -> FrameFolder:
 def identify(path: str | Path) -> FileIdentity | None:
     """Which file it is, in which state; None where it can't be read, or is no ordinary file."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with os.fdopen(open_regular(Path(path)), "rb") as file:
             facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                return None
             ends = sha256(file.read(_END))
             file.seek(max(0, facts.st_size - _END))
             ends.update(file.read(_END))
@@ -147,8 +145,3 @@ def _exactly(data: bytes) -> Any:
         return part
 
     return read
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a FIFO without waiting for its writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
