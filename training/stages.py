@@ -8,6 +8,9 @@
 | compressor | compressor and projector | single segments: relevance, the word of each memory token |
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
+| polish | the decoder | stories of words again, with little noise |
+| tighten | compressor and projector | single segments again; what stands behind the last word counts too |
+| settle | the decoder | stories of memories that the compressor wrote, up to 128 segments |
 
 Wherever frames are seen, several questions are asked about them: what is read before the question is
 computed once.
@@ -25,6 +28,8 @@ from torch import Tensor, nn
 from tempo_cli.plan.allocation import allocate
 
 from . import answers, words
+from .memories import Memories
+from .memories import write as write_memories
 from .network import Nano, Story
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
@@ -173,6 +178,7 @@ class Reading:
     longest: int = 24
     families: Sequence[str] = READING
     noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
+    memories: Memories | None = None  # that the compressor wrote; they are read instead of words
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
@@ -187,6 +193,10 @@ class Reading:
             kept = keep(random, example, None)
             memory = []
             for own, k in zip(held, kept, strict=True):
+                written = self.memories.draw(random, without_end(own)) if self.memories else None
+                if written is not None:
+                    memory.append(written[:k])
+                    continue
                 vectors = model.embed(table[model.put(np.array(own[:k]))])
                 noise = model.put(random.standard_normal(vectors.shape, np.float32))
                 memory.append(vectors + noise * spread)
@@ -231,6 +241,12 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
     return held
 
 
+def without_end(held: Sequence[int]) -> list[int]:
+    """A memory's words, up to END."""
+    end = _INDEX[words.END]
+    return list(held[: held.index(end)]) if end in held else list(held)
+
+
 def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list[int]:
     """How many tokens each segment keeps: sometimes equally many, else by relevance.
 
@@ -268,25 +284,57 @@ class Compressing:
     batch: int = 24  # segments
     questions: int = 4  # about each
     router_weight: float = 1.0
+    filler: float = _FILLER  # weight of what stands behind a memory's last word
+    families: Sequence[str] = MIX
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.compressor, model.decoder.projector]
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
-        shelf = draw_shelf(random, shelves)
-        videos = [
-            ask_more(random, shelf, draw_story(random, shelf, 1, most=_LONGEST), self.questions)
-            for _ in range(self.batch)
-        ]
-        memory, logits = _compressed(model, shelf, videos)
-        examples = [example for video in videos for example in video]
-        slots, scores = slot_loss(model, memory, examples)
+        examples, memory, logits = self.compressed(model, shelves, random)
+        slots, scores = slot_loss(model, memory, examples, self.filler)
         router, more = router_loss(model, logits, examples)
         return self.router_weight * router + slots, scores | more
 
+    def compressed(
+        self, model: Nano, shelves: list[Shelf], random: Random
+    ) -> tuple[list[Example], Tensor, Tensor]:
+        """A batch of single segments with questions, their memory tokens and the router's logits."""
+        shelf = draw_shelf(random, shelves)
+        videos = [
+            ask_more(
+                random,
+                shelf,
+                draw_story(random, shelf, 1, self.families, _LONGEST),
+                self.questions,
+                self.families,
+            )
+            for _ in range(self.batch)
+        ]
+        memory, logits = _compressed(model, shelf, videos)
+        return [example for video in videos for example in video], memory, logits
 
-def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
-    """Each projected memory token should be the embedding of its word: cross-entropy and distance."""
+
+def written_memories(model: Nano, shelves: list[Shelf], random: Random, batches: int) -> Memories:
+    """What the compressor writes for so many batches of `Compressing`."""
+    stage = Compressing(0)
+    found = []
+    with torch.no_grad():
+        for _ in range(batches):
+            examples, memory, _ = stage.compressed(model, shelves, random)
+            told = [words.memory_words(one.question, one.contents[0]) for one in examples]
+            found.append((memory, [own and [_INDEX[word] for word in own] for own in told]))
+    return write_memories(model, found)
+
+
+def slot_loss(
+    model: Nano, memory: Tensor, examples: list[Example], filler: float = _FILLER
+) -> tuple[Tensor, Scores]:
+    """Each projected memory token should be the embedding of its word: cross-entropy and distance.
+
+    Args:
+        filler: weight of the tokens behind a memory's last word, which should be END.
+    """
     table = model.embed(memory_ids(model)).detach()
     size = table.pow(2).sum(-1).mean()
     told = [
@@ -299,15 +347,20 @@ def slot_loss(model: Nano, memory: Tensor, examples: list[Example]) -> tuple[Ten
     labels = model.put(np.array(full))
     lengths = np.array([len(own) for own in told if own is not None])
     counts = model.put(np.arange(MEMORY) < lengths[:, None])
-    weight = torch.where(counts, 1.0, _FILLER)
+    weight = torch.where(counts, 1.0, filler)
     projected = model.decoder.projector(memory[rows])
     logits = projected @ table.T * (8 / size)
     each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight)
     far = (projected - table[labels]).pow(2).sum(-1) / size
     loss = ((each + _SQUARED * far) * weight).sum() / weight.sum()
-    right = (logits.argmax(-1) == labels) | ~counts
+    exact = logits.argmax(-1) == labels
+    right = exact | ~counts
     relevant = (labels[:, 0] != _INDEX[words.NOTHING]) & (labels[:, 0] != _INDEX[words.UNKNOWN])
-    return loss, {"words": _share(right.all(1)[relevant]), "first": _share(right[:, 0])}
+    return loss, {
+        "words": _share(right.all(1)[relevant]),
+        "first": _share(right[:, 0]),
+        "ends": _share(exact[~counts]),
+    }
 
 
 def router_loss(model: Nano, logits: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
@@ -385,39 +438,6 @@ class Together:
         slots, more = slot_loss(model, memory, examples)
         loss = answers + self.router_weight * router + _SLOT * slots + _ASIDE * aside
         return loss, scores | more | {"moments": float(other.detach())}
-
-
-@dataclass
-class Settling:
-    """The decoder learns to read what the trained compressor writes: videos as in `Together`."""
-
-    steps: int
-    name: str = "settle"
-    rate: float = 4e-4
-    segments: int = 48  # per batch
-    questions: int = 5  # about each video
-    longest: int = 24
-
-    def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
-        return [model.decoder.llm]
-
-    def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
-        shelf = draw_shelf(random, shelves)
-        drawn = _draw(random, shelf, self.segments, 1, self.longest)
-        videos = [ask_more(random, shelf, example, self.questions) for example in drawn]
-        with torch.no_grad():
-            memory, logits = _compressed(model, shelf, videos)
-            projected = model.decoder.projector(memory)
-        examples = [example for video in videos for example in video]
-        relevance = torch.sigmoid(logits).cpu().numpy()
-        stories, at = [], 0
-        for example in examples:
-            count = len(example.contents)
-            kept = keep(random, example, relevance[at : at + count])
-            stories.append(_story(example, [projected[at + row, :k] for row, k in enumerate(kept)]))
-            at += count
-        loss, right = model.write(stories)
-        return loss, _by_family([example.question.family for example in examples], right)
 
 
 @dataclass

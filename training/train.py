@@ -9,9 +9,11 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -20,8 +22,8 @@ from .corpus import VIDEOS
 from .layout import TEMPO, warm_start
 from .network import Nano
 from .sources import dictionary
-from .stages import Compressing, Long, Reading, Settling, Together, Vision, memory_ids
-from .stories import POLISHING
+from .stages import Compressing, Long, Reading, Together, Vision, memory_ids, written_memories
+from .stories import POLISHING, SEEING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -32,15 +34,17 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "OMP_NUM_THREADS": "1",
 }
 _FREE = {"device", "halt"}  # options that may differ where a run goes on
-STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "settle")
+STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "tighten", "settle")
 
 
 # Steps from nothing, and from trained weights: those see already, and have to learn questions.
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
     "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
-    "settle": (800, 290),
+    "tighten": (1400, 1400), "settle": (3000, 3000),
 }  # fmt: skip
+
+_MEMORIES = 600  # batches of memories, in each process
 
 
 def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> dict[str, object]:
@@ -60,7 +64,10 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "polish": Reading(
             steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
         ),
-        "settle": Settling(steps("settle")),
+        "tighten": Compressing(
+            steps("tighten"), "tighten", 1e-3, router_weight=router_weight, filler=0.5, families=SEEING
+        ),
+        "settle": Reading(steps("settle"), "settle", 1e-3, 320, longest=128, families=POLISHING),
     }
 
 
@@ -93,6 +100,11 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             join(model, options.work, ("stories", "vision") if options.vision else ("stories",))
         if name == "polish":
             keep_memory_words(model)
+        if name == "settle":
+            random = np.random.default_rng((options.seed, len(STAGES), rank))
+            batches = max(2, round(_MEMORIES * options.scale))
+            memories = written_memories(model, train, random, batches)
+            stages[name] = replace(stages[name], memories=memories)  # type: ignore[type-var]
         trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
         if options.halt is not None:
             break
@@ -192,9 +204,9 @@ def main() -> None:
         args=(
             options.workers,
             options,
-            ["together", "long", "polish", "settle"]
+            ["together", "long", "polish", "tighten", "settle"]
             if options.start
-            else ["compressor", "together", "long", "polish", "settle"],
+            else ["compressor", "together", "long", "polish", "tighten", "settle"],
             port,
         ),
         nprocs=options.workers,

@@ -150,16 +150,20 @@ def plain(fresh) -> Nano:
 def test_the_words_loss_is_small_where_the_memory_holds_its_words(plain):
     loss, scores = slot_loss(plain, memory_of(plain, HELD), TOLD)
     assert 0 < float(loss) < 0.05
-    assert scores == {"words": 1.0, "first": 1.0}
+    assert scores == {"words": 1.0, "first": 1.0, "ends": 1.0}
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("held", "low", "scores"),
     [
-        ([["red", "car", "orange", "star"], *HELD[1:]], 0.5, {"words": 0.5, "first": 1.0}),
-        ([HELD[0], ["yes"], *HELD[2:]], 0.5, {"words": 1.0, "first": 2 / 3}),
-        ([["black", "fish", "blue", "star"], ["yes"], ["blue"], None], 3.0, {"words": 0.0, "first": 0.0}),
+        ([["red", "car", "orange", "star"], *HELD[1:]], 0.5, {"words": 0.5, "first": 1.0, "ends": 1.0}),
+        ([HELD[0], ["yes"], *HELD[2:]], 0.5, {"words": 1.0, "first": 2 / 3, "ends": 1.0}),
+        (
+            [["black", "fish", "blue", "star"], ["yes", "red"], ["blue"], None],
+            3.0,
+            {"words": 0.0, "first": 0.0, "ends": 17 / 18},
+        ),
     ],
 )
 def test_a_wrong_word_costs(plain, held, low, scores):
@@ -180,6 +184,8 @@ def test_words_after_the_answer_s_count_little_and_open_segments_nothing(plain):
     )
     assert same == base
     assert (cheap - base) * 10 == pytest.approx(dear - base, rel=0.2)
+    base, cheap, dear = (float(slot_loss(plain, memory, TOLD, 0.5)[0]) for memory in (right, filler, word))
+    assert (cheap - base) * 2 == pytest.approx(dear - base, rel=0.2)
 
 
 def test_relevance_is_a_yes_or_no_question_where_it_is_known(nano):
