@@ -16,23 +16,13 @@ from common import Neighbours, parser, report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.video.clips import RECIPES, run_ffmpeg
-from tests.video.thinned import CLIPS, digests, drawn
+from tests.video.thinned import CLIPS, digests, drawn, make
 
 from tempo_cli.errors import VideoError
 from tempo_cli.video import thinning
 from tempo_cli.video.ffmpeg import ffmpeg_version, find_ffmpeg
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
-
-
-def make(name: str, folder: Path) -> Path:
-    """A clip by its name, made once."""
-    path = folder / name
-    if not path.exists():
-        parts = (RECIPES | CLIPS)[name].arguments
-        run_ffmpeg(*(make(part[1:], folder) if part.startswith("@") else part for part in parts), path)
-    return path
 
 
 def compare(path: Path, binary: str, sets: int, seed: int) -> list[object]:

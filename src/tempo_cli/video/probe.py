@@ -20,6 +20,7 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, IntArray, VideoInfo
 from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
+from .fields import Fields
 from .formats import RAW
 from .keyframes import drops_leading_pictures, is_random_access, needs_beginning
 from .limits import MOST_FRAMES, check_size
@@ -35,6 +36,7 @@ _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
 _WATCHED = 64  # packets
+_FEW = 0.1  # of the packets, that have no time for another reason than that the container tells none
 _MANY_KEYFRAMES, _KEYFRAME_SECONDS = 10_000, 0.5
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
@@ -208,7 +210,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
     kinds, sets = PacketKinds(reader, name, codec.extradata), ParameterSets(name, codec.extradata)
-    bound = False
+    fields, bound = Fields(name, codec.extradata), False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for number, packet in enumerate(packets_of(container, stream)):
             if number % _WATCHED == 0:
@@ -219,7 +221,9 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
             if not pts and not hidden:
                 bound = needs_beginning(name, codec.pix_fmt, packet)
-            count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
+            count = shown_frames(name, packet, codec.extradata)
+            if fields.is_second(packet) or packet.is_discard:
+                count = 0
             if packet.dts is not None:
                 looked = looked and (
                     clock is None or abs(packet.dts - clock) <= apart
@@ -249,13 +253,14 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
         pts, openings = dts, [opening._replace(pts=None) for opening in openings]
     starts = part_starts(pts if None in dts else dts, stream.time_base, reader)
     places = shown_places(pts, starts, openings)
-    if exact and any(pts[place] is not None for place in places):
-        # a packet without a pts among others with one: a second field, or the rest of a cut-off group
+    untold = sum(pts[place] is None for place in places)
+    if exact and untold < len(places) and not (name in _REORDERED and untold > _FEW * len(places)):
+        # a packet without a pts among others with one: damage, or the rest of a cut-off group
         places = [place for place in places if pts[place] is not None]
     parts = sorted({place for place in np.searchsorted(places, starts).tolist() if 0 < place < len(places)})
     hidden += len(pts) - len(places)
     entries = [entry for entry, whole in keys if whole or not sets.changing]
-    packets = kinds.result(sets.changing)
+    packets = None if fields.apart else kinds.result(sets.changing)  # one can't go without the other
     return Index([pts[place] for place in places], entries, hidden, last, exact, parts, packets, bound)
 
 
