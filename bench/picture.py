@@ -3,9 +3,9 @@
 Makes HDR clips (PQ and HLG; H.264, HEVC, VP9; 10 bits, BT.2020) from SDR originals, with the reference white
 at 203 nits, and reads both with `FrameDecoder`: the mean error in levels of 255 and the saturation (mean of
 max - min of RGB) over the original's, as stored (raw), as converted (auto), and behind the filters that undo
-just what made the clip: what is off there is lost in the file. Exit status 1 where a clip is more than 8 levels
-or 10 % off (`HARD` is shown, but does not count). Then videos with pixels that are not
-square: the size that the model sees must be within one step of the 64-px grid of the right shape.
+just what made the clip: what is off there is lost in the file. Exit status 1 where a clip is more than 8
+levels or 10 % off (`HARD` is shown, but does not count). Then videos with pixels that are not square: the
+size that the model sees must be within one step of the 64-px grid of the right shape.
 
 Run: python bench/picture.py [--curves]
 

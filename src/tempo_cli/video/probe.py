@@ -29,6 +29,7 @@ from .references import PacketKinds
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
+from .unreadable import refuse_unreadable
 from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
@@ -94,7 +95,7 @@ def probe(
     with _opened(path) as container:
         stream = _video_stream(path, container)
         check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
-        index = _read_index(container, stream, watch)
+        index = _read_index(container, stream, watch, path)
         if not index.pts:
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
@@ -165,7 +166,11 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with open_demuxer(source, path) as container:
             yield container
+    except VideoError:
+        refuse_unreadable(path, 0)
+        raise
     except av.error.FFmpegError as error:
+        refuse_unreadable(path, 0)
         reason = error.strerror or type(error).__name__
         raise VideoError(f"{_name(path)} is not a readable video ({reason})", _DAMAGED) from None
     finally:
@@ -196,7 +201,9 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return chosen
 
 
-def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callable[[], object]) -> Index:
+def _read_index(
+    container: InputContainer, stream: av.VideoStream, watch: Callable[[], object], path: Path
+) -> Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
     if name in _REORDERED or reader in RAW.split(","):
@@ -205,7 +212,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
     dts: list[int | None] = []
     keys: list[tuple[int, bool]] = []  # and whether they bring parameter sets
     openings: list[Opening] = []
-    hidden = last = 0
+    hidden = last = reached = 0
     looked = undated = False
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
@@ -217,6 +224,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 watch()
             if packet.size == 0:
                 continue
+            reached = max(reached, packet.pos or 0)
             if len(pts) > MOST_FRAMES:
                 raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
             if not pts and not hidden:
@@ -246,6 +254,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 last = packet.duration or last
             else:
                 hidden += 1
+    refuse_unreadable(path, reached)
     # AVI tells decoding times, and so may MXF; with B-frames they are not the presentation times
     decoding = reader == "avi" or (reader == "mxf" and pts == dts)
     exact = not (undated or (decoding and codec.has_b_frames))
