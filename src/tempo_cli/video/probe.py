@@ -27,6 +27,7 @@ from .limits import MOST_FRAMES, check_size
 from .parameter_sets import ParameterSets
 from .references import PacketKinds
 from .refusal import MOTION_JPEG
+from .sequence_headers import SequenceHeaders, has_sequence_headers
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
 from .unreadable import refuse_unreadable
@@ -216,7 +217,8 @@ def _read_index(
     looked = undated = False
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
-    kinds, sets = PacketKinds(reader, name, codec.extradata), ParameterSets(name, codec.extradata)
+    kinds = PacketKinds(reader, name, codec.extradata)
+    sets = (SequenceHeaders if has_sequence_headers(name) else ParameterSets)(name, codec.extradata)
     fields, bound = Fields(name, codec.extradata), False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for number, packet in enumerate(packets_of(container, stream)):

@@ -78,7 +78,7 @@ class PacketKinds:
 
         Args:
             random_access: whether decoding can begin with it, as far as the container tells.
-            brought: what `ParameterSets.look` says of it.
+            brought: what `ParameterSets.look` or `SequenceHeaders.look` says of it.
         """
         if self._read is None:
             return
