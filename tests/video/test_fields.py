@@ -14,7 +14,7 @@ from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
 
 from .clips import FFMPEG, PASSTHROUGH, run_ffmpeg
-from .fields import yuv420p
+from .fields import Bits, yuv420p
 from .thinned import PAIRED, digests, make
 
 PLANAR = (*PASSTHROUGH, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
@@ -90,3 +90,29 @@ def test_h264_is_paired_by_frame_number_and_by_whether_others_refer_to_it() -> N
     for stranger in (spare, referred):
         seconds = Fields("h264", None)
         assert [seconds.is_second(av.Packet(packet)) for packet in (first, stranger)] == [False, False]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("planes", [0, 1])
+def test_what_parameter_sets_may_tell_before_it(order: int, planes: int) -> None:
+    """A high profile with whole chroma and scaling lists, and all kinds of picture order."""
+    sequence = (
+        Bits().put((244, 8), (0, 8), (30, 8)).golomb(0, 3).put((planes, 1)).golomb(0, 0).put((0, 1), (1, 1))
+    )
+    sequence.put((1, 1)).golomb(*[1] * 16).put((0, 5))  # a list of 16, and five that are not there
+    sequence.put((1, 1)).golomb(2, 14).put((0, 5))  # one that ends after two of 64
+    sequence.golomb(1, order)  # frame numbers of five bits
+    if order == 0:
+        sequence.golomb(2)
+    elif order == 1:
+        sequence.put((0, 1)).golomb(4, 3, 2, 6, 5)
+    sequence.golomb(2).put((0, 1)).golomb(3, 1).put((0, 1), (0, 6))
+    sets = b"\0\0\1\x67" + sequence.data() + b"\0\0\1\x68" + Bits().golomb(0, 0).put((1, 1)).data()
+
+    def field(number: int, lower: int) -> bytes:
+        header = Bits().golomb(0, 7, 0).put((0, 2 * planes)) if planes else Bits().golomb(0, 7, 0)
+        return b"\0\0\1\x61" + header.put((number, 5), (1, 1), (lower, 1), (0, 30)).data()
+
+    seconds = Fields("h264", None)
+    packets = [sets + field(30, 0), field(30, 1), field(31, 0), field(30, 1), field(30, 0)]
+    assert [seconds.is_second(av.Packet(packet)) for packet in packets] == [False, True, False, False, True]
