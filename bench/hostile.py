@@ -149,39 +149,30 @@ def tiny(folder: Path) -> Path:
     return path
 
 
-def _element(number: bytes, *content: bytes) -> bytes:
-    data = b"".join(content)
-    return number + struct.pack(">Q", 1 << 56 | len(data)) + data
-
-
-def matroska(folder: Path, kind: str) -> Path:
-    """A Matroska file that is filled by a tag, an attachment, or the header of its stream."""
+def matroska(folder: Path, kind: str, count: int = 1) -> Path:
+    """A Matroska file that is filled by a tag, an attachment, or the headers of `count` streams."""
     path, size = folder / f"{kind}.mkv", FILE if kind != "header" else 250 << 20
     clip = made("hostile-small.mkv", ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25", "-frames:v", "9"])
     data = clip.read_bytes()
-    place = data.index(b"\x16\x54\xae\x6b")  # before the tracks
-    filled = {
-        "tag": (b"\x12\x54\xc3\x67", b"\x73\x73", b"\x67\xc8", b"\x45\xa3\x81A", b"\x44\x87"),
-        "attachment": (b"\x19\x41\xa4\x69", b"\x61\xa7", b"", b"\x46\x6e\x81A\x46\x60\x83a/b", b"\x46\x5c"),
-    }
-    outer = filled.get(kind)
-    if outer is None:
-        head = struct.pack(">Q", 1 << 56 | size)
-        video = b"\xe0\x86\xb0\x81\x40\xba\x81\x40"
-        entry = (
-            b"\xd7\x81\x01\x73\xc5\x81\x01\x83\x81\x01\x86\x8fV_MPEG4/ISO/AVC" + video + b"\x63\xa2" + head
-        )
-        wraps, before = (b"\x16\x54\xae\x6b", b"\xae"), entry
-    else:
-        *ids, inside, last = outer
-        wraps, before = tuple(one for one in ids if one), inside + last + struct.pack(">Q", 1 << 56 | size)
-    for number in reversed(wraps):
-        before = number + struct.pack(">Q", 1 << 56 | (len(before) + size)) + before
-    segment = data.index(b"\x18\x53\x80\x67")
+    place, segment = data.index(b"\x16\x54\xae\x6b"), data.index(b"\x18\x53\x80\x67")
+    length = struct.pack(">Q", 1 << 56 | size)
+    wraps, before = {
+        "tag": ((b"\x12\x54\xc3\x67", b"\x73\x73", b"\x67\xc8"), b"\x45\xa3\x81A\x44\x87"),
+        "attachment": ((b"\x19\x41\xa4\x69", b"\x61\xa7"), b"\x46\x6e\x81A\x46\x60\x83a/b\x46\x5c"),
+        "header": (
+            (b"\x16\x54\xae\x6b", b"\xae"),
+            b"\xd7\x81%c\x73\xc5\x81%c\x83\x81\x01\x86\x8fV_MPEG4/ISO/AVC\xe0\x86\xb0\x81\x40\xba\x81\x40\x63\xa2",
+        ),
+    }[kind]
     with path.open("wb") as file:
-        file.write(data[: segment + 4] + b"\x01" + b"\xff" * 7 + data[segment + 12 : place] + before)
-        for _ in range(size >> 20):
-            file.write(b"A" * (1 << 20))
+        file.write(data[: segment + 4] + b"\x01" + b"\xff" * 7 + data[segment + 12 : place])
+        for number in range(count):
+            told = (before % (number + 2, number + 2) if kind == "header" else before) + length
+            for wrap in reversed(wraps):
+                told = wrap + struct.pack(">Q", 1 << 56 | (len(told) + size)) + told
+            file.write(told)
+            for _ in range(size >> 20):
+                file.write(b"A" * (1 << 20))
         file.write(data[place:])
     return path
 
@@ -197,6 +188,7 @@ FILLED: dict[str, Callable[[Path], Path]] = {
     "Matroska, a tag of 950 MB": lambda folder: matroska(folder, "tag"),
     "Matroska, an attachment of 950 MB": lambda folder: matroska(folder, "attachment"),
     "Matroska, a header of 250 MB": lambda folder: matroska(folder, "header"),
+    "Matroska, three headers of 250 MB": lambda folder: matroska(folder, "header", 3),
 }
 
 
