@@ -4,7 +4,7 @@ Decodes random sets of frames of generated clips (many codecs, containers and st
 compares a hash of every frame. Nothing is checked on the way, so that a packet that was left out wrongly
 shows. A seeded part of this runs with the tests.
 
-Run: python bench/frames.py [--runs 50] [--ffmpeg FILE] [--seed 1]
+Run: python bench/frames.py [--runs 50] [--ffmpeg FILE] [--clips TEXT] [--seed 1]
 """
 
 import sys
@@ -16,23 +16,13 @@ from common import Neighbours, parser, report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.video.clips import RECIPES, run_ffmpeg
-from tests.video.thinned import CLIPS, digests, drawn
+from tests.video.thinned import CLIPS, digests, drawn, make
 
 from tempo_cli.errors import VideoError
 from tempo_cli.video import thinning
 from tempo_cli.video.ffmpeg import ffmpeg_version, find_ffmpeg
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
-
-
-def make(name: str, folder: Path) -> Path:
-    """A clip by its name, made once."""
-    path = folder / name
-    if not path.exists():
-        parts = (RECIPES | CLIPS)[name].arguments
-        run_ffmpeg(*(make(part[1:], folder) if part.startswith("@") else part for part in parts), path)
-    return path
 
 
 def compare(path: Path, binary: str, sets: int, seed: int) -> list[object]:
@@ -57,13 +47,14 @@ def main() -> None:
     """Compare and report; exit status 1 if a frame differs."""
     options_of = parser(__doc__, runs=50)
     options_of.add_argument("--ffmpeg", help="the one that decodes (default: the one that tempo takes)")
+    options_of.add_argument("--clips", default="", help="those whose name holds this (default: all)")
     options_of.add_argument("--seed", type=int, default=1, help="of the random sets (default 1)")
     options = options_of.parse_args()
     binary, neighbours = find_ffmpeg(options.ffmpeg), Neighbours()
     # clips of a few seconds would be decoded plainly
     thinning._LEAST_PACKETS, thinning._LEAST_SHARE = 0, 2
     with tempfile.TemporaryDirectory() as folder:
-        clips = {name: make(name, Path(folder)) for name in CLIPS}
+        clips = {name: make(name, Path(folder)) for name in CLIPS if options.clips in name}
         rows = [[name, *compare(path, binary, options.runs, options.seed)] for name, path in clips.items()]
     header = ["clip", "codec", "sets", "wrong", "fallbacks", "decoded"]
     report(

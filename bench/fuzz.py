@@ -273,7 +273,7 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.02):
-            self.peak = max(self.peak, sum(_pss(process) for process in descendants(os.getpid())))
+            self.peak = max(self.peak, sum(map(pss, descendants(os.getpid()))) >> 20)
 
 
 def descendants(root: int) -> list[int]:
@@ -288,10 +288,11 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def _pss(process: int) -> int:
+def pss(process: int) -> int:
+    """Its proportional set size, bytes; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) // 1024
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) << 10
     except (OSError, StopIteration):
         return 0
 

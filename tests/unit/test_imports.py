@@ -155,7 +155,10 @@ def test_only_video_starts_processes():
 
 
 def test_libav_is_met_only_in_the_process_that_reads():
-    reading = "announced demuxer encryption keyframes parameter_sets probe references refusal shown timeline"
+    reading = (
+        "announced demuxer encryption fields keyframes parameter_sets probe references refusal "
+        "sequence_headers shown timeline"
+    )
     assert importers("av") == {f"video.{name}" for name in reading.split()}
     assert importers("tempo_cli.video.probe") == {"video.reader"}  # when it has limited itself
     code = "from tempo_cli import open_video, probe; from tempo_cli.video import reader, selftest, wire"

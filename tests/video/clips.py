@@ -90,6 +90,7 @@ VIDEOS: dict[str, Recipe] = {
     "h264_no_b_frames.asf": Recipe((*source(), *H264, "-bf", "0")),
     "h264_no_b_frames.wmv": Recipe((*source(), *H264, "-bf", "0")),
     "mpeg2.mpg": Recipe((*source(), "-c:v", "mpeg2video", "-bf", "2")),
+    "h264.mpg": Recipe((*source(), *H264)),  # only some packets have a time
     "sorenson.flv": Recipe((*source(), "-c:v", "flv")),
     "wmv2.wmv": Recipe((*source(), "-c:v", "wmv2")),
     "theora.ogv": Recipe((*source(), "-c:v", "libtheora")),

@@ -187,8 +187,8 @@ def test_it_imports_what_this_process_would(
 
 def test_the_limits_grow_with_the_file_and_with_the_pictures() -> None:
     small, large = read_limits(0), read_limits(10**9, 46_000_000)
-    assert (small.seconds, small.memory, small.max_pixels, small.stall) == (60, 1_400_000_000, 36_000_000, 30)
-    assert (large.seconds, large.memory) == (160, 1_720_000_000)
+    assert (small.seconds, small.memory, small.max_pixels, small.stall) == (60, 1_300_000_000, 36_000_000, 30)
+    assert (large.seconds, large.memory) == (160, 1_620_000_000)
 
 
 def behaves(monkeypatch: pytest.MonkeyPatch, code: str, **limits: float) -> None:
@@ -217,11 +217,11 @@ def error_of(path: Path) -> VideoError:
         ("os.kill(os.getpid(), 11)", "can't be read: the process that reads it was ended by SIGSEGV"),
         ("os.kill(os.getpid(), 9)", "can't be read: the process that reads it was ended by SIGKILL"),
         ("os.kill(os.getpid(), signal.SIGXCPU)", "takes more than 60 s to read"),
-        ("sys.exit(1)", "takes more than 1.4 GB of memory to read"),
+        ("sys.exit(1)", "takes more than 1.3 GB of memory to read"),
         ("w(1, b'x' * 100)", "gives no usable answer when it is read"),
         (
             "from tempo_cli.video.wire import pack_failure as p; w(1, p('memory', '', ''))",
-            "takes more than 1.4 GB",
+            "takes more than 1.3 GB",
         ),
     ],
 )

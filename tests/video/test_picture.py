@@ -368,8 +368,8 @@ def test_only_hdr_is_converted():
 def test_the_filters_are_these():
     """Those that were measured (docs/decisions/picture.md)."""
     assert to_sdr(Colors("arib-std-b67")) == (
-        "zscale=w='iw*min(1,2048/max(iw,ih))':h='ih*min(1,2048/max(iw,ih))':t=linear:p=bt709:npl=203,"
-        "format=gbrpf32le,tonemap=mobius:param=0.95:peak=4.926:desat=0,zscale=t=bt709:m=gbr:r=pc,format=gbrp"
+        "zscale=w='iw*min(1,2048/max(iw,ih))':h='ih*min(1,2048/max(iw,ih))':f=bicubic:t=linear:p=bt709:"
+        "npl=203,format=gbrpf32le,tonemap=mobius:param=0.95:peak=4.926:desat=0,zscale=t=bt709:m=gbr:r=pc,format=gbrp"
     )
 
 

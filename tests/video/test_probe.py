@@ -25,7 +25,7 @@ from .clips import (
 )
 
 # raw streams carry no timestamps, AVI and ASF only the order of decoding
-WITHOUT_TIMES = {"h264.h264", "hevc.hevc", "mpeg4_b_frames.avi", "h264.avi", "h264.asf"}
+WITHOUT_TIMES = {"h264.h264", "hevc.hevc", "mpeg4_b_frames.avi", "h264.avi", "h264.mpg", "h264.asf"}
 
 
 def decoded_times(path: Path, stream: int) -> list[float]:

@@ -82,14 +82,17 @@ def test_hevc_is_disposable_in_the_highest_temporal_layer_only() -> None:
     assert kinds("hevc", units(idr), units("0009")) == [CUT, 0], "of another layer of a layered stream"
 
 
-def test_mpeg2_fields_are_not_disposable() -> None:
+def test_mpeg2_fields_are_disposable_only_together() -> None:
     def picture(kind: int, structure: int) -> bytes:
         return (
             b"\0\0\1\0" + bytes([0, kind << 3, 0, 0]) + b"\0\0\1\xb5" + bytes([0x8F, 0xFF, 0xF0 | structure])
         )
 
-    frame, top = 3, 1
-    packets = [picture(1, frame), picture(2, frame), picture(3, frame), picture(3, top)]
+    frame, upper, lower = 3, 1, 2
+    packets = [picture(1, frame), picture(2, frame), picture(3, frame), picture(3, upper)]
+    assert kinds("mpeg2video", *packets) == [CUT, 0, DISPOSABLE, 0]
+    pairs = [(1, 2), (2, 2), (3, 3), (3, 2)]
+    packets = [picture(first, lower) + picture(second, upper) for first, second in pairs]
     assert kinds("mpeg2video", *packets) == [CUT, 0, DISPOSABLE, 0]
 
 

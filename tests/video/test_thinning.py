@@ -24,9 +24,9 @@ from tempo_cli.video.handed import HandedText
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
 
-from .clips import FFMPEG, RECIPES, run_ffmpeg
+from .clips import FFMPEG
 from .test_child import is_running
-from .thinned import CLIPS, digests, drawn
+from .thinned import CLIPS, digests, drawn, make
 
 SEED, ROUNDS = 20_261, 2
 THINNED = (
@@ -49,16 +49,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Plain:
     folder = tmp_path_factory.mktemp("thinned")
     known: dict[str, tuple[VideoInfo, dict[int, str]]] = {}
 
-    def path(name: str) -> Path:
-        made = folder / name
-        if not made.exists():
-            arguments = (RECIPES | CLIPS)[name].arguments
-            run_ffmpeg(*(path(part[1:]) if part.startswith("@") else part for part in arguments), made)
-        return made
-
     def decoded(name: str) -> tuple[VideoInfo, dict[int, str]]:
         if name not in known:
-            info = probe(path(name))
+            info = probe(make(name, folder))
             found = dict(digests(info, np.arange(info.frames), FFMPEG, DecodingRecord(exact=False)))
             assert len(set(found.values())) == info.frames == CLIPS[name].frames
             known[name] = info, found

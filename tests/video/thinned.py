@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +11,48 @@ from tempo_cli.types import FramePlan, VideoInfo
 from tempo_cli.video.decode import FrameDecoder
 from tempo_cli.video.thinning import DecodingRecord
 
-from .clips import AV1, COPY, COPY_BOTH, H264, H265, PASSTHROUGH, VP8, VP9, VP9_HIDDEN, Recipe, source
+from .clips import (
+    AV1,
+    COPY,
+    COPY_BOTH,
+    H264,
+    H265,
+    PASSTHROUGH,
+    RECIPES,
+    VP8,
+    VP9,
+    VP9_HIDDEN,
+    Recipe,
+    run_ffmpeg,
+    source,
+)
+from .fields import Coded, mpeg2, write
+from .fields_h264 import h264
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A clip whose frames are stored as two pictures.
+
+    Attributes:
+        kinds: of the frames as they are shown; the others as in `fields.mpeg2` and `fields.write`.
+    """
+
+    kinds: str
+    codec: str = "mpeg2video"
+    second: str = "P"
+    lower_first: bool = False
+    apart: bool = False
+
+    @property
+    def frames(self) -> int:
+        """How many are shown."""
+        return len(self.kinds)
+
+    def coded(self) -> list[Coded]:
+        """The frames, and what they must look like."""
+        maker = h264 if self.codec == "h264" else mpeg2
+        return maker(self.kinds, len(self.kinds), second=self.second, lower_first=self.lower_first)
 
 
 def _x264(*parameters: str) -> tuple[str, ...]:
@@ -35,7 +78,30 @@ _TWO_LAYERS = (
 )
 _BARE = ("-i", "@x264_pyramid.mkv", *COPY, "-avoid_negative_ts", "disabled")
 
-CLIPS: dict[str, Recipe] = {
+_CLOSED, _OPEN = "IBBPBBPBBP" * 8, "IBBPBBP" + "BBIBBPBBP" * 8
+_SPARE = "IpBBPpBPppP" * 8
+
+PAIRED: dict[str, Paired] = {
+    "mpeg2_pairs.m2v": Paired(_CLOSED),
+    "mpeg2_pairs.ts": Paired(_OPEN),
+    "mpeg2_pairs.mpg": Paired(_OPEN, lower_first=True),
+    "mpeg2_pairs.mkv": Paired(_OPEN),
+    "mpeg2_pairs_closed.mkv": Paired(_CLOSED, second="I", lower_first=True),
+    "mpeg2_pairs.mp4": Paired(_CLOSED),
+    "mpeg2_pairs.avi": Paired("IPPPPP" * 14),
+    "mpeg2_pairs_apart.mkv": Paired(_CLOSED, apart=True),
+    "mpeg2_pairs_apart.mp4": Paired(_OPEN, apart=True),
+    "h264_pairs.h264": Paired(_SPARE, "h264"),
+    "h264_pairs.ts": Paired(_CLOSED, "h264"),
+    "h264_pairs.mkv": Paired(_SPARE, "h264"),
+    "h264_pairs_b.mkv": Paired(_CLOSED, "h264", second="I", lower_first=True),
+    "h264_pairs.mp4": Paired(_SPARE, "h264", lower_first=True),
+    "h264_pairs.flv": Paired(_CLOSED, "h264"),
+    "h264_pairs_apart.ts": Paired(_SPARE, "h264", apart=True),
+    "h264_pairs_apart.mkv": Paired(_CLOSED, "h264", apart=True, lower_first=True),
+    "h264_pairs_apart.mp4": Paired(_SPARE, "h264", apart=True),
+}
+CLIPS: dict[str, Recipe | Paired] = {
     "x264.mp4": Recipe((*source(4), *_x264("keyint=30")), frames=100),
     "x264_pyramid.mkv": Recipe(
         (*source(4), *_x264(_KEYS, "bframes=5:b-pyramid=strict:b-adapt=0")), frames=100
@@ -93,7 +159,21 @@ CLIPS: dict[str, Recipe] = {
     "mjpeg.avi": Recipe((*source(4), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"), frames=100),
     "mjpeg.mov": Recipe((*source(4), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"), frames=100),
     "prores.mov": Recipe((*source(4), "-c:v", "prores_ks"), frames=100),
+    **PAIRED,
 }
+
+
+def make(name: str, folder: Path) -> Path:
+    """A clip by its name in `CLIPS` or `RECIPES`, made once."""
+    path = folder / name
+    if path.exists():
+        return path
+    recipe = (RECIPES | CLIPS)[name]
+    if isinstance(recipe, Paired):
+        return write(path, recipe.coded(), recipe.codec, apart=recipe.apart)
+    parts = recipe.arguments
+    run_ffmpeg(*(make(part[1:], folder) if part.startswith("@") else part for part in parts), path)
+    return path
 
 
 def digests(

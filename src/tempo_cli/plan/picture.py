@@ -57,7 +57,7 @@ def to_sdr(colors: Colors) -> str:
     told = "".join(f":{name}in={_USUAL[name]}" for name in sorted(colors.untold))
     shrink = f"min(1,{_LONGEST_EDGE}/max(iw,ih))"
     return (
-        f"zscale=w='iw*{shrink}':h='ih*{shrink}':t=linear:p=bt709:npl={WHITE}{told},format=gbrpf32le,"
+        f"zscale=w='iw*{shrink}':h='ih*{shrink}':f=bicubic:t=linear:p=bt709:npl={WHITE}{told},format=gbrpf32le,"
         f"tonemap=mobius:param={_KNEE}:peak={_PEAK / WHITE:.3f}:desat=0,"
         "zscale=t=bt709:m=gbr:r=pc,format=gbrp"
     )

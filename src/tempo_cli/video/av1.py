@@ -7,6 +7,8 @@ reference slots that it refreshes. So nothing depends on one that refreshes none
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .bits import Bits
+
 AV1_SEQUENCE, AV1_FRAMES = 1, (3, 6)  # types of OBUs: sequence header; frame header, and frame
 AV1_CONFIGURATION = 4  # bytes in front of the OBUs in the stream's header
 _KEY, _SWITCH = 0, 3
@@ -51,27 +53,9 @@ class Sequence(NamedTuple):
     frame_id_bits: int
 
 
-class _Bits:
-    """Reads numbers from the most significant bit on.
-
-    Raises:
-        ValueError: there are no more.
-    """
-
-    def __init__(self, data: memoryview) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def take(self, count: int) -> int:
-        """The next `count` bits as a number."""
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("the header is cut off")
-        return self._value >> self._left & ((1 << count) - 1)
-
-
 def read_sequence(payload: memoryview) -> Sequence | None:
     """A sequence header; None where its frames are read no further, or it is cut off."""
-    bits = _Bits(payload[:64])
+    bits = Bits(payload[:64])
     try:
         bits.take(4)  # profile, still_picture
         if bits.take(1):  # reduced_still_picture_header
@@ -106,7 +90,7 @@ def read_sequence(payload: memoryview) -> Sequence | None:
         return None
 
 
-def _skip_timing(bits: _Bits) -> bool:
+def _skip_timing(bits: Bits) -> bool:
     """False where frames tell when they are decoded."""
     if not bits.take(1):
         return True
@@ -121,7 +105,7 @@ def _skip_timing(bits: _Bits) -> bool:
 
 def refreshes_nothing(sequence: Sequence, payload: memoryview) -> bool:
     """Whether a frame replaces no reference; False where its header does not tell for sure."""
-    bits = _Bits(payload[:32])
+    bits = Bits(payload[:32])
     try:
         if bits.take(1):  # show_existing_frame: that of a key frame replaces all
             return False

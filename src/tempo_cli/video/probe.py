@@ -20,14 +20,17 @@ from ..errors import UsageError, VideoError
 from ..types import Colors, IntArray, VideoInfo
 from .demuxer import open_demuxer, packets_of
 from .encryption import codec_tag, refuse_encrypted
+from .fields import Fields
 from .formats import RAW
 from .keyframes import drops_leading_pictures, is_random_access, needs_beginning
 from .limits import MOST_FRAMES, check_size
 from .parameter_sets import ParameterSets
 from .references import PacketKinds
 from .refusal import MOTION_JPEG
+from .sequence_headers import SequenceHeaders, has_sequence_headers
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
+from .unreadable import refuse_unreadable
 from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
@@ -35,6 +38,7 @@ _REORDERED = {"h264", "hevc", "vvc"}
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets
 _IGNORE_INDEX = 2  # AVFMT_FLAG_IGNIDX
 _WATCHED = 64  # packets
+_FEW = 0.1  # of the packets, that have no time for another reason than that the container tells none
 _MANY_KEYFRAMES, _KEYFRAME_SECONDS = 10_000, 0.5
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
@@ -92,7 +96,7 @@ def probe(
     with _opened(path) as container:
         stream = _video_stream(path, container)
         check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
-        index = _read_index(container, stream, watch)
+        index = _read_index(container, stream, watch, path)
         if not index.pts:
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
@@ -163,7 +167,11 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with open_demuxer(source, path) as container:
             yield container
+    except VideoError:
+        refuse_unreadable(path, 0)
+        raise
     except av.error.FFmpegError as error:
+        refuse_unreadable(path, 0)
         reason = error.strerror or type(error).__name__
         raise VideoError(f"{_name(path)} is not a readable video ({reason})", _DAMAGED) from None
     finally:
@@ -194,7 +202,9 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return chosen
 
 
-def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callable[[], object]) -> Index:
+def _read_index(
+    container: InputContainer, stream: av.VideoStream, watch: Callable[[], object], path: Path
+) -> Index:
     codec, reader = stream.codec_context, container.format.name
     name = codec.codec.canonical_name
     if name in _REORDERED or reader in RAW.split(","):
@@ -203,23 +213,27 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
     dts: list[int | None] = []
     keys: list[tuple[int, bool]] = []  # and whether they bring parameter sets
     openings: list[Opening] = []
-    hidden = last = 0
+    hidden = last = reached = 0
     looked = undated = False
     clock: int | None = None
     apart = float(SEEN_APART / stream.time_base) if stream.time_base else math.inf
-    kinds, sets = PacketKinds(reader, name, codec.extradata), ParameterSets(name, codec.extradata)
-    bound = False
+    kinds = PacketKinds(reader, name, codec.extradata)
+    sets = (SequenceHeaders if has_sequence_headers(name) else ParameterSets)(name, codec.extradata)
+    fields, bound = Fields(name, codec.extradata), False
     with suppress(av.error.FFmpegError):  # the rest can't be read: what is announced but missing shows later
         for number, packet in enumerate(packets_of(container, stream)):
             if number % _WATCHED == 0:
                 watch()
             if packet.size == 0:
                 continue
+            reached = max(reached, packet.pos or 0)
             if len(pts) > MOST_FRAMES:
                 raise VideoError(f"the video has more than {MOST_FRAMES:,} frames", "Cut it into parts.")
             if not pts and not hidden:
                 bound = needs_beginning(name, codec.pix_fmt, packet)
-            count = 0 if packet.is_discard else shown_frames(name, packet, codec.extradata)
+            count = shown_frames(name, packet, codec.extradata)
+            if fields.is_second(packet) or packet.is_discard:
+                count = 0
             if packet.dts is not None:
                 looked = looked and (
                     clock is None or abs(packet.dts - clock) <= apart
@@ -242,6 +256,7 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
                 last = packet.duration or last
             else:
                 hidden += 1
+    refuse_unreadable(path, reached)
     # AVI tells decoding times, and so may MXF; with B-frames they are not the presentation times
     decoding = reader == "avi" or (reader == "mxf" and pts == dts)
     exact = not (undated or (decoding and codec.has_b_frames))
@@ -249,13 +264,14 @@ def _read_index(container: InputContainer, stream: av.VideoStream, watch: Callab
         pts, openings = dts, [opening._replace(pts=None) for opening in openings]
     starts = part_starts(pts if None in dts else dts, stream.time_base, reader)
     places = shown_places(pts, starts, openings)
-    if exact and any(pts[place] is not None for place in places):
-        # a packet without a pts among others with one: a second field, or the rest of a cut-off group
+    untold = sum(pts[place] is None for place in places)
+    if exact and untold < len(places) and not (name in _REORDERED and untold > _FEW * len(places)):
+        # a packet without a pts among others with one: damage, or the rest of a cut-off group
         places = [place for place in places if pts[place] is not None]
     parts = sorted({place for place in np.searchsorted(places, starts).tolist() if 0 < place < len(places)})
     hidden += len(pts) - len(places)
     entries = [entry for entry, whole in keys if whole or not sets.changing]
-    packets = kinds.result(sets.changing)
+    packets = None if fields.apart else kinds.result(sets.changing)  # one can't go without the other
     return Index([pts[place] for place in places], entries, hidden, last, exact, parts, packets, bound)
 
 

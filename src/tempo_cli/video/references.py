@@ -34,7 +34,7 @@ _HEVC_SLICES, _HEVC_IDR = range(32), {19, 20}
 _HEVC_UNREFERENCED = set(range(0, 16, 2))  # by pictures of the same temporal layer
 _PICTURE, _EXTENSION = re.compile(rb"\x00\x00\x01\x00"), re.compile(rb"\x00\x00\x01\xb5[\x80-\x8f]")
 _VOP = re.compile(rb"\x00\x00\x01\xb6")
-_I, _B, _FRAME = 1, 3, 3  # MPEG-1 and MPEG-2: coding types, and a picture of both fields
+_I, _B, _FRAME, _FIELDS = 1, 3, 3, [1, 2]  # MPEG-1 and MPEG-2: coding types, structures of pictures
 _VOP_I, _VOP_B = 0, 2
 _VP9_MARKER, _VP9_SUPERFRAME = 0b10, 0b110
 _AV1_SHOWN_KEY = 0b0001  # show_existing_frame, frame_type, show_frame
@@ -78,7 +78,7 @@ class PacketKinds:
 
         Args:
             random_access: whether decoding can begin with it, as far as the container tells.
-            brought: what `ParameterSets.look` says of it.
+            brought: what `ParameterSets.look` or `SequenceHeaders.look` says of it.
         """
         if self._read is None:
             return
@@ -142,14 +142,18 @@ def _read_hevc(packet: memoryview, extradata: bytes | None) -> int:
 
 
 def _read_mpeg12(packet: memoryview, _: bytes | None) -> int:
-    match = _PICTURE.search(packet)
-    if match is None or match.end() + 2 > len(packet):
-        return 0
-    kind = packet[match.end() + 1] >> 3 & 7
-    extension = _EXTENSION.search(packet, match.end())
-    place = extension.end() + 1 if extension else len(packet)
-    whole = place >= len(packet) or packet[place] & 3 == _FRAME
-    return (CUT if kind == _I else 0) | (DISPOSABLE if kind == _B and whole else 0)
+    """A packet may hold two fields; that of an I-picture which is P refers to the other one only."""
+    kinds, structures = [], []
+    for match in _PICTURE.finditer(packet):
+        if match.end() + 2 > len(packet):
+            return 0
+        kinds.append(packet[match.end() + 1] >> 3 & 7)
+        extension = _EXTENSION.search(packet, match.end())
+        place = extension.end() + 1 if extension else len(packet)
+        structures.append(packet[place] & 3 if place < len(packet) else _FRAME)
+    whole = structures == [_FRAME] or sorted(structures) == _FIELDS
+    disposable = whole and set(kinds) == {_B}
+    return (CUT if kinds[:1] == [_I] else 0) | (DISPOSABLE if disposable else 0)
 
 
 def _read_mpeg4(packet: memoryview, _: bytes | None) -> int:
