@@ -24,7 +24,7 @@ import numpy as np
 from ..checked import count, parse_json
 from ..types import Pixels
 
-FORMAT = 1  # raise it where sampling, resizing or this layout changes: older entries are then not found
+FORMAT = 2  # raise it where sampling, resizing or this layout changes: older entries are then not found
 MAGIC = b"tempo.frames/1\n\0"
 END = b"TEMPOEND"
 _FOOTER = struct.Struct("<QQI8s")
