@@ -14,7 +14,8 @@ from ..errors import CancelledError, Interrupted, SetupError, TempoError
 from ..leftovers import remove_leftovers
 from ..schema import Request
 from .app import build_app
-from .console import report_error, show_cursor, wants_json
+from .console import report_error, show_cursor
+from .early import wants_json
 from .signals import Signals
 from .streams import CLOSED_PIPE, OutputError, finish
 from .usage import explained, with_origin
