@@ -3,10 +3,10 @@
 import signal
 from typing import NoReturn
 
-from .cli.early import report_early_interruption
+from .cli.early import lacks_address_space, report_early_interruption
 from .cli.signals import Signals
 from .cli.streams import guard_streams
-from .errors import Interrupted
+from .errors import Interrupted, OutOfMemoryError
 
 
 def main() -> NoReturn:
@@ -16,6 +16,8 @@ def main() -> NoReturn:
     try:
         signals.catch()
         signals.watch()
+        if lacks_address_space():
+            signals.leave(OutOfMemoryError.exit_code)
         from .cli.main import main as command
 
         code = command(signals)

@@ -6,11 +6,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from errno import EBADF
+from errno import EBADF, ENOMEM
 
 import typer
 
-from ..errors import CancelledError, Interrupted, SetupError, TempoError
+from ..errors import CancelledError, Interrupted, OutOfMemoryError, SetupError, TempoError
 from ..leftovers import remove_leftovers
 from ..schema import Request
 from .app import build_app
@@ -67,6 +67,8 @@ def run(
             return CLOSED_PIPE
         return error.code if isinstance(error.code, int) else _BUG  # of --install-completion and the like
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
+        if _lacks_memory(error):
+            return _failed(_no_memory(error), arguments, waiting, debug)
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
         return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
     if result == _INTERRUPTED:
@@ -94,3 +96,16 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 def _unwritten(error: OutputError) -> SetupError:
     reason = "it is closed" if error.errno == EBADF else error.strerror
     return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the system refused memory where no fallback helps, as while libraries are loaded."""
+    if isinstance(error, ImportError):  # of a library that the loader can't map
+        return "failed to map segment" in str(error) or os.strerror(ENOMEM) in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM)
+
+
+def _no_memory(error: Exception) -> OutOfMemoryError:
+    reason = f": {error}" if str(error) else ""
+    hint = "Close other programs, or raise the memory limit of this shell (ulimit -v) or container."
+    return OutOfMemoryError(f"not enough memory{reason}", hint)

@@ -69,8 +69,8 @@ class Signals:
     def leave(self, code: int) -> NoReturn:
         """End the process with `code`.
 
-        Of the interpreter's own teardown only the registered exit functions run: the rest restores the default
-        action of signals on its way, and takes torch apart, which can last for seconds.
+        Of the interpreter's own teardown only the registered exit functions run: the rest restores
+        the default action of signals on its way, and takes torch apart, which can last for seconds.
         """
         self._code = code
         self.end()
