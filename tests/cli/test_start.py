@@ -132,6 +132,7 @@ def test_too_little_address_space_for_the_libraries_is_said_before_they_load() -
     assert (done.returncode, done.stdout, done.stderr) == (
         6,
         "",
-        "error: the address space is limited to 292 MiB; tempo needs 1024 MiB\nhint: Raise the limit: ulimit -v unlimited\n",
+        "error: the address space is limited to 292 MiB; tempo needs 1024 MiB\n"
+        "hint: Raise the limit: ulimit -v unlimited\n",
     )
     assert json.loads(limited("ask", str(FRACTAL), "what", "--json").stdout)["error"]["code"] == "memory"

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from .. import __version__
 
-
 LEAST_ADDRESS_SPACE = (
     2**30
 )  # bytes; numpy, PyTorch and nano map 0.9 GB, and end the process without a message

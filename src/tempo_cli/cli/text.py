@@ -24,7 +24,7 @@ def printable(text: str, keep: str = "") -> str:
 
     A joiner or variation selector stays after a character that it can change.
     """
-    before = [""] + list(text)  # an answer comes in pieces: the first one may belong to the piece before
+    before = ["", *text]  # an answer comes in pieces: the first one may belong to the piece before
     return "".join(
         char if char in keep or _belongs(char, last) else _shown(char)
         for char, last in zip(text, before, strict=False)
@@ -34,7 +34,7 @@ def printable(text: str, keep: str = "") -> str:
 def _belongs(char: str, last: str) -> bool:
     """Whether `char` is invisible but a part of the visible character `last`."""
     if char in _JOINERS:
-        return not last.isascii() and (_is_selector(last) or not _is_hostile(last)) or not last
+        return (not last.isascii() and (_is_selector(last) or not _is_hostile(last))) or not last
     return _is_selector(char) and not (_is_selector(last) or _is_hostile(last))
 
 
