@@ -15,7 +15,7 @@ from tempo_cli.hub.remote import Hub
 
 from .server import FakeHub
 
-ENDLESS = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 5000 + b"\r\n\r\n"
+ENDLESS = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 5000 + b"\r\nContent-Length: 0\r\n\r\n"
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nX: " + b"x" * 15 + b"\r\n\r\n"
 REDIRECT_BODY = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000
