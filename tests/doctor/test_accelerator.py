@@ -141,7 +141,7 @@ def test_torch_that_can_not_be_imported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "torch", None)
     (found,) = accelerator.findings(configured())
     assert (found.check, found.level) == ("torch", Level.problem)
-    assert found.mend == "Install it again: pip install --force-reinstall torch"
+    assert found.hint == "Install it again: pip install --force-reinstall torch"
 
 
 def numbers_in(folder: Path) -> int:

@@ -105,7 +105,7 @@ def test_codecs_that_are_missing_are_named(script: Script) -> None:
     assert missing == ["hevc", "vp8", "av1", "mpeg4", "mpeg2", "prores", "theora", "wmv"]
     (found,) = media._decoders(lister)
     assert (found.level, found.message) == (Level.warning, f"none for {', '.join(missing)}")
-    assert found.mend == f"Install a full build of ffmpeg, or set TEMPO_FFMPEG={BUNDLED}."
+    assert found.hint == f"Install a full build of ffmpeg, or set TEMPO_FFMPEG={BUNDLED}."
 
 
 def test_nvdec_that_works(script: Script) -> None:

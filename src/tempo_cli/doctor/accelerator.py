@@ -156,8 +156,8 @@ def _quantization() -> Iterator[Finding]:
     if version:
         yield Finding("quantization", Level.ok, f"bitsandbytes {version}", facts=facts)
     else:
-        mend = "For `quantize`: pip install 'tempo-cli[quantize]'"
-        yield Finding("quantization", Level.note, "bitsandbytes is not installed", mend, facts)
+        hint = "For `quantize`: pip install 'tempo-cli[quantize]'"
+        yield Finding("quantization", Level.note, "bitsandbytes is not installed", hint, facts)
 
 
 def _device(configuration: Configuration) -> Iterator[Finding]:
@@ -173,8 +173,8 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     facts = {"device": str(device), "dtype": name, "quantization": target.bits}
     facts["attention"] = attention(target)
     if fault := _fault(device, target.dtype):
-        mend = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
-        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", mend, facts)
+        hint = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
+        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", hint, facts)
         return
     quantized = f", linear layers in {target.bits}" if target.bits else ""
     yield Finding("device", Level.ok, f"ask runs on {device} in {name}{quantized}", facts=facts)
@@ -220,8 +220,8 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
     if together:
         yield Finding("fit", Level.ok, message, facts=facts)
     else:
-        mend = "Slower than need be: close other programs, or set TEMPO_QUANTIZE=int4."
-        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", mend, facts)
+        hint = "Slower than need be: close other programs, or set TEMPO_QUANTIZE=int4."
+        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", hint, facts)
 
 
 def _fault(device: "torch.device", dtype: "torch.dtype") -> str | None:

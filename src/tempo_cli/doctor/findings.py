@@ -33,19 +33,19 @@ class Finding:
     Attributes:
         check: its name; several findings of a section may share it.
         message: what is, or what is wrong: one line.
-        mend: what to do about it, one line; a warning and a problem always have it.
+        hint: what to do about it, one line; a warning and a problem always have it.
         facts: the same for programs: JSON values by name.
     """
 
     check: str
     level: Level
     message: str
-    mend: str | None = None
+    hint: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.level in (Level.warning, Level.problem) and not self.mend:
-            raise ValueError(f"a {self.level} without a way to mend it: {self.message}")
+        if self.level in (Level.warning, Level.problem) and not self.hint:
+            raise ValueError(f"a {self.level} without a hint: {self.message}")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def findings_to_json(findings: Iterable[tuple[str, Finding]]) -> str:
             "check": finding.check,
             "level": finding.level.value,
             "message": finding.message,
-            "hint": finding.mend,
+            "hint": finding.hint,
             "facts": dict(finding.facts),
         }
         for section, finding in findings

@@ -62,11 +62,11 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the Hub says of a repository at a revision; `licence` as its card names it."""
+    """What the Hub says of a repository at a revision; `license` as its card names it."""
 
     repository: str
     commit: str
-    licence: str | None
+    license: str | None
     files: dict[str, RemoteFile] = field(repr=False)
 
 
@@ -210,8 +210,8 @@ def _listing(repository: str, raw: bytes) -> Listing:
         name, large = str(entry["rfilename"]), entry.get("lfs")
         digest = _hex(large["sha256"] if large else entry["blobId"])
         files[name] = RemoteFile(repository, commit, name, number(entry["size"], "size", 0, 2**50), digest)
-    licence = card.get("license_name") or card.get("license")
-    return Listing(repository, commit, str(licence) if licence else None, files)
+    license = card.get("license_name") or card.get("license")
+    return Listing(repository, commit, str(license) if license else None, files)
 
 
 def _hex(text: str) -> str:
