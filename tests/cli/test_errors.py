@@ -232,7 +232,7 @@ def test_memory_that_does_not_suffice(tempo: Tempo, monkeypatch: pytest.MonkeyPa
     assert done.code == 6
     assert done.err.splitlines() == [
         "warning: memory ran out: both networks do not fit together; they are loaded in turn",
-        "error: the memory does not suffice to read the video's tokens",
+        "error: not enough memory to read the video's tokens",
         "hint: Give --budget 4096.",
     ]
 

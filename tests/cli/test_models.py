@@ -151,7 +151,7 @@ def test_removing(tempo: Tempo, pulled: Path) -> None:
 def test_a_folder_of_the_users_is_not_removed(tempo: Tempo) -> None:
     done = tempo("models", "rm", MODEL, "--yes")
     assert done.code == 4
-    assert done.err.splitlines()[0] == f"error: {MODEL} is a folder of yours"
+    assert done.err.splitlines()[0] == f"error: {MODEL} is a local folder"
     assert MODEL.is_dir()
 
 

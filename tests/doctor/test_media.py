@@ -119,7 +119,7 @@ def test_nvdec_that_works(script: Script) -> None:
     ("body", "reason"),
     [
         ("echo '[CUDA @ 0x5] [error] No libnvcuvid.so.1' >&2; exit 1", "No libnvcuvid.so.1"),
-        (f"head -c {PICTURES - 1} /dev/zero", "it ends without a word"),
+        (f"head -c {PICTURES - 1} /dev/zero", "it ends without a message"),
         ("exec sleep 600", "no answer within 0 s"),
     ],
 )

@@ -65,7 +65,7 @@ def test_an_answer_that_does_not_begin_in_time_counts_as_a_lost_connection(answe
         Hub(tell=told.append).listing("tiny/tempo", "main")
     assert error.value.message == f"{url} does not answer in time"
     assert [event.message for event in told if isinstance(event, Warned)] == [
-        f"{url} does not answer in time; trying again in 0 s"
+        f"{url} does not answer in time; retrying in 0 s"
     ]
 
 

@@ -330,7 +330,7 @@ def test_a_folder_of_the_users_is_never_changed(hub: FakeHub, tmp_path: Path) ->
     assert not any(file.dropped for file in checked)
     assert (folder / "tokenizer.json").exists()
     assert not [path for _, path, _ in hub.requests if "tiny" in path]
-    with pytest.raises(ModelError, match="is a folder of yours"):
+    with pytest.raises(ModelError, match="is a local folder"):
         inventory.remove(str(folder))
 
 

@@ -14,6 +14,7 @@ from ..errors import SetupError
 from . import options as o
 from .console import Screen
 from .flags import in_flags
+from .models import AsJson
 from .settings import configuration
 from .text import printable
 
@@ -24,7 +25,7 @@ _NAME = 14  # cells of the column of names
 
 def doctor(
     context: typer.Context,
-    json: o.Json = False,
+    json: AsJson = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
     """Show what works on this machine, and what to do about what does not.

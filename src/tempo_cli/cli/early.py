@@ -14,7 +14,7 @@ LEAST_ADDRESS_SPACE = (
 
 
 def report_early_interruption(number: int) -> None:
-    """Write the object that a program waits for which asked for JSON; a person needs no message."""
+    """Write the object that a program waits for which asked for JSON; on a terminal nothing is printed."""
     if wants_json(sys.argv[1:]):
         _report("interrupted", f"interrupted by {signal.Signals(number).name}", "Run it again.")
 

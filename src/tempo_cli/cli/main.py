@@ -77,7 +77,7 @@ def run(
 
 
 def report_interruption(number: int, arguments: list[str], waiting: list[Request]) -> int:
-    """The exit code after a signal. A person needs no word; a program that waits for JSON gets its object."""
+    """The exit code after a signal. With `--json` it also prints the error object."""
     error = CancelledError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
     error.exit_code = 128 + number
     return _failed(error, arguments, waiting, debug=False) if wants_json(arguments) else error.exit_code
@@ -95,7 +95,8 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 def _unwritten(error: OutputError) -> SetupError:
     reason = "it is closed" if error.errno == EBADF else error.strerror
-    return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
+    hint = "Free some disk space, or write it elsewhere."
+    return SetupError(f"the output can't be written: {reason}", hint)
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -102,7 +102,7 @@ def _nano() -> str:
 def _fetched(
     model: str, revision: str | None, screen: Screen, *, ask: bool, min_rate: int = MIN_RATE
 ) -> Path | None:
-    """The model's folder, everything in it; None if the person did not want that."""
+    """The model's folder, everything in it; None if the user declined."""
     from ..hub.plan import make_plan
     from ..hub.pull import carry_out
     from ..hub.remote import Hub

@@ -18,7 +18,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity."""
 
     ok = "ok"
     note = "note"  # worth knowing; nothing has to be done
@@ -98,7 +98,7 @@ def guarded(
     except TempoError as error:
         yield Finding(check, Level.problem, error.message, error.hint)
     except Exception as error:  # noqa: BLE001  a check that breaks must not hide what the others find
-        message = f"the check itself broke: {type(error).__name__}: {one_line(error)}"
+        message = f"the check itself failed: {type(error).__name__}: {one_line(error)}"
         yield Finding(
             check, Level.warning, message, "This is a bug of tempo doctor: please report this line."
         )

@@ -16,7 +16,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
     yield from guarded("file", _file, configuration)
     for variable, meant in configuration.strangers:
         hint = f"Did you mean {meant}?" if meant else "Unset it, or see: tempo ask --help"
-        message = f"{variable} is set and means nothing"
+        message = f"{variable} is set, but tempo has no such setting"
         yield Finding("variable", Level.note, message, hint, {"variable": variable, "meant": meant})
     for setting in configuration.settings:
         yield _setting(setting)

@@ -57,8 +57,8 @@ class _Hub:
         if self.unwritable is not None:
             return "the cache can't be written", "Fix the cache"
         if self.free < wanted:
-            lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk are free"
-            return lack, "Free some disk, or set HF_HUB_CACHE to a larger one"
+            lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk space is free"
+            return lack, "Free some disk space, or set HF_HUB_CACHE to a larger one"
         return None
 
 

@@ -91,7 +91,7 @@ class Hub:
         if offline or is_offline():
             switch = "`offline`" if offline else "HF_HUB_OFFLINE"
             raise ModelError(
-                f"{switch} forbids asking the Hub", f"Run again without {switch}, or give a local folder."
+                f"{switch} forbids contacting the Hub", f"Run again without {switch}, or give a local folder."
             )
         self._tell = tell or (lambda _: None)
         self._reached = False  # whether it answered at all
@@ -198,7 +198,7 @@ class Hub:
         if failures >= len(WAITS) or not may_pass(error, reached=self._reached):
             raise told from error
         wait = max(WAITS[failures], wait_asked_for(error))
-        self._tell(Warned(f"{told.message}; trying again in {wait:.0f} s"))
+        self._tell(Warned(f"{told.message}; retrying in {wait:.0f} s"))
         time.sleep(wait)
 
 
@@ -224,7 +224,7 @@ def _hex(text: str) -> str:
 def _changed(file: RemoteFile, what: str) -> ModelError:
     return ModelError(
         f"{_name(file)} is not what the Hub's list promises: {what}",
-        "Nothing of it was kept. Try again later, or report it to the repository's owner.",
+        "It was not kept. Try again later, or report it to the repository's owner.",
     )
 
 
@@ -278,7 +278,7 @@ def _part(file: RemoteFile, start: int, end: int, rate: float) -> bytes:
     with _answer(_url(file), rate, Range=f"bytes={start}-{end - 1}") as answer:
         if answer.status_code != 206 or _range_start(answer) != start:
             raise ModelError(
-                f"{endpoint()} gives no parts of files, and {_name(file)} has {file.size:,} bytes",
+                f"{endpoint()} does not support range requests, and {_name(file)} has {file.size:,} bytes",
                 "Unset HF_ENDPOINT, or put the whole base model beside the model's folder.",
             )
         for piece in paced(answer.iter_raw(), rate):
