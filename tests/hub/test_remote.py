@@ -90,7 +90,7 @@ def test_a_lost_connection_is_taken_up_where_it_broke(at: int, hub: FakeHub, cac
     assert is_whole(hub, cache)
     assert hub.served[FILE] <= WHOLE + 2 * 64 * 1024  # what was on its way at the cut
     (first, *_) = [event.message for event in told if isinstance(event, Warned)]
-    assert first.endswith("trying again in 0 s")
+    assert first.endswith("retrying in 0 s")
 
 
 def test_as_long_as_something_comes_it_goes_on(hub: FakeHub, cache: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_passes_by_itself_is_tried_again(status: int, what: str, hub: FakeH
             "tiny/tempo is only available after accepting its terms",
             "Accept its terms at",
         ),
-        ("list", 429, "", "too many requests from here (429)", "Wait a little."),
+        ("list", 429, "", "too many requests to the Hub (429)", "Wait a little."),
         ("list", 500, "", "the Hub answers with an error (500)", "run the same command again"),
         (FILE, 401, "GatedRepo", "tiny/tempo is only available after accepting its terms", "HF_TOKEN"),
         (FILE, 403, "", "the Hub refuses access to tiny/tempo (403)", "HF_TOKEN"),
