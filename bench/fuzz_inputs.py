@@ -547,6 +547,8 @@ def main() -> None:
             log.append(found)
             if is_internal(found):
                 print(found, flush=True)
+    if not log:
+        sys.exit("no case was finished")
     print(summary(options.kind, log))
     sys.exit(any(map(is_internal, log)))
 
