@@ -139,6 +139,10 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    for (
+        number
+    ) in NUMBERS:  # started in the background, a shell has them ignored, and commands would inherit it
+        signal.signal(number, signal.SIG_DFL)
     log: list[dict[str, Any]] = []
     with suppress(KeyboardInterrupt):  # the table is that of the signals until then
         for found in results(options.signals, options.seed):

@@ -169,7 +169,7 @@ class GenerationOptions:
     def __post_init__(self) -> None:
         _require_number("max_new_tokens", self.max_new_tokens, 1, MOST_TOKENS, "1024 is usual.")
         if self.temperature != 0:
-            hint = "0 always takes the likeliest token; 0.7 is usual for variety."
+            hint = "0 always takes the most likely token; 0.7 is usual for variety."
             _require_number("temperature", self.temperature, 0.001, 100, hint)
         if self.seed is not None:
             _require_number("seed", self.seed, 0, 2**64 - 1, "Any number in this range will do.")

@@ -49,7 +49,7 @@ class ModelError(TempoError):
 
 
 class NotDownloadedError(ModelError):
-    """A model of the Hub that is not on this machine, or not whole: a download would mend it."""
+    """A model of the Hub that is not on this machine, or not whole: a download fixes that."""
 
 
 class SetupError(TempoError):

@@ -128,7 +128,7 @@ def test_a_check_that_breaks_is_told_without_a_traceback(
     monkeypatch.setattr("platform.python_version", broken)
     done = tempo("doctor")
     assert (done.code, done.err) == (0, "")
-    assert "  ! python         the check itself broke: ZeroDivisionError: never divide\n" in done.out
+    assert "  ! python         the check itself failed: ZeroDivisionError: never divide\n" in done.out
     assert "  ✓ decoding       all 8 frames of a test clip\n" in done.out
     assert done.out.endswith("\n\n1 warning: tempo ask can run.\n")
 
@@ -166,7 +166,7 @@ def test_a_misspelt_variable_is_noted(tempo: Tempo, monkeypatch: pytest.MonkeyPa
     assert done.code == 0
     assert checks(done)["settings", "variable"] == {
         "level": "note",
-        "message": "TEMPO_MAXFRAMES is set and means nothing",
+        "message": "TEMPO_MAXFRAMES is set, but tempo has no such setting",
         "hint": "Did you mean TEMPO_MAX_FRAMES?",
     }
 
@@ -191,7 +191,7 @@ def test_text_from_outside_is_shown_escaped(tempo: Tempo, monkeypatch: pytest.Mo
     monkeypatch.setenv("TEMPO_\x1b[31m", "x")
     done = tempo("doctor")
     assert "  ✓ revision       a\\x1b[31m\\x0a\\u202eb[bold] (TEMPO_REVISION)\n" in done.out
-    assert "TEMPO_\\x1b[31m is set and means nothing\n" in done.out
+    assert "TEMPO_\\x1b[31m is set, but tempo has no such setting\n" in done.out
     assert "\x1b" not in done.out
 
 

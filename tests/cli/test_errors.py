@@ -1,5 +1,6 @@
 """Every error: the right exit code, one line that says what is wrong, one that says what to do."""
 
+import errno
 import json
 import shutil
 import signal
@@ -231,7 +232,7 @@ def test_memory_that_does_not_suffice(tempo: Tempo, monkeypatch: pytest.MonkeyPa
     assert done.code == 6
     assert done.err.splitlines() == [
         "warning: memory ran out: both networks do not fit together; they are loaded in turn",
-        "error: the memory does not suffice to read the video's tokens",
+        "error: not enough memory to read the video's tokens",
         "hint: Give --budget 4096.",
     ]
 
@@ -270,3 +271,26 @@ def test_a_damaged_end_is_answered_with_a_warning(tempo: Tempo, tmp_path: Path) 
     assert 5 <= left_out <= 15
     assert warning.startswith("the video is damaged (")
     assert f": {left_out} of 20 sampled frames are left out" in warning
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), 6),
+        (MemoryError(), 6),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 6),
+        (ImportError("No module named 'torch'"), 1),
+        (OSError(errno.EIO, "Input/output error"), 1),
+    ],
+)
+def test_memory_that_the_system_refuses_is_no_bug(tempo, monkeypatch, error, code):
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr("tempo_cli.cli.main.build_app", broken)
+    done = tempo("models")
+    assert (done.code, "not enough memory" in done.err, "This is a bug" in done.err) == (
+        code,
+        code == 6,
+        code == 1,
+    )

@@ -69,7 +69,7 @@ def test_every_option_that_the_library_names_has_a_flag() -> None:
         ),
         ("Shorten it, or raise `context` (up to 9).", "Shorten it, or raise --context (up to 9)."),
         ("Leave `ffmpeg` out to use the bundled one.", "Leave --ffmpeg out to use the bundled one."),
-        ("`offline` forbids asking the Hub", "--offline forbids asking the Hub"),
+        ("`offline` forbids contacting the Hub", "--offline forbids contacting the Hub"),
         ("Give `offline=True`.", "Give --offline."),
         ("Load it with `decoder=True`.", "Load it with `decoder=True`."),
         ("Give `micro_batch=1`, or `start=False`.", "Give `micro_batch=1`, or `start=False`."),

@@ -130,7 +130,7 @@ def test_nothing_is_removed_without_a_word(tempo: Tempo, pulled: Path) -> None:
     done = tempo("models", "rm", "tiny/tempo")
     assert done.code == 2
     assert done.err.splitlines() == [
-        "error: nobody is there to confirm the removal of tiny/tempo",
+        "error: removing tiny/tempo needs a confirmation",
         "hint: Give --yes.",
     ]
     code, shown = on_terminal("models", "rm", "tiny/tempo", reply=b"no")
@@ -151,7 +151,7 @@ def test_removing(tempo: Tempo, pulled: Path) -> None:
 def test_a_folder_of_the_users_is_not_removed(tempo: Tempo) -> None:
     done = tempo("models", "rm", MODEL, "--yes")
     assert done.code == 4
-    assert done.err.splitlines()[0] == f"error: {MODEL} is a folder of yours"
+    assert done.err.splitlines()[0] == f"error: {MODEL} is a local folder"
     assert MODEL.is_dir()
 
 

@@ -27,9 +27,9 @@ def folder(cache: Path) -> Path:
 def test_the_folder_goes_to_stdout_and_the_talk_to_stderr(tempo: Tempo, hub: FakeHub, cache: Path) -> None:
     done = tempo("pull", "tiny/tempo")
     assert (done.code, done.out) == (0, f"{folder(cache)}\n")
-    first, licence, base, size, into = done.err.splitlines()
+    first, license, base, size, into = done.err.splitlines()
     assert first == "tiny/tempo at commit aaaaaaaaaaaa"
-    assert licence == "license: cc-by-nc-4.0"
+    assert license == "license: cc-by-nc-4.0"
     assert base == "base: tiny/base, small files and two rows of its head"
     assert size == "size: 2.1 MB in 6 files, 2.1 MB to download"
     assert re.fullmatch(rf"into: {cache} \(\d+\.\d [GT]B free\)", into)

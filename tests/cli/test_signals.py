@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tempo_cli.cli.main import report_interruption
 from tempo_cli.cli.signals import Signals
 from tempo_cli.errors import Interrupted
+from tempo_cli.schema import Request
 
 from .conftest import FRACTAL, SHORT
 
@@ -173,10 +175,12 @@ def test_a_signal_while_the_command_is_imported(number):
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
 
 
-def test_a_program_gets_its_object_then_too():
+def test_a_program_gets_its_object_then_too(capsys):
     done = interrupted_while_importing(signal.SIGTERM, "ask", "a.mp4", "what", "--json")
     assert done.returncode == 143
-    assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+    assert report_interruption(signal.SIGTERM, ["--json"], [Request()]) == 143
+    later = capsys.readouterr()  # once everything is imported, the same is written
+    assert (done.stdout.decode(), done.stderr.decode()) == (later.out, later.err)
 
 
 @pytest.mark.parametrize("asked", [["--json"], []])
@@ -232,3 +236,47 @@ def test_last_words_that_nobody_takes_do_not_hold_the_process():
     code = SWALLOWED.format(number=int(signal.SIGTERM)).replace(last, "time.sleep(60)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=14, check=False)
     assert (done.returncode, done.stdout) == (143, b"cleaned up\n")
+
+
+LEAVING = """
+import atexit, os, sys, threading, time
+from tempo_cli.cli.signals import Signals
+
+def last() -> None:
+    print("exit function", flush=True)
+    os.kill(os.getpid(), {number})
+    {then}
+
+signals = Signals(lambda number: print("last words", number, flush=True))
+signals.catch()
+signals.watch()
+atexit.register(last)
+signals.leave(3)
+"""
+
+
+@pytest.mark.parametrize("then", ["pass", "time.sleep(30)"])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_on_the_way_out_keeps_the_code_of_the_command(number, then):
+    code = LEAVING.format(number=int(number), then=then)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=14, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"exit function\n", b"")
+
+
+TORN_DOWN = """
+import os, signal, sys
+
+class Last:
+    def __del__(self) -> None:  # the interpreter's teardown comes here when signals kill again
+        os.kill(os.getpid(), signal.SIGHUP)
+
+sys.modules["last"] = Last()
+sys.argv = ["tempo", "--version"]
+from tempo_cli.__main__ import main
+main()
+"""
+
+
+def test_no_signal_meets_the_teardown_of_the_interpreter():
+    done = subprocess.run([sys.executable, "-c", TORN_DOWN], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,5 +1,6 @@
 """Help, version, settings: what happens before any work."""
 
+import json
 import os
 import subprocess
 import sys
@@ -118,3 +119,20 @@ def test_installed_command_and_module_are_the_same() -> None:
         [sys.executable, "-m", "tempo_cli", "--version"], capture_output=True, text=True
     )
     assert by_name.stdout == by_module.stdout == f"tempo {tempo_cli.__version__}\n"
+
+
+def limited(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command in a shell whose `ulimit -v` is 300 MB."""
+    shell = f'ulimit -v 300000; exec "{sys.executable}" -m tempo_cli "$@"'
+    return subprocess.run(["bash", "-c", shell, "-", *arguments], capture_output=True, text=True)
+
+
+def test_too_little_address_space_for_the_libraries_is_said_before_they_load() -> None:
+    done = limited("ask", str(FRACTAL), "what")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        6,
+        "",
+        "error: the address space is limited to 292 MiB; tempo needs 1024 MiB\n"
+        "hint: Raise the limit: ulimit -v unlimited\n",
+    )
+    assert json.loads(limited("ask", str(FRACTAL), "what", "--json").stdout)["error"]["code"] == "memory"

@@ -59,7 +59,7 @@ def test_each_gpu_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "fit",
     ]
     assert [name for name in found if name != "MPS"] == names
-    assert found["CUDA"].message == "the driver knows CUDA 13.1"
+    assert found["CUDA"].message == "the driver supports CUDA 13.1"
     assert found["GPU 0"].message == (
         "Tesla T4, 15.0 GiB, 1.0 GiB free, compute capability 7.5, bfloat16 no: float16 instead"
     )
@@ -81,7 +81,7 @@ def test_each_gpu_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, None, None, "note", "no NVIDIA driver"),
         (None, "13.0", None, "note", "no NVIDIA driver"),
         ("12.8", None, None, "warning", "torch was built without CUDA"),
-        ("12.8", "13.0", None, "warning", "the NVIDIA driver knows CUDA 12.8, torch was built for 13.0"),
+        ("12.8", "13.0", None, "warning", "the NVIDIA driver supports CUDA 12.8, torch was built for 13.0"),
         ("13.1", "13.0", "", "warning", "CUDA_VISIBLE_DEVICES='' hides the GPUs"),
         ("13.1", "13.0", None, "warning", "there is an NVIDIA driver (CUDA 13.1), but torch finds no GPU"),
     ],
@@ -141,7 +141,7 @@ def test_torch_that_can_not_be_imported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "torch", None)
     (found,) = accelerator.findings(configured())
     assert (found.check, found.level) == ("torch", Level.problem)
-    assert found.mend == "Install it again: pip install --force-reinstall torch"
+    assert found.hint == "Install it again: pip install --force-reinstall torch"
 
 
 def numbers_in(folder: Path) -> int:

@@ -27,7 +27,7 @@ GIB = 2**30
 
 def test_what_is_bad_says_how_to_mend_it() -> None:
     for level in (Level.warning, Level.problem):
-        with pytest.raises(ValueError, match="without a way to mend it: broken"):
+        with pytest.raises(ValueError, match="without a hint: broken"):
             Finding("x", level, "broken")
 
 
@@ -38,8 +38,8 @@ def test_a_check_that_breaks_is_a_finding_and_hides_nothing() -> None:
 
     first, second = guarded("it", breaks)
     assert (first.check, second.check, second.level) == ("first", "it", Level.warning)
-    assert second.message == "the check itself broke: KeyError: 'a\\nb'"
-    assert second.mend
+    assert second.message == "the check itself failed: KeyError: 'a\\nb'"
+    assert second.hint
 
 
 def test_an_error_of_ours_is_a_problem_with_its_hint() -> None:
@@ -82,10 +82,11 @@ def test_settings_with_their_origins() -> None:
     )
     strangers = (("TEMPO_DEVCE", "TEMPO_DEVICE"), ("TEMPO_XYZ", None))
     found = list(settings.findings(Configuration(Path("/none/config.toml"), None, given, strangers)))
-    assert [(finding.check, finding.level.value, finding.message, finding.mend) for finding in found] == [
+    no_such = "is set, but tempo has no such setting"
+    assert [(finding.check, finding.level.value, finding.message, finding.hint) for finding in found] == [
         ("file", "ok", "/none/config.toml (there is none)", None),
-        ("variable", "note", "TEMPO_DEVCE is set and means nothing", "Did you mean TEMPO_DEVICE?"),
-        ("variable", "note", "TEMPO_XYZ is set and means nothing", "Unset it, or see: tempo ask --help"),
+        ("variable", "note", f"TEMPO_DEVCE {no_such}", "Did you mean TEMPO_DEVICE?"),
+        ("variable", "note", f"TEMPO_XYZ {no_such}", "Unset it, or see: tempo ask --help"),
         ("fps", "ok", "4.0 (TEMPO_FPS)", None),
         ("no-ata", "ok", "yes (configuration file)", None),
         ("seed", "ok", "-", None),

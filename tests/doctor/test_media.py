@@ -105,7 +105,7 @@ def test_codecs_that_are_missing_are_named(script: Script) -> None:
     assert missing == ["hevc", "vp8", "av1", "mpeg4", "mpeg2", "prores", "theora", "wmv"]
     (found,) = media._decoders(lister)
     assert (found.level, found.message) == (Level.warning, f"none for {', '.join(missing)}")
-    assert found.mend == f"Install a full build of ffmpeg, or set TEMPO_FFMPEG={BUNDLED}."
+    assert found.hint == f"Install a full build of ffmpeg, or set TEMPO_FFMPEG={BUNDLED}."
 
 
 def test_nvdec_that_works(script: Script) -> None:
@@ -119,7 +119,7 @@ def test_nvdec_that_works(script: Script) -> None:
     ("body", "reason"),
     [
         ("echo '[CUDA @ 0x5] [error] No libnvcuvid.so.1' >&2; exit 1", "No libnvcuvid.so.1"),
-        (f"head -c {PICTURES - 1} /dev/zero", "it ends without a word"),
+        (f"head -c {PICTURES - 1} /dev/zero", "it ends without a message"),
         ("exec sleep 600", "no answer within 0 s"),
     ],
 )

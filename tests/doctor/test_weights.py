@@ -53,7 +53,7 @@ def test_a_model_that_can_be_fetched_is_a_warning() -> None:
         Level.warning,
         "some/model: not downloaded; ask offers to download it",
     )
-    assert found.mend == "Run: tempo pull some/model --revision v1"
+    assert found.hint == "Run: tempo pull some/model --revision v1"
 
 
 @pytest.mark.usefixtures("hub")
@@ -119,7 +119,7 @@ def test_a_disk_that_is_too_full_for_the_released_model(
     monkeypatch.setattr("tempo_cli.hub.environment.free_bytes", lambda _: free)
     found = by_name(weights.findings(configured(model="Vision-CAIR/Tempo-6B")))["model"]
     assert found.level == level
-    assert ("12.1 GiB are needed, 12.1 GiB of disk are free" in found.message) == (level == "problem")
+    assert ("12.1 GiB are needed, 12.1 GiB of disk space is free" in found.message) == (level == "problem")
 
 
 @pytest.mark.usefixtures("hub")
@@ -129,7 +129,7 @@ def test_a_folder_that_lacks_its_weights_can_not_be_fetched(tmp_path: Path) -> N
     shutil.copytree(MODEL.parent / "Qwen3-VL-tiny", folder / "Qwen3-VL-tiny")
     (folder / "Tempo-tiny" / "model.safetensors").unlink()
     found = by_name(weights.findings(configured(model=str(folder / "Tempo-tiny"))))["model"]
-    assert (found.level, found.mend) == (
+    assert (found.level, found.hint) == (
         Level.problem,
         "Put what is missing there, or set TEMPO_MODEL to another model.",
     )
@@ -156,7 +156,7 @@ def test_other_models_are_told_and_stop_nothing(cache: Path) -> None:
     assert found["model"].facts["folder"] == str(asked)
     other = found["me/other@bbbbbbbb"]
     assert (other.level, other.message) == (Level.note, "incomplete: model.safetensors: missing")
-    assert other.mend == f"Run: tempo pull me/other --revision {'b' * 40}, or: tempo models rm me/other"
+    assert other.hint == f"Run: tempo pull me/other --revision {'b' * 40}, or: tempo models rm me/other"
 
 
 def facts_are_json(found: Iterable[Finding]) -> Any:

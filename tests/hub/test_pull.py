@@ -41,7 +41,7 @@ def test_the_plan_names_what_is_used_and_writes_nothing(model: str, hub: FakeHub
         3 + len(index + weights)
     )
     assert made.size == sum(len(hub.repositories[file.repository].files[file.path]) for file in made.files)
-    assert (made.here, made.weights and made.weights.listing.licence) == (0, "cc-by-nc-4.0")
+    assert (made.here, made.weights and made.weights.listing.license) == (0, "cc-by-nc-4.0")
     assert not cache.exists()
     assert not hub.names() & JUNK.keys()
 
@@ -330,7 +330,7 @@ def test_a_folder_of_the_users_is_never_changed(hub: FakeHub, tmp_path: Path) ->
     assert not any(file.dropped for file in checked)
     assert (folder / "tokenizer.json").exists()
     assert not [path for _, path, _ in hub.requests if "tiny" in path]
-    with pytest.raises(ModelError, match="is a folder of yours"):
+    with pytest.raises(ModelError, match="is a local folder"):
         inventory.remove(str(folder))
 
 

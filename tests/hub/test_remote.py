@@ -90,7 +90,7 @@ def test_a_lost_connection_is_taken_up_where_it_broke(at: int, hub: FakeHub, cac
     assert is_whole(hub, cache)
     assert hub.served[FILE] <= WHOLE + 2 * 64 * 1024  # what was on its way at the cut
     (first, *_) = [event.message for event in told if isinstance(event, Warned)]
-    assert first.endswith("trying again in 0 s")
+    assert first.endswith("retrying in 0 s")
 
 
 def test_as_long_as_something_comes_it_goes_on(hub: FakeHub, cache: Path) -> None:
@@ -159,12 +159,12 @@ def test_what_passes_by_itself_is_tried_again(status: int, what: str, hub: FakeH
             "list",
             403,
             "GatedRepo",
-            "tiny/tempo is only for those who accepted its terms",
+            "tiny/tempo is only available after accepting its terms",
             "Accept its terms at",
         ),
-        ("list", 429, "", "too many requests from here (429)", "Wait a little."),
+        ("list", 429, "", "too many requests to the Hub (429)", "Wait a little."),
         ("list", 500, "", "the Hub answers with an error (500)", "run the same command again"),
-        (FILE, 401, "GatedRepo", "tiny/tempo is only for those who accepted its terms", "HF_TOKEN"),
+        (FILE, 401, "GatedRepo", "tiny/tempo is only available after accepting its terms", "HF_TOKEN"),
         (FILE, 403, "", "the Hub refuses access to tiny/tempo (403)", "HF_TOKEN"),
         (FILE, 404, "EntryNotFound", "a file of tiny/tempo is not on the Hub any more", "is kept"),
         (FILE, 503, "", "the Hub answers with an error (503)", "is kept"),
@@ -338,7 +338,7 @@ def test_offline_opens_not_one_connection(by: str, hub: FakeHub, monkeypatch: py
     if by != "argument":
         name = "HF_HUB_OFFLINE" if by == "variable" else "TRANSFORMERS_OFFLINE"
         monkeypatch.setenv(name, "1")
-    with pytest.raises(TempoError, match="forbids asking the Hub"):
+    with pytest.raises(TempoError, match="forbids contacting the Hub"):
         Hub(offline=by == "argument")
     assert hub.connections == 0
 

@@ -100,7 +100,7 @@ def test_a_sharded_base_gives_the_shard_that_has_the_head(hub: FakeHub, tmp_path
 
 def test_a_server_without_ranges_is_refused_before_it_has_sent_much(hub: FakeHub, tmp_path: Path) -> None:
     hub.faults[FILE] = Fault(no_ranges=True)
-    with pytest.raises(ModelError, match="gives no parts of files") as caught:
+    with pytest.raises(ModelError, match="does not support range requests") as caught:
         rows(hub, tmp_path / "rows.safetensors")
     assert "put the whole base model beside the model's folder" in caught.value.hint
     assert hub.served[FILE] <= MOST

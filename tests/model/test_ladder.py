@@ -177,7 +177,7 @@ def test_an_answer_that_was_begun_is_not_begun_again(tempo, monkeypatch):
     told: list[Event] = []
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo, on_event=told.append)
-    assert caught.value.message == "the memory does not suffice to read the video's tokens"
+    assert caught.value.message == "not enough memory to read the video's tokens"
     assert any(isinstance(event, AnswerText) for event in told)
     assert len(calls) == 3
 
@@ -186,7 +186,7 @@ def test_when_nothing_is_left_to_give_up_the_error_names_a_flag(tempo, monkeypat
     batches_up_to(0, monkeypatch)
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo)
-    assert caught.value.message == "the memory does not suffice to compress one segment"
+    assert caught.value.message == "not enough memory to compress one segment"
     assert caught.value.hint == "Give `quantize='int4'`."
     assert caught.value.exit_code == 6
 

@@ -16,8 +16,8 @@ HELP = """Ask questions about videos of any length, and see which parts the answ
 
 tempo sees, it does not hear: no audio, no subtitles.
 
-Every option has a variable: --max-frames is TEMPO_MAX_FRAMES. A flag goes before a variable, a
-variable before the configuration file, the file before the default.
+Every option has a variable: --max-frames is TEMPO_MAX_FRAMES. A flag overrides a
+variable, a variable the configuration file, and the file the default.
 """
 
 
@@ -48,7 +48,7 @@ def _version(wanted: bool) -> None:
 
 
 def _require_working_folder() -> None:
-    """torch ends the process without a word of ours where there is none."""
+    """Without one, torch ends the process before tempo can report an error."""
     try:
         Path.cwd()
     except OSError:

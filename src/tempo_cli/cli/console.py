@@ -16,6 +16,7 @@ from .. import events
 from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
 from . import progress
+from .early import wants_json
 from .flags import in_flags
 from .options import Color
 from .streams import OutputError
@@ -250,12 +251,6 @@ def show_cursor() -> None:
     """Undo what a progress bar that was never ended did to the terminal."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), b"\x1b[?25h")
-
-
-def wants_json(arguments: list[str]) -> bool:
-    """Whether `--json` was asked for, also where the command line could not be read to its end."""
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options or os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")
 
 
 def _rich(*, stderr: bool, color: Color) -> RichConsole:

@@ -14,6 +14,7 @@ from ..errors import SetupError
 from . import options as o
 from .console import Screen
 from .flags import in_flags
+from .models import AsJson
 from .settings import configuration
 from .text import printable
 
@@ -24,7 +25,7 @@ _NAME = 14  # cells of the column of names
 
 def doctor(
     context: typer.Context,
-    json: o.Json = False,
+    json: AsJson = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
     """Show what works on this machine, and what to do about what does not.
@@ -56,8 +57,8 @@ def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Find
     """Findings to show as they come, all kept in `found`; settings that nobody touched share a line."""
     untouched = []
     for finding in findings:
-        mend = None if finding.mend is None else in_flags(finding.mend)
-        finding = replace(finding, message=in_flags(finding.message), mend=mend)
+        hint = None if finding.hint is None else in_flags(finding.hint)
+        finding = replace(finding, message=in_flags(finding.message), hint=hint)
         found.append((section, finding))
         if finding.facts.get("origin") == DEFAULT:
             untouched.append(f"{finding.check} {finding.message}")
@@ -68,26 +69,26 @@ def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Find
 
 
 def _show(screen: Screen, finding: Finding) -> None:
-    """A finding and what mends it: in columns on a terminal, one line each in a pipe."""
+    """A finding and its hint: in columns on a terminal, one line each in a pipe."""
     mark, name = Text(_MARKS[finding.level], _STYLES[finding.level]), printable(finding.check)
-    message, mend = printable(finding.message), printable(finding.mend or "")
+    message, hint = printable(finding.message), printable(finding.hint or "")
     if not screen.terminal:
         screen.line(Text.assemble("  ", mark, f" {name:<{_NAME}} {message}"))
-        if mend:
-            screen.line(f"{'':{_NAME + 5}}→ {mend}")
+        if hint:
+            screen.line(f"{'':{_NAME + 5}}→ {hint}")
         return
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=3, justify="right")
     grid.add_column(width=_NAME, overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(mark, Text(name), Text(message))
-    if mend:
-        grid.add_row("", "", Text(f"→ {mend}", "bold"))
+    if hint:
+        grid.add_row("", "", Text(f"→ {hint}", "bold"))
     screen.show(grid)
 
 
 def _verdict(levels: Mapping[Level, int]) -> Text:
-    """How much there is to mend, and whether `ask` can run."""
+    """How many problems there are, and whether `ask` can run."""
     counts = [
         f"{levels[level]} {level}{'s' * (levels[level] != 1)}"
         for level in (Level.problem, Level.warning)

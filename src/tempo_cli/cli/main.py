@@ -6,15 +6,16 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from errno import EBADF
+from errno import EBADF, ENOMEM
 
 import typer
 
-from ..errors import CancelledError, Interrupted, SetupError, TempoError
+from ..errors import CancelledError, Interrupted, OutOfMemoryError, SetupError, TempoError
 from ..leftovers import remove_leftovers
 from ..schema import Request
 from .app import build_app
-from .console import report_error, show_cursor, wants_json
+from .console import report_error, show_cursor
+from .early import wants_json
 from .signals import Signals
 from .streams import CLOSED_PIPE, OutputError, finish
 from .usage import explained, with_origin
@@ -66,6 +67,8 @@ def run(
             return CLOSED_PIPE
         return error.code if isinstance(error.code, int) else _BUG  # of --install-completion and the like
     except Exception as error:  # noqa: BLE001  a bug of ours still ends in two lines and an exit code
+        if _lacks_memory(error):
+            return _failed(_no_memory(error), arguments, waiting, debug)
         hint = "This is a bug. Run again with TEMPO_DEBUG=1 and report what it prints."
         return _failed(TempoError(f"{type(error).__name__}: {error}", hint), arguments, waiting, debug)
     if result == _INTERRUPTED:
@@ -74,7 +77,7 @@ def run(
 
 
 def report_interruption(number: int, arguments: list[str], waiting: list[Request]) -> int:
-    """The exit code after a signal. A person needs no word; a program that waits for JSON gets its object."""
+    """The exit code after a signal. With `--json` it also prints the error object."""
     error = CancelledError(f"interrupted by {signal.Signals(number).name}", "Run it again.")
     error.exit_code = 128 + number
     return _failed(error, arguments, waiting, debug=False) if wants_json(arguments) else error.exit_code
@@ -92,4 +95,18 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 def _unwritten(error: OutputError) -> SetupError:
     reason = "it is closed" if error.errno == EBADF else error.strerror
-    return SetupError(f"the output can't be written: {reason}", "Free some disk, or write it elsewhere.")
+    hint = "Free some disk space, or write it elsewhere."
+    return SetupError(f"the output can't be written: {reason}", hint)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the system refused memory where no fallback helps, as while libraries are loaded."""
+    if isinstance(error, ImportError):  # of a library that the loader can't map
+        return "failed to map segment" in str(error) or os.strerror(ENOMEM) in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM)
+
+
+def _no_memory(error: Exception) -> OutOfMemoryError:
+    reason = f": {error}" if str(error) else ""
+    hint = "Close other programs, or raise the memory limit of this shell (ulimit -v) or container."
+    return OutOfMemoryError(f"not enough memory{reason}", hint)

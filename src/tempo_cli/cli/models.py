@@ -119,7 +119,7 @@ def remove(
             f"{len(states)} revision{'s' * (len(states) != 1)}, {size(sum(state.bytes for state in states))}"
         )
         if not yes and not screen.is_interactive:
-            raise UsageError(f"nobody is there to confirm the removal of {model}", "Give --yes.")
+            raise UsageError(f"removing {model} needs a confirmation", "Give --yes.")
         if yes or screen.confirm(f"Remove {model} ({told})?"):
             screen.print(f"freed {size(take_out(model))}")
         else:

@@ -98,7 +98,7 @@ Revision = Annotated[
     str | None, _option("--revision", metavar="REVISION", help="Commit, branch or tag of the Hub repository.")
 ]
 Offline = Annotated[bool, _option("--offline", help="Never use the network.")]
-Yes = Annotated[bool, _option("--yes", "-y", help="Ask nothing: yes to everything.")]
+Yes = Annotated[bool, _option("--yes", "-y", help="Answer yes to every prompt.")]
 MinRate = Annotated[
     int,
     _option(
@@ -106,7 +106,7 @@ MinRate = Annotated[
         metavar="BYTES",
         min=0,
         max=10**9,
-        help="Bytes per second below which the Hub counts as lost, over 30 s. 0: wait for any.",
+        help="Give up on a server that is slower than this over 30 s, in bytes per second. 0: no limit.",
     ),
 ]
 Device = Annotated[
@@ -133,7 +133,7 @@ Quantize = Annotated[
     _option(
         "--quantize",
         metavar="BITS",
-        help="none, int8 or int4: smaller weights, which need less memory and change results a little.",
+        help="none, int8 or int4: smaller weights need less memory and change results slightly.",
         autocompletion=complete.one_of("none", "int8", "int4"),
     ),
 ]
@@ -145,18 +145,21 @@ FFmpeg = Annotated[
         help="The ffmpeg to use. Default: the one on PATH if 7.0 or newer, else a bundled one.",
     ),
 ]
-Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames looked at per second of video.")]
+Fps = Annotated[float, _option("--fps", metavar="NUMBER", help="Frames sampled per second of video.")]
 MaxFrames = Annotated[
-    int, _option("--max-frames", metavar="N", help="Frames at most; longer videos are sampled more thinly.")
+    int,
+    _option(
+        "--max-frames", metavar="N", help="Maximum number of frames; longer videos are sampled more sparsely."
+    ),
 ]
 Window = Annotated[int, _option("--window", metavar="N", help="Frames per segment.")]
 Start = Annotated[
     float | None,
-    _option("--start", parser=parse_seconds, metavar="TIME", help="Look from here on: 90, 1:30 or 1m30s."),
+    _option("--start", parser=parse_seconds, metavar="TIME", help="Start here: 90, 1:30 or 1m30s."),
 ]
 End = Annotated[
     float | None,
-    _option("--end", parser=parse_seconds, metavar="TIME", help="Look up to here (not included)."),
+    _option("--end", parser=parse_seconds, metavar="TIME", help="Stop before this time."),
 ]
 Picture = Annotated[
     str,
@@ -179,33 +182,37 @@ Sampling = Annotated[
 MaxPixels = Annotated[
     int,
     _option(
-        "--max-pixels", metavar="N", help="Pixels of a picture, at most; a video with larger ones is refused."
+        "--max-pixels", metavar="N", help="Maximum pixels per frame; a video with larger frames is refused."
     ),
 ]
 Budget = Annotated[
-    int, _option("--budget", metavar="TOKENS", help="Memory tokens for the whole video, at most.")
+    int, _option("--budget", metavar="TOKENS", help="Maximum number of memory tokens for the whole video.")
 ]
 Context = Annotated[
     int | None,
     _option(
         "--context",
         metavar="TOKENS",
-        help="Tokens the decoder reads, at most. Default: the checkpoint's own.",
+        help="Maximum number of tokens the decoder reads. Default: the checkpoint's own.",
     ),
 ]
 NoAta = Annotated[bool, _option("--no-ata", help="Keep every memory token of every segment: no allocation.")]
-MaxNewTokens = Annotated[int, _option("--max-new-tokens", metavar="N", help="Tokens of the answer, at most.")]
+MaxNewTokens = Annotated[
+    int, _option("--max-new-tokens", metavar="N", help="Maximum number of tokens in the answer.")
+]
 Temperature = Annotated[
     float,
-    _option("--temperature", metavar="NUMBER", help="0 always takes the likeliest token; above 0 draws."),
+    _option("--temperature", metavar="NUMBER", help="0 always takes the most likely token; above 0 samples."),
 ]
-Seed = Annotated[int | None, _option("--seed", metavar="N", help="Makes drawing repeatable.")]
+Seed = Annotated[
+    int | None, _option("--seed", metavar="N", help="Random seed, which makes sampling repeatable.")
+]
 Top = Annotated[
     str,
     _option(
         "--top",
         metavar="N|all",
-        help="Segments in the table: at most N of those that stand out; all: every segment; 0: no table.",
+        help="Rows in the table: up to N of the segments that stand out; all: every segment; 0: no table.",
     ),
 ]
 WithFilename = Annotated[
@@ -213,7 +220,7 @@ WithFilename = Annotated[
     _option("--with-filename", "-H", help="Put the video's path before each answer, as grep does."),
 ]
 NoCache = Annotated[
-    bool, _option("--no-cache", help="Keep no decoded frames for later runs, and look for none.")
+    bool, _option("--no-cache", help="Neither use decoded frames from earlier runs nor keep new ones.")
 ]
 CacheSize = Annotated[
     int,
@@ -221,13 +228,13 @@ CacheSize = Annotated[
         "--cache-size",
         parser=parse_size,
         metavar="SIZE",
-        show_default="5GB",
-        help="Disk space for decoded frames, such as 500MB. 0 keeps none.",
+        show_default=False,
+        help="Disk space for decoded frames, such as 500MB. 0 keeps none. Default: 5GB.",
     ),
 ]
 Json = Annotated[bool, _option("--json", help="One JSON object per question, on one line.")]
-Quiet = Annotated[bool, _option("--quiet", help="No progress and no warnings on the screen.")]
-Verbose = Annotated[bool, _option("--verbose", "-v", help="Say what runs, and where time goes.")]
+Quiet = Annotated[bool, _option("--quiet", help="Show no progress and no warnings.")]
+Verbose = Annotated[bool, _option("--verbose", "-v", help="Show what runs, and how long each step takes.")]
 WhenColor = Annotated[
     Color, _option("--color", metavar="WHEN", help="auto, always or never: color the output.")
 ]

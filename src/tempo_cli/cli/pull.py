@@ -102,7 +102,7 @@ def _nano() -> str:
 def _fetched(
     model: str, revision: str | None, screen: Screen, *, ask: bool, min_rate: int = MIN_RATE
 ) -> Path | None:
-    """The model's folder, everything in it; None if the person did not want that."""
+    """The model's folder, everything in it; None if the user declined."""
     from ..hub.plan import make_plan
     from ..hub.pull import carry_out
     from ..hub.remote import Hub
@@ -151,7 +151,7 @@ def _describe(plan: "PullPlan", screen: Screen) -> None:
     if plan.weights is not None:
         listing = plan.weights.listing
         screen.print(f"{plan.model} at commit {listing.commit[:12]}")
-        screen.print(f"license: {_licence(plan.model, listing.licence)}")
+        screen.print(f"license: {_license(plan.model, listing.license)}")
     if plan.base is not None:
         screen.print(f"base: {plan.base.listing.repository}, small files and two rows of its head")
     rest = plan.size - plan.here
@@ -159,7 +159,7 @@ def _describe(plan: "PullPlan", screen: Screen) -> None:
     screen.print(f"into: {cache_folder()} ({size(free_bytes(cache_folder()))} free)")
 
 
-def _licence(model: str, card: str | None) -> str:
+def _license(model: str, card: str | None) -> str:
     if model != DEFAULT_MODEL:
         return card or "not stated by the repository"
     return f"{card} ({_RESEARCH})" if card else _RESEARCH

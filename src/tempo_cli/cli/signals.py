@@ -5,6 +5,7 @@ long delays it. A watcher hears of the signal at once: where the main thread has
 process.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from ..errors import Interrupted
 
@@ -40,6 +42,7 @@ class Signals:
         self.clean_up: list[Callable[[], object]] = []
         self._first: float | None = None  # when the way out began
         self._ended = False
+        self._code: int | None = None  # of a command that is over
         self._numbers: set[int] = set()
         self._hook = sys.unraisablehook
 
@@ -63,16 +66,21 @@ class Signals:
         """The command has ended or its exception was caught: no signal matters any more."""
         self._ended = True
 
-    def leave(self, code: int) -> None:
-        """After a signal end the process with `code` at once; else nothing.
+    def leave(self, code: int) -> NoReturn:
+        """End the process with `code`.
 
-        The interpreter's own way out takes torch apart, which can last longer than anybody waits.
+        Of the interpreter's own teardown only the registered exit functions run: the rest restores
+        the default action of signals on its way, and takes torch apart, which can last for seconds.
         """
+        self._code = code
         self.end()
         if self._first is not None:
             for action in self.clean_up:
                 action()
+        try:
+            atexit._run_exitfuncs()
             sys.stderr.flush()
+        finally:
             os._exit(code)
 
     def _leave(self, number: int, _: FrameType | None) -> None:
@@ -87,7 +95,7 @@ class Signals:
     def _watch(self, pipe: int) -> None:
         while True:
             for number in os.read(pipe, 64):
-                if number in self._numbers and not self._ended:
+                if number in self._numbers:
                     time.sleep(_GRACE)  # if the process is still here then, it is ended
                     self._exit(number)
 
@@ -101,7 +109,7 @@ class Signals:
                 words.start()
                 words.join(_WORDS)  # whoever reads them may have stopped to
         finally:
-            os._exit(128 + number)
+            os._exit(128 + number if self._code is None else self._code)
 
     def _say(self, number: int) -> None:
         with suppress(Exception):

@@ -3,22 +3,57 @@
 import math
 import unicodedata
 
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 _LONGEST = 1000  # characters of a message
-_BREAKS = {0x2028, 0x2029}
+_HOSTILE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separators
+_FILLERS = {
+    0x34F,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    0x3164,
+    0xFFA0,
+    *range(0x180B, 0x1810),
+}  # letters that are blank
+_JOINERS = "\u200c\u200d"  # within words of some scripts and within emoji
+_TAGS = range(0xE0000, 0xE1000)
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with control, bidi and surrogate characters escaped, but for those in `keep`."""
-    return "".join(char if char in keep else _shown(char) for char in text)
+    """`text` with control and invisible characters escaped, but for those in `keep`.
+
+    A joiner or variation selector stays after a character that it can change.
+    """
+    before = ["", *text]  # an answer comes in pieces: the first one may belong to the piece before
+    return "".join(
+        char if char in keep or _belongs(char, last) else _shown(char)
+        for char, last in zip(text, before, strict=False)
+    )
+
+
+def _belongs(char: str, last: str) -> bool:
+    """Whether `char` is invisible but a part of the visible character `last`."""
+    if char in _JOINERS:
+        return (not last.isascii() and (_is_selector(last) or not _is_hostile(last))) or not last
+    return _is_selector(char) and not (_is_selector(last) or _is_hostile(last))
+
+
+def _is_selector(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+def _is_hostile(char: str) -> bool:
+    if not char:
+        return False
+    code = ord(char)
+    return unicodedata.category(char) in _HOSTILE or code in _FILLERS or code in _TAGS or _is_selector(char)
 
 
 def _shown(char: str) -> str:
-    code = ord(char)
-    hostile = unicodedata.category(char) in ("Cc", "Cs") or code in _BIDI or code in _BREAKS
-    if not hostile:
+    if not _is_hostile(char):
         return char
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def shortened(text: str) -> str:

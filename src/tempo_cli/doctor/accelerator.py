@@ -60,7 +60,7 @@ def _libraries() -> Iterator[Finding]:
     try:
         from .. import tempo as tempo
     except (ImportError, OSError, RuntimeError) as error:
-        message = f"what ask needs can't be imported: {one_line(error)}"
+        message = f"a library that ask needs can't be imported: {one_line(error)}"
         yield Finding(
             "libraries", Level.problem, message, "Install it again: pip install --force-reinstall tempo-cli"
         )
@@ -77,7 +77,7 @@ def _cuda() -> Iterator[Finding]:
     driver, build, found = driver_cuda(), torch.version.cuda, torch.cuda.is_available()
     facts = {"driver": driver, "devices": torch.cuda.device_count() if found else 0}
     if found:
-        message = f"the driver knows CUDA {driver}" if driver else "there"
+        message = f"the driver supports CUDA {driver}" if driver else "there"
         yield Finding("CUDA", Level.ok, message, facts=facts)
     elif driver is None:
         yield Finding("CUDA", Level.note, "no NVIDIA driver: no CUDA device", facts=facts)
@@ -93,7 +93,7 @@ def _why_not(driver: str, build: str | None) -> tuple[str, str]:
     if hidden is not None:
         return f"CUDA_VISIBLE_DEVICES='{hidden}' hides the GPUs", "Unset it, or name a GPU: 0."
     if int(driver.split(".")[0]) < int(build.split(".")[0]):
-        message = f"the NVIDIA driver knows CUDA {driver}, torch was built for {build}"
+        message = f"the NVIDIA driver supports CUDA {driver}, torch was built for {build}"
         return message, f"Update the driver, or install a torch built for CUDA {driver.split('.')[0]}."
     message = f"there is an NVIDIA driver (CUDA {driver}), but torch finds no GPU"
     return message, "Check that nvidia-smi lists one; in a container, that it may see it."
@@ -156,8 +156,8 @@ def _quantization() -> Iterator[Finding]:
     if version:
         yield Finding("quantization", Level.ok, f"bitsandbytes {version}", facts=facts)
     else:
-        mend = "For `quantize`: pip install 'tempo-cli[quantize]'"
-        yield Finding("quantization", Level.note, "bitsandbytes is not installed", mend, facts)
+        hint = "For `quantize`: pip install 'tempo-cli[quantize]'"
+        yield Finding("quantization", Level.note, "bitsandbytes is not installed", hint, facts)
 
 
 def _device(configuration: Configuration) -> Iterator[Finding]:
@@ -173,8 +173,8 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     facts = {"device": str(device), "dtype": name, "quantization": target.bits}
     facts["attention"] = attention(target)
     if fault := _fault(device, target.dtype):
-        mend = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
-        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", mend, facts)
+        hint = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
+        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", hint, facts)
         return
     quantized = f", linear layers in {target.bits}" if target.bits else ""
     yield Finding("device", Level.ok, f"ask runs on {device} in {name}{quantized}", facts=facts)
@@ -220,8 +220,8 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
     if together:
         yield Finding("fit", Level.ok, message, facts=facts)
     else:
-        mend = "Slower than need be: close other programs, or set TEMPO_QUANTIZE=int4."
-        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", mend, facts)
+        hint = "This is slower than necessary: close other programs, or set TEMPO_QUANTIZE=int4."
+        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", hint, facts)
 
 
 def _fault(device: "torch.device", dtype: "torch.dtype") -> str | None:

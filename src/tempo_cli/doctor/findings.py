@@ -18,7 +18,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity."""
 
     ok = "ok"
     note = "note"  # worth knowing; nothing has to be done
@@ -33,19 +33,19 @@ class Finding:
     Attributes:
         check: its name; several findings of a section may share it.
         message: what is, or what is wrong: one line.
-        mend: what to do about it, one line; a warning and a problem always have it.
+        hint: what to do about it, one line; a warning and a problem always have it.
         facts: the same for programs: JSON values by name.
     """
 
     check: str
     level: Level
     message: str
-    mend: str | None = None
+    hint: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.level in (Level.warning, Level.problem) and not self.mend:
-            raise ValueError(f"a {self.level} without a way to mend it: {self.message}")
+        if self.level in (Level.warning, Level.problem) and not self.hint:
+            raise ValueError(f"a {self.level} without a hint: {self.message}")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def guarded(
     except TempoError as error:
         yield Finding(check, Level.problem, error.message, error.hint)
     except Exception as error:  # noqa: BLE001  a check that breaks must not hide what the others find
-        message = f"the check itself broke: {type(error).__name__}: {one_line(error)}"
+        message = f"the check itself failed: {type(error).__name__}: {one_line(error)}"
         yield Finding(
             check, Level.warning, message, "This is a bug of tempo doctor: please report this line."
         )
@@ -123,7 +123,7 @@ def findings_to_json(findings: Iterable[tuple[str, Finding]]) -> str:
             "check": finding.check,
             "level": finding.level.value,
             "message": finding.message,
-            "hint": finding.mend,
+            "hint": finding.hint,
             "facts": dict(finding.facts),
         }
         for section, finding in findings

@@ -36,7 +36,8 @@ def nvdec(explicit: str | None) -> Iterator[Finding]:
         yield Finding("NVDEC", Level.ok, "decodes a test clip", facts=facts)
     else:
         message = f"does not decode a test clip: {reason}"
-        yield Finding("NVDEC", Level.note, message, "Nothing to mend: tempo decodes on the processor.", facts)
+        hint = "No action needed: tempo decodes on the processor."
+        yield Finding("NVDEC", Level.note, message, hint, facts)
 
 
 def kept_frames(limit: int) -> Iterator[Finding]:
@@ -75,7 +76,7 @@ def _on_path() -> Iterator[Finding]:
         message = f"{place} is ffmpeg {_name(version)}; before {_name(PREFERRED)} it must decode every frame"
     else:
         return
-    yield Finding("on PATH", Level.note, message, "Nothing to mend: tempo takes another one.")
+    yield Finding("on PATH", Level.note, message, "No action needed: tempo takes another one.")
 
 
 def _binary(binary: str, explicit: str | None) -> Iterator[Finding]:
@@ -83,8 +84,8 @@ def _binary(binary: str, explicit: str | None) -> Iterator[Finding]:
 
     version = ffmpeg_version(binary)
     if version is None:
-        mend = "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg."
-        yield Finding("binary", Level.problem, f"'{binary}' does not run", mend)
+        hint = "Install ffmpeg 7.0 or newer, or reinstall imageio-ffmpeg."
+        yield Finding("binary", Level.problem, f"'{binary}' does not run", hint)
         return
     source = "setting" if explicit else "PATH" if binary == shutil.which("ffmpeg") else "bundled"
     facts = {"path": binary, "version": _name(version), "source": source}
@@ -105,8 +106,8 @@ def _decoders(binary: str) -> Iterator[Finding]:
     there = [codec for codec in SOFTWARE_DECODERS if codec not in missing]
     facts = {"available": there, "missing": missing}
     if missing:
-        mend = f"Install a full build of ffmpeg{_bundled_instead(binary)}."
-        yield Finding("decoders", Level.warning, f"none for {', '.join(missing)}", mend, facts)
+        hint = f"Install a full build of ffmpeg{_bundled_instead(binary)}."
+        yield Finding("decoders", Level.warning, f"none for {', '.join(missing)}", hint, facts)
     else:
         yield Finding("decoders", Level.ok, ", ".join(there), facts=facts)
 

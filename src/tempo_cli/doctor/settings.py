@@ -15,9 +15,9 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
     """What a command without flags would start from. A value that it would refuse is a problem."""
     yield from guarded("file", _file, configuration)
     for variable, meant in configuration.strangers:
-        mend = f"Did you mean {meant}?" if meant else "Unset it, or see: tempo ask --help"
-        message = f"{variable} is set and means nothing"
-        yield Finding("variable", Level.note, message, mend, {"variable": variable, "meant": meant})
+        hint = f"Did you mean {meant}?" if meant else "Unset it, or see: tempo ask --help"
+        message = f"{variable} is set, but tempo has no such setting"
+        yield Finding("variable", Level.note, message, hint, {"variable": variable, "meant": meant})
     for setting in configuration.settings:
         yield _setting(setting)
     values = {setting.name.replace("-", "_"): setting.value for setting in configuration.settings}
@@ -42,8 +42,8 @@ def _setting(setting: Setting) -> Finding:
         value = str(value)
     facts = {"value": value, "origin": setting.origin}
     if setting.fault:
-        mend = f"Correct {setting.name} in it." if setting.origin == FILE else "Correct or unset it."
-        return Finding(setting.name, Level.problem, setting.fault, mend, facts)
+        hint = f"Correct {setting.name} in it." if setting.origin == FILE else "Correct or unset it."
+        return Finding(setting.name, Level.problem, setting.fault, hint, facts)
     given = "" if setting.origin == DEFAULT else f" ({setting.origin})"
     return Finding(setting.name, Level.ok, f"{_shown(value)}{given}", facts=facts)
 

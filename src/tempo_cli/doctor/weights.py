@@ -57,8 +57,8 @@ class _Hub:
         if self.unwritable is not None:
             return "the cache can't be written", "Fix the cache"
         if self.free < wanted:
-            lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk are free"
-            return lack, "Free some disk, or set HF_HUB_CACHE to a larger one"
+            lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk space is free"
+            return lack, "Free some disk space, or set HF_HUB_CACHE to a larger one"
         return None
 
 
@@ -110,8 +110,8 @@ def _hub(hub: _Hub) -> Iterator[Finding]:
     if hub.silent is None:
         yield Finding("hub", Level.ok, f"{hub.endpoint} answers", facts=facts)
         return
-    mend = "Check the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already run with `offline`."
-    yield Finding("hub", Level.warning, f"{hub.endpoint} does not answer: {hub.silent}", mend, facts)
+    hint = "Check the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already run with `offline`."
+    yield Finding("hub", Level.warning, f"{hub.endpoint} does not answer: {hub.silent}", hint, facts)
 
 
 def _token() -> Iterator[Finding]:
@@ -153,8 +153,8 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
         found = _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
         yield _with_packaged(found) if model == DEFAULT_MODEL else found
     else:
-        mend = "Put what is missing there, or set TEMPO_MODEL to another model."
-        yield Finding("model", Level.problem, lack, mend, state.facts)
+        hint = "Put what is missing there, or set TEMPO_MODEL to another model."
+        yield Finding("model", Level.problem, lack, hint, state.facts)
 
 
 def _fetchable(lack: str, pull: str, facts: dict[str, Any], obstacle: tuple[str, str] | None) -> Finding:
@@ -173,8 +173,8 @@ def _with_packaged(found: Finding) -> Finding:
     usable = [state for state in packaged() if state.complete]
     if not usable:
         return found
-    mend = f"{found.mend}; or use `model={usable[0].id!r}`: {usable[0].scope}"
-    return replace(found, level=Level.warning, mend=mend)
+    hint = f"{found.hint}; or use `model={usable[0].id!r}`: {usable[0].scope}"
+    return replace(found, level=Level.warning, hint=hint)
 
 
 def _wanted(state: "ModelState") -> int:
@@ -198,9 +198,9 @@ def _others(configuration: Configuration) -> Iterator[Finding]:
             yield Finding(name, Level.ok, _described(state), facts=state.facts)
             yield from _scope(name, state)
         else:
-            mend = f"Run: {_pull(state.id, state.revision)}, or: tempo models rm {state.id}"
-            mend = mend if state.revision else "Install tempo again."
-            yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", mend, state.facts)
+            hint = f"Run: {_pull(state.id, state.revision)}, or: tempo models rm {state.id}"
+            hint = hint if state.revision else "Install tempo again."
+            yield Finding(name, Level.note, f"incomplete: {state.missing[0]}", hint, state.facts)
 
 
 def _scope(name: str, state: "ModelState") -> Iterator[Finding]:

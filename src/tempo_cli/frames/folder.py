@@ -70,7 +70,7 @@ class FrameFolder:
         try:
             index = read_index(file, size)
             if index.key != key:
-                raise EntryError("it is another's")
+                raise EntryError("it belongs to another user")
         except (OSError, EntryError):
             file.close()
             self.remove(key)
@@ -251,7 +251,7 @@ def open_entry(path: Path) -> tuple[BinaryIO, int]:
     facts = os.fstat(file.fileno())
     if not stat.S_ISREG(facts.st_mode) or (sys.platform != "win32" and facts.st_uid != os.geteuid()):
         file.close()
-        raise PermissionError(f"{path} is not a file of one's own")
+        raise PermissionError(f"{path} is not a regular file")
     return file, facts.st_size
 
 

@@ -11,6 +11,7 @@ from platformdirs import user_data_path
 
 from ..errors import SetupError
 from ..files import exists, user_path
+from .pace import begun
 
 
 def endpoint() -> str:
@@ -65,7 +66,7 @@ def hub_reachable(timeout: float = 3.0) -> str | None:
         return "HF_HUB_OFFLINE forbids it"
     try:
         # any answer will do: an error of the page is still the Hub speaking
-        get_session().head(endpoint(), timeout=timeout, follow_redirects=False)
+        begun(lambda: get_session().head(endpoint(), timeout=timeout, follow_redirects=False), timeout)
     except (HTTPError, InvalidURL, ValueError) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return None

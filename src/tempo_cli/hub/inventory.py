@@ -117,7 +117,7 @@ def removable(model: str) -> list[ModelState]:
     if model in PACKAGED:
         raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
     if as_folder(model) is not None:
-        raise ModelError(f"{model} is a folder of yours", "tempo removes only what lies in the Hub's cache.")
+        raise ModelError(f"{model} is a local folder", "tempo removes only what lies in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]
     if not own:
         raise ModelError(f"there is no Tempo model {model} in {cache_folder()}", "See: tempo models")
@@ -142,7 +142,7 @@ def remove(model: str) -> int:
     strategy = cache.delete_revisions(*(commit.commit_hash for commit in revisions))
     strategy.execute()
     if exists(folder):
-        raise SetupError(f"{folder} can't be removed, or not whole", "Remove this folder yourself.")
+        raise SetupError(f"{folder} can't be removed completely", "Remove this folder yourself.")
     others = {state.base for state in inventory()}
     for state in own:
         if state.base_location and state.base_location.router and state.base not in others:

@@ -59,7 +59,7 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
     """The folder `model`, or the cached snapshot of the Hub repository `model`.
 
     Raises:
-        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
+        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` fixes that.
         ModelError: neither a folder nor a repository's name.
     """
     folder = as_folder(model)
@@ -86,7 +86,7 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
     name only repositories.
 
     Raises:
-        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` mends that.
+        NotDownloadedError: a repository that is not here, or not whole; `tempo pull` fixes that.
         ModelError: a folder that does not exist, or a name that may not be followed.
     """
     local = location.revision is None
@@ -140,7 +140,7 @@ def check_downloaded(model: str, revision: str | None = None) -> None:
     try:
         config = layout.read_json(location.path / layout.CONFIG)
     except (OSError, ValueError):
-        return  # a folder of the user's without a configuration: no pull mends that
+        return  # a folder of the user's without a configuration: no pull fixes that
     find_base(location, layout.base_name(config, location.id))
 
 

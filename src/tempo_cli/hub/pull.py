@@ -13,7 +13,7 @@ from .remote import Hub, Listing, RemoteFile
 from .router import fetch_rows
 from .store import alone, bytes_here, fetch, note_revision
 
-_HINT = "Free some disk, or set HF_HOME to a folder that can be written. What was downloaded is kept."
+_HINT = "Free some disk space, or set HF_HOME to a folder that can be written. What was downloaded is kept."
 
 
 def carry_out(hub: Hub, plan: PullPlan, tell: Listener) -> Path:

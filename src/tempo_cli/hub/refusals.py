@@ -27,7 +27,7 @@ def explained(error: Exception, repository: str, revision: str) -> ModelError:
     """An error of the HTTP library as one of ours."""
     if isinstance(error, GatedRepoError):
         terms = f"Accept its terms at {endpoint()}/{repository}. {_LOG_IN}"
-        return ModelError(f"{repository} is only for those who accepted its terms", terms)
+        return ModelError(f"{repository} is only available after accepting its terms", terms)
     if isinstance(error, RevisionNotFoundError):
         return ModelError(f"{repository} has no revision '{revision}'", "Check the branch, tag or commit.")
     if isinstance(error, RemoteEntryNotFoundError):
@@ -51,9 +51,10 @@ def _refused(status: int, repository: str) -> ModelError:
     if status in (401, 403):
         return ModelError(f"the Hub refuses access to {repository} ({status})", _LOG_IN)
     if status == 416:
-        return ModelError(f"a file of {repository} is shorter than it should be", "Tell the owner of it.")
+        hint = "Report it to the repository's owner."
+        return ModelError(f"a file of {repository} is shorter than it should be", hint)
     if status == 429:
-        return ModelError("the Hub has had too many requests from here (429)", f"Wait a little. {_KEPT}")
+        return ModelError("too many requests to the Hub (429)", f"Wait a little. {_KEPT}")
     return ModelError(f"the Hub answers with an error ({status})", _KEPT)
 
 

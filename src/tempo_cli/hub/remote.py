@@ -24,8 +24,9 @@ from ..checked import number, parse_object
 from ..config import MIN_RATE
 from ..errors import ModelError
 from ..events import Listener, Warned
+from . import pace
 from .environment import endpoint, is_offline, token
-from .pace import paced
+from .pace import begun, paced
 from .refusals import explained, may_pass, status, wait_asked_for
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second, third, … attempt
@@ -61,11 +62,11 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the Hub says of a repository at a revision; `licence` as its card names it."""
+    """What the Hub says of a repository at a revision; `license` as its card names it."""
 
     repository: str
     commit: str
-    licence: str | None
+    license: str | None
     files: dict[str, RemoteFile] = field(repr=False)
 
 
@@ -81,7 +82,8 @@ class Hub:
     ) -> None:
         """
         Args:
-            min_rate: bytes per second; a slower answer counts as a lost connection. 0: any speed will do.
+            min_rate: bytes per second; a slower answer counts as a lost connection, and so does one that does
+                not begin within 30 s, redirects included. 0: any speed will do.
 
         Raises:
             ModelError: `offline`, or HF_HUB_OFFLINE, forbids the network.
@@ -89,7 +91,7 @@ class Hub:
         if offline or is_offline():
             switch = "`offline`" if offline else "HF_HUB_OFFLINE"
             raise ModelError(
-                f"{switch} forbids asking the Hub", f"Run again without {switch}, or give a local folder."
+                f"{switch} forbids contacting the Hub", f"Run again without {switch}, or give a local folder."
             )
         self._tell = tell or (lambda _: None)
         self._reached = False  # whether it answered at all
@@ -196,7 +198,7 @@ class Hub:
         if failures >= len(WAITS) or not may_pass(error, reached=self._reached):
             raise told from error
         wait = max(WAITS[failures], wait_asked_for(error))
-        self._tell(Warned(f"{told.message}; trying again in {wait:.0f} s"))
+        self._tell(Warned(f"{told.message}; retrying in {wait:.0f} s"))
         time.sleep(wait)
 
 
@@ -208,8 +210,8 @@ def _listing(repository: str, raw: bytes) -> Listing:
         name, large = str(entry["rfilename"]), entry.get("lfs")
         digest = _hex(large["sha256"] if large else entry["blobId"])
         files[name] = RemoteFile(repository, commit, name, number(entry["size"], "size", 0, 2**50), digest)
-    licence = card.get("license_name") or card.get("license")
-    return Listing(repository, commit, str(licence) if licence else None, files)
+    license = card.get("license_name") or card.get("license")
+    return Listing(repository, commit, str(license) if license else None, files)
 
 
 def _hex(text: str) -> str:
@@ -222,7 +224,7 @@ def _hex(text: str) -> str:
 def _changed(file: RemoteFile, what: str) -> ModelError:
     return ModelError(
         f"{_name(file)} is not what the Hub's list promises: {what}",
-        "Nothing of it was kept. Try again later, or report it to the repository's owner.",
+        "It was not kept. Try again later, or report it to the repository's owner.",
     )
 
 
@@ -235,20 +237,35 @@ def _url(file: RemoteFile) -> str:
 
 
 @contextmanager
-def _answer(url: str, **headers: str) -> Iterator[Response]:
-    """An answer whose body is still to be read: as it is stored, not compressed on the way."""
+def _answer(url: str, rate: float, **headers: str) -> Iterator[Response]:
+    """An answer whose body is still to be read: as it is stored, not compressed on the way.
+
+    Where a `rate` limits the body, the time until the answer begins is limited too.
+    """
     told = {"User-Agent": f"tempo-cli/{__version__}", "Accept-Encoding": "identity", **headers}
     if (secret := token()) is not None:
         told["Authorization"] = f"Bearer {secret}"  # the client drops it where it is led to another host
-    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with get_session().stream("GET", url, headers=told, timeout=timeout) as answer:
-        hf_raise_for_status(answer)
+    client, timeout = get_session(), constants.HF_HUB_DOWNLOAD_TIMEOUT
+
+    def ask() -> Response:
+        answer = client.send(client.build_request("GET", url, headers=told, timeout=timeout), stream=True)
+        try:
+            hf_raise_for_status(answer)  # reads what an error says
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    answer = begun(ask, max(pace.WINDOW, timeout)) if rate else ask()
+    try:
         yield answer
+    finally:
+        answer.close()
 
 
 def _whole(url: str, most: int, rate: float) -> bytes:
     raw = bytearray()
-    with _answer(url) as answer:
+    with _answer(url, rate) as answer:
         for piece in paced(answer.iter_raw(), rate):
             raw += piece
             if len(raw) > most:
@@ -258,10 +275,10 @@ def _whole(url: str, most: int, rate: float) -> bytes:
 
 def _part(file: RemoteFile, start: int, end: int, rate: float) -> bytes:
     raw = bytearray()
-    with _answer(_url(file), Range=f"bytes={start}-{end - 1}") as answer:
+    with _answer(_url(file), rate, Range=f"bytes={start}-{end - 1}") as answer:
         if answer.status_code != 206 or _range_start(answer) != start:
             raise ModelError(
-                f"{endpoint()} gives no parts of files, and {_name(file)} has {file.size:,} bytes",
+                f"{endpoint()} does not support range requests, and {_name(file)} has {file.size:,} bytes",
                 "Unset HF_ENDPOINT, or put the whole base model beside the model's folder.",
             )
         for piece in paced(answer.iter_raw(), rate):
@@ -275,7 +292,7 @@ def _part(file: RemoteFile, start: int, end: int, rate: float) -> bytes:
 
 def _rest(file: RemoteFile, have: int, rate: float) -> Iterator[bytes]:
     """What follows the first `have` bytes, in pieces as they come; ends once there is too much."""
-    with _answer(_url(file), **({"Range": f"bytes={have}-"} if have else {})) as answer:
+    with _answer(_url(file), rate, **({"Range": f"bytes={have}-"} if have else {})) as answer:
         if have and (answer.status_code != 206 or _range_start(answer) != have):
             raise _MismatchError("no continuation")
         for piece in paced(answer.iter_raw(), rate):

@@ -67,7 +67,7 @@ def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], Non
 
 
 def note_revision(repository: str, revision: str, commit: str) -> None:
-    """Note what a branch or tag means. To be called when all is there: then it never names a torso."""
+    """Note the commit of a branch or tag, once everything is there: it never names an incomplete model."""
     ref = ref_file(repository, revision)
     if ref is not None and cached_commit(repository, revision) != commit:
         ref.parent.mkdir(parents=True, exist_ok=True)

@@ -95,4 +95,4 @@ class Fallbacks:
 
     def _fail(self, stage: Literal["compress", "answer"], doing: str) -> None:
         hint = self._networks.advice(stage, self._work, self._budget)
-        raise OutOfMemoryError(f"the memory does not suffice to {doing}", hint)
+        raise OutOfMemoryError(f"not enough memory to {doing}", hint)

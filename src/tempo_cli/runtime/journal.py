@@ -34,7 +34,7 @@ class Journal:
         self.emit(Warned(message))
 
     def fall_back(self, step: str, message: str) -> None:
-        """Something was given up for want of memory."""
+        """Something was dropped because memory was short."""
         self.steps.append(step)
         self.warn(message)
 

@@ -119,7 +119,7 @@ class FrameDecoder:
             self._report(sorted(self._missing))
 
     def kill(self) -> None:
-        """End ffmpeg at once; `frames` then stops without a word, in whatever thread it runs."""
+        """End ffmpeg at once; `frames` then stops without an error, in whatever thread it runs."""
         self.running.kill()
 
     def _first(self, ranges: Sequence[Range], seek: float | None) -> Picture | None:

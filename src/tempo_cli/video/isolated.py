@@ -18,7 +18,7 @@ from .wire import GREETING, WireError, unpack
 
 _KINDS = {kind.code: kind for kind in (UsageError, VideoError, SetupError)}
 _CHUNK = 1 << 20
-_UNREADABLE = "It is damaged or made to do harm; convert it with a program that plays it."
+_UNREADABLE = "It is damaged or malicious; convert it with a program that plays it."
 
 
 def probe(path: str | Path, max_pixels: int | None = None) -> VideoInfo:

@@ -87,7 +87,7 @@ def decode_clip_on_gpu(binary: str) -> str | None:
         process.wait(PATIENCE)
         if process.stalled:
             return f"no answer within {PATIENCE:.0f} s"
-        return (process.complaints() or ["it ends without a word"])[0]
+        return (process.complaints() or ["it ends without a message"])[0]
     finally:
         process.close()
 

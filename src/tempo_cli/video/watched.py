@@ -28,7 +28,7 @@ class WatchedFile:
             raise VideoError(f"'{self._info.path}' has changed since it was opened", "Open it again.")
 
     def _has_changed(self) -> bool:
-        """Whether it is gone, or another one than was probed, which may have been given the same time."""
+        """Whether it is gone, or another one than was probed, possibly with the same time stamp."""
         try:
             status = self._info.path.stat()
         except OSError:
