@@ -1,0 +1,59 @@
+"""What only shows in other types than float32, with seed 0, or at the very end of a range."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tempo_cli.config import GenerationOptions
+from tempo_cli.errors import ModelError
+from tempo_cli.model.device import Target
+from tempo_cli.model.llm import SamplingRule
+
+from ..conftest import TinyModel
+from .test_compressor import prepared, read, segment
+
+
+def test_relevance_is_computed_in_float32_whatever_the_weights_are(tiny_models: dict[str, TinyModel]) -> None:
+    compressor = tiny_models["a"].checkpoint.load_compressor(Target(torch.device("cpu"), torch.bfloat16))
+    transformer, seen = compressor._transformer, []
+    prefix = read(compressor, [prepared(compressor, segment(0)), prepared(compressor, segment(1))])
+
+    class Recorded:
+        text_angles = staticmethod(transformer.text_angles)
+
+        def __call__(self, *arguments: Any) -> torch.Tensor:
+            seen.append(transformer(*arguments))
+            return seen[-1]
+
+    compressor.__dict__["_transformer"] = Recorded()
+    found = compressor.compress(prefix, "what is it")
+    hidden = seen[0][:, -compressor.dimensions.memory_tokens - 1]
+    assert (hidden.dtype, compressor.router.dtype) == (torch.bfloat16, torch.float32)
+    exact = torch.sigmoid(hidden.float() @ compressor.router)
+    assert torch.equal(torch.from_numpy(found.relevance), exact)
+    assert not torch.equal(torch.sigmoid(hidden @ compressor.router.bfloat16()).float(), exact)
+
+
+def test_a_tokenizer_may_fill_the_vocabulary_to_its_end(tiny_models: dict[str, TinyModel]) -> None:
+    checkpoint = tiny_models["a"].checkpoint
+    text: Any = checkpoint.vlm_config.text_config
+    for part, size in (
+        ("decoder_tokenizer", checkpoint.llm_config.vocab_size),
+        ("compressor_tokenizer", text.vocab_size),
+    ):
+        full: Any = SimpleNamespace(vocabulary=size)
+        replace(checkpoint, **{part: full})._check_vocabularies()
+        with pytest.raises(ModelError, match=f"{size + 1:,} tokens"):
+            replace(checkpoint, **{part: SimpleNamespace(vocabulary=size + 1)})._check_vocabularies()
+
+
+def test_seed_zero_is_a_seed(tiny_models: dict[str, TinyModel]) -> None:
+    decoder = tiny_models["a"].decoder
+    embeds = decoder.llm.model.embed_tokens(torch.arange(5)).detach()
+    options = GenerationOptions(max_new_tokens=12, temperature=5.0, seed=0)
+    rule = SamplingRule(frozenset(), 0, None)
+    first, second = ([one.id for one in decoder.generate(embeds, rule, options)] for _ in range(2))
+    assert first == second
