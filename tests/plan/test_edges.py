@@ -1,15 +1,21 @@
 """Pure decisions, worked out by hand on both sides of every limit."""
 
+from dataclasses import is_dataclass
 from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tempo_cli.config import FrameShape
+from tempo_cli import plan
+from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
+from tempo_cli.errors import UsageError
 from tempo_cli.plan.allocation import allocate
 from tempo_cli.plan.clock import clock_warnings
 from tempo_cli.plan.comparison import plan_comparison
+from tempo_cli.plan.memory import Needs
 from tempo_cli.plan.packets import (
     CUT,
     DISPOSABLE,
@@ -22,7 +28,11 @@ from tempo_cli.plan.packets import (
 )
 from tempo_cli.plan.picture import raw_differences, shown_size, to_sdr
 from tempo_cli.plan.pixels import resized_sizes
-from tempo_cli.types import Colors, Look
+from tempo_cli.plan.questions import checked_history
+from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.shape import frame_shape, pixel_limits
+from tempo_cli.plan.similar import similar
+from tempo_cli.types import Colors, Exchange, Look
 
 # three groups in the order of the file: I P B b b | I b P b | I; the b of the second is shown before its I
 PTS = [0, 4, 2, 1, 3, 6, 5, 8, 7, 9]
@@ -217,3 +227,80 @@ def test_a_late_picture_is_told_where_times_count_from_it(first: float, mode: st
 def test_restarts_are_listed(restarts: tuple[float, ...], listed: str) -> None:
     (told,) = clock_warnings(SimpleNamespace(restarts=restarts, times=np.zeros(1)), "index")  # type: ignore[arg-type]
     assert listed in told
+
+
+def test_what_is_decided_stays_as_it_was() -> None:
+    (folder,) = plan.__path__
+    modules = [import_module(f"tempo_cli.plan.{path.stem}") for path in Path(folder).glob("[a-z]*.py")]
+    values = [one for module in modules for one in vars(module).values() if is_dataclass(one)]
+    assert len(values) > 10
+    assert [one for one in values if not one.__dataclass_params__.frozen] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "highest"),
+    [
+        ("longest_edge", 16_384),
+        ("grid", 1024),
+        ("min_pixels", 2**26),
+        ("max_pixels", 2**26),
+        ("min_tokens", 65_536),
+    ],
+)
+def test_limits_of_a_checkpoint_have_limits(name: str, highest: int) -> None:
+    expected = PixelLimits() if name == "min_tokens" else PixelLimits(**{name: highest})
+    assert pixel_limits({"tempo": {name: highest}}) == expected
+    with pytest.raises(ValueError, match=f"^tempo.{name}$"):
+        pixel_limits({"tempo": {name: highest + 1}})
+
+
+@pytest.mark.parametrize("name", ["patch_size", "spatial_merge_size", "temporal_patch_size"])
+def test_sizes_of_a_patch_have_limits(name: str) -> None:
+    frame_shape({}, {"vision_config": {name: 256}})
+    with pytest.raises(ValueError, match=f"^{name}$"):
+        frame_shape({}, {"vision_config": {name: 257}})
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "meant"),
+    [
+        ("ab", ["ba"], None),  # one error in two letters
+        ("abc", ["bac"], "bac"),  # one in three: the first two are swapped
+        ("abc", ["acb"], "acb"),
+        ("abc", ["cba"], None),
+        ("abcde", ["abcxy"], "abcxy"),  # 0.6 is enough
+        ("abcd", ["abxy"], None),
+        ("abc", ["abd", "abe"], "abd"),  # equal ones: the first
+        ("a" * 90, ["a" * 80], "a" * 80),  # what is beyond 80 letters does not count
+    ],
+)
+def test_letters_that_differ(name: str, names: list[str], meant: str | None) -> None:
+    assert similar(name, names) == meant
+
+
+def test_the_least_that_is_needed_is_the_larger_network_with_its_work() -> None:
+    assert Needs(compressor=3, decoder=1, segment=3, answer=1, kept=5).least == 11
+    assert Needs(compressor=1, decoder=3, segment=1, answer=3, kept=0).least == 6
+
+
+@pytest.mark.parametrize("history", ["what", b"what", 3, None, Exchange("what", "that")])
+def test_what_is_no_history_is_refused_by_its_type(history: object) -> None:
+    with pytest.raises(TypeError, match=f"not {type(history).__name__}$"):
+        checked_history(history)
+
+
+def test_a_history_is_checked_exchange_by_exchange() -> None:
+    first, second = Exchange("what", ""), Exchange("why", "so")
+    assert checked_history(iter([first, second])) == (first, second)
+    assert checked_history([]) == ()
+    with pytest.raises(TypeError, match="not of str$"):
+        checked_history([first, "why"])
+    with pytest.raises(UsageError):
+        checked_history([first, Exchange(" \n", "so")])
+
+
+def test_one_frame_is_sampled_once() -> None:
+    found = plan_frames(1, 25.0, SamplingOptions(fps=2.0, max_frames=8), first=7)
+    assert found.indices.tolist() == [7]
+    assert found.fps == 25.0
+    assert plan_frames(3, 25.0, SamplingOptions(fps=2.0, max_frames=1)).indices.tolist() == [2]

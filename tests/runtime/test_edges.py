@@ -17,6 +17,7 @@ from ..conftest import TinyModel
 
 WORK = Work(visual=512, segments=15, questions=1, tokens=100)
 
+
 def held(checkpoint: Checkpoint, *, decoder: bool) -> Networks:
     return Networks(checkpoint, Target(torch.device("cpu"), torch.float32), decoder=decoder, emit=ignore)
 

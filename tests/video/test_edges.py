@@ -18,7 +18,6 @@ from tempo_cli.video.prefetch import Prefetch
 from tempo_cli.video.probe import probe
 from tempo_cli.video.seeking import Seeker
 
-from ..conftest import GOLDEN
 from .clips import ClipMaker
 
 
@@ -36,8 +35,12 @@ def test_nothing_more_is_made_once_it_is_closed() -> None:
     assert len(made) <= 4  # taken, two that waited, and one on its way
 
 
-def test_a_frame_that_a_seek_misses_is_decoded_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    info = replace(probe(GOLDEN / "videos" / "fractal.mp4"), packet_pts=None, packet_kinds=None)
+def test_a_frame_that_a_seek_misses_is_decoded_from_the_beginning(
+    clip: ClipMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(probe(clip("long.mp4")), packet_pts=None, packet_kinds=None)
+    place, later = info.keyframes[2]
+    assert place > 12
     plan = FramePlan(np.array([10, 12], np.int64), 2.0)
     binary, told = find_ffmpeg(), []
 
@@ -46,7 +49,7 @@ def test_a_frame_that_a_seek_misses_is_decoded_from_the_beginning(monkeypatch: p
             return list(decoder.frames())
 
     whole = decoded()
-    monkeypatch.setattr(Seeker, "point", lambda *_: float(info.times[60]))
+    monkeypatch.setattr(Seeker, "point", lambda *_: later)
     again = decoded()
     assert [frame.position for frame in again] == [frame.position for frame in whole] == [0, 1]
     for ours, theirs in zip(again, whole, strict=True):
