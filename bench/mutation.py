@@ -73,7 +73,7 @@ def main() -> None:
         tree = _copy(Path(folder) / "tree")
         drawn = _again(given.again) if given.again else _draw(given.folder, given.sample, given.seed)
         tests = given.tests or [f"tests/{name}" for name in (given.folder, *TESTS[given.folder])]
-        lines = ["--mutation-map", given.map or Path(folder) / "map.json"]
+        lines = ["--mutation-map", given.map.resolve() if given.map else Path(folder) / "map.json"]
         if given.by_import:
             lines = []
         elif not lines[1].exists():
@@ -82,7 +82,7 @@ def main() -> None:
         with plan.open("w", encoding="utf-8") as file:
             for mutant in drawn:
                 file.write(json.dumps(asdict(mutant) | {"source": _mutated(mutant)}) + "\n")
-        log = given.log or Path(folder) / "log.jsonl"
+        log = given.log.resolve() if given.log else Path(folder) / "log.jsonl"
         _pytest(tree, [*lines, "--mutation-plan", plan, "--mutation-log", log, *tests])
         _report(log)
 

@@ -1,6 +1,7 @@
 """The pytest plugin of `mutation.py`: notes the lines that tests reach, or tries mutants in forks."""
 
 import ast
+import contextlib
 import gc
 import json
 import os
@@ -39,7 +40,7 @@ def _spent() -> float:
 
 
 class _Map:
-    """For each test that passes: processor seconds, and the lines of the source that it runs in this process."""
+    """For each test that passes: processor seconds, and the lines that it runs in this process."""
 
     def __init__(self, path: Path) -> None:
         from coverage import Coverage
@@ -175,10 +176,8 @@ def _wait(child: int, seconds: float) -> int:
     while not found and time.monotonic() < limit:
         time.sleep(0.02)
         found, status = os.waitpid(child, os.WNOHANG)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     return status if found else os.waitpid(child, 0)[1]
 
 

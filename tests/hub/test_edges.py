@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,3 +131,37 @@ def test_a_continuation_goes_on_where_the_file_ends(
 )
 def test_where_a_range_starts(told: str, start: int) -> None:
     assert remote._range_start(SimpleNamespace(headers={"Content-Range": told})) == start  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("read", "pieces", "content"),
+    [
+        (lambda _: remote._whole("x", 10, 0), 3, b"x" * 12),  # one too many shows that there is more
+        (lambda _: remote._whole("x", 12, 0), 4, b"x" * 16),
+        (lambda file: remote._part(file, 0, 10, 0), 3, b"x" * 10),
+        (lambda file: remote._part(file, 0, 12, 0), 3, b"x" * 12),
+        (lambda file: b"".join(remote._rest(file, 0, 0)), 6, b"x" * 24),
+    ],
+)
+def test_no_more_is_read_than_can_be_used(
+    read: Callable[[remote.RemoteFile], bytes],
+    pieces: int,
+    content: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = []
+
+    def endless() -> Iterator[bytes]:
+        for number in range(1000):
+            taken.append(number)
+            yield b"x" * 4
+
+    @contextmanager
+    def answer(url: str, **_: str) -> Iterator[SimpleNamespace]:
+        assert url
+        headers = {"Content-Range": "bytes 0-9/20"}
+        yield SimpleNamespace(status_code=206, headers=headers, iter_raw=endless)
+
+    monkeypatch.setattr(remote, "_answer", answer)
+    assert read(remote.RemoteFile("a/b", "0" * 40, "x.bin", 20, "0" * 64)) == content
+    assert len(taken) == pieces

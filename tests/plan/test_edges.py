@@ -293,7 +293,7 @@ def test_a_history_is_checked_exchange_by_exchange() -> None:
     first, second = Exchange("what", ""), Exchange("why", "so")
     assert checked_history(iter([first, second])) == (first, second)
     assert checked_history([]) == ()
-    with pytest.raises(TypeError, match="not of str$"):
+    with pytest.raises(TypeError, match=r"not of str$"):
         checked_history([first, "why"])
     with pytest.raises(UsageError):
         checked_history([first, Exchange(" \n", "so")])

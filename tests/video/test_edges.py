@@ -40,8 +40,8 @@ def test_a_frame_that_a_seek_misses_is_decoded_from_the_beginning(
 ) -> None:
     info = replace(probe(clip("long.mp4")), packet_pts=None, packet_kinds=None)
     place, later = info.keyframes[2]
-    assert place > 12
-    plan = FramePlan(np.array([10, 12], np.int64), 2.0)
+    assert 30 < place < 70  # the seek misses the first frame only
+    plan = FramePlan(np.array([30, 70], np.int64), 2.0)
     binary, told = find_ffmpeg(), []
 
     def decoded() -> list[Any]:
@@ -58,7 +58,7 @@ def test_a_frame_that_a_seek_misses_is_decoded_from_the_beginning(
 
 
 def test_decoding_can_begin_at_no_key_frame_that_is_hidden(clip: ClipMaker) -> None:
-    # the key frame at 0.8 s and what follows it up to 1.5 s is hidden; the next ones are at 1.6, 2.4 and 3.2 s
+    # hidden is what follows the key frame at 0.8 s up to 1.5 s; the next ones are at 1.6, 2.4 and 3.2 s
     info = probe(clip("cut.mp4"))
     assert len(info.times) == 62
     assert [place for place, _ in info.keyframes] == [2, 22, 42]
