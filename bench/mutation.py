@@ -2,7 +2,7 @@
 
     pip install cosmic-ray coverage
     python bench/mutation.py plan --sample 200
-    python bench/mutation.py plan --again before.jsonl --sample 0
+    python bench/mutation.py plan --again before.jsonl
 
 Works on a copy of the tree. First the tests run once and note which lines each of them reaches. Then each
 mutant meets the tests that reach its statement, quickest first, in a fork of a process that has imported

@@ -10,6 +10,7 @@ import torch
 from tempo_cli.config import GenerationOptions
 from tempo_cli.errors import ModelError
 from tempo_cli.model.device import Target
+from tempo_cli.model.fields import check_fields
 from tempo_cli.model.llm import SamplingRule
 
 from ..conftest import TinyModel
@@ -57,3 +58,30 @@ def test_seed_zero_is_a_seed(tiny_models: dict[str, TinyModel]) -> None:
     rule = SamplingRule(frozenset(), 0, None)
     first, second = ([one.id for one in decoder.generate(embeds, rule, options)] for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("names", "lowest", "highest"),
+    [
+        (["in_channels", "spatial_merge_size", "temporal_patch_size"], 1, 16),
+        (["patch_size"], 1, 256),
+        (["depth", "num_hidden_layers"], 1, 512),
+        (["num_attention_heads", "num_heads", "num_key_value_heads"], 1, 1024),
+        (["head_dim"], 1, 4096),
+        (["hidden_size", "out_hidden_size", "num_compression_tokens"], 1, 65_536),
+        (["intermediate_size", "num_position_embeddings"], 1, 2**20),
+        (["vocab_size"], 1, 2**22),
+        (["max_position_embeddings"], 1, 2**28),
+        (["sliding_window", "tokenizer_model_max_length"], 1, 2**31),
+        (["max_window_layers"], 0, 4096),
+        (["image_token_id", "video_token_id"], 0, 2**31),
+        (["vision_end_token_id", "vision_start_token_id"], 0, 2**31),
+    ],
+)
+def test_whole_numbers_of_a_configuration_have_limits(names: list[str], lowest: int, highest: int) -> None:
+    for name in names:
+        for value in (None, lowest, highest):
+            check_fields({name: value})
+        for value in (lowest - 1, highest + 1):
+            with pytest.raises(ValueError, match=name):
+                check_fields({name: value})

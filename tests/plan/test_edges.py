@@ -29,10 +29,10 @@ from tempo_cli.plan.packets import (
 from tempo_cli.plan.picture import raw_differences, shown_size, to_sdr
 from tempo_cli.plan.pixels import resized_sizes
 from tempo_cli.plan.questions import checked_history
-from tempo_cli.plan.sampling import plan_frames
+from tempo_cli.plan.sampling import plan_frames, plan_sampling
 from tempo_cli.plan.shape import frame_shape, pixel_limits
 from tempo_cli.plan.similar import similar
-from tempo_cli.types import Colors, Exchange, Look
+from tempo_cli.types import Colors, Exchange, Look, VideoInfo
 
 # three groups in the order of the file: I P B b b | I b P b | I; the b of the second is shown before its I
 PTS = [0, 4, 2, 1, 3, 6, 5, 8, 7, 9]
@@ -304,3 +304,12 @@ def test_one_frame_is_sampled_once() -> None:
     assert found.indices.tolist() == [7]
     assert found.fps == 25.0
     assert plan_frames(3, 25.0, SamplingOptions(fps=2.0, max_frames=1)).indices.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "part"), [(None, 1.0, "0 s and 1 s"), (0.5, 1.5, "0.5 s and 1.5 s"), (6.0, None, "6 s")]
+)
+def test_the_part_without_a_frame_is_told(start: float | None, end: float | None, part: str) -> None:
+    info = VideoInfo(Path("v.mp4"), 0, "h264", 160, 90, Fraction(1), np.array([2.0, 3.0, 4.0]), 5.0, 1, 0.0)
+    with pytest.raises(UsageError, match=f" {part}( |$)"):
+        plan_sampling(info, SamplingOptions(start=start, end=end))
