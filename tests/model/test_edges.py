@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from tempo_cli.config import GenerationOptions
-from tempo_cli.errors import ModelError
+from tempo_cli.errors import ModelError, SetupError, UsageError
+from tempo_cli.model import device
+from tempo_cli.model.configuration import sampling_rule
 from tempo_cli.model.device import Target
 from tempo_cli.model.fields import check_fields
 from tempo_cli.model.llm import SamplingRule
@@ -85,3 +87,75 @@ def test_whole_numbers_of_a_configuration_have_limits(names: list[str], lowest: 
         for value in (lowest - 1, highest + 1):
             with pytest.raises(ValueError, match=name):
                 check_fields({name: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("layer_types", [[], ["a"], ["a"] * 512], [["a"] * 513, [1], "a", {}]),
+        ("deepstack_visual_indexes", [[], [0, 511], [1] * 64], [[512], [-1], [1.0], [True], [1] * 65, {}]),
+    ],
+)
+def test_lists_of_a_configuration_have_kinds_and_lengths(field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        check_fields({field: value})
+    for value in bad:
+        with pytest.raises(ValueError, match=field):
+            check_fields({field: value})
+
+
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "good"),
+    [
+        (None, None, True),
+        (0, 1, True),
+        (2**31 - 1, 1e-9, True),
+        (2**31, 0.5, False),
+        (-1, 0.5, False),
+        (2.0, 0.5, False),
+        (20, 0, False),
+        (20, 1.01, False),
+        (20, True, False),
+    ],
+)
+def test_a_checkpoint_s_sampling_has_limits(top_k: Any, top_p: Any, good: bool) -> None:
+    raw, stop_ids = {"top_k": top_k, "top_p": top_p}, frozenset({7})
+    if good:
+        assert sampling_rule(raw, stop_ids, "folder") == SamplingRule(stop_ids, top_k, top_p)
+    else:
+        with pytest.raises(ModelError, match="generation_config"):
+            sampling_rule(raw, stop_ids, "folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "cuda", "mps", "found"),
+    [
+        ("auto", 2, False, "cuda:1"),
+        ("auto", 2, True, "cuda:1"),
+        ("auto", 0, True, "mps"),
+        ("auto", 0, False, "cpu"),
+        ("cpu", 2, True, "cpu"),
+        ("cuda", 2, False, "cuda:0"),
+        ("cuda:1", 2, False, "cuda:1"),
+        ("cuda:2", 2, False, SetupError),
+        ("cuda", 0, True, SetupError),
+        ("mps", 0, True, "mps"),
+        ("mps", 2, False, SetupError),
+        ("cpu:0", 2, True, UsageError),
+        ("mps:0", 2, True, UsageError),
+        ("cuda:-1", 2, True, UsageError),
+        ("tpu", 2, True, UsageError),
+    ],
+)
+def test_devices(
+    name: str, cuda: int, mps: bool, found: str | type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    if isinstance(found, str):
+        assert device._device(name) == torch.device(found)
+    else:
+        with pytest.raises(found):
+            device._device(name)
