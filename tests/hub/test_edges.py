@@ -165,3 +165,20 @@ def test_no_more_is_read_than_can_be_used(
     monkeypatch.setattr(remote, "_answer", answer)
     assert read(remote.RemoteFile("a/b", "0" * 40, "x.bin", 20, "0" * 64)) == content
     assert len(taken) == pieces
+
+
+def test_an_index_that_names_no_head_is_told(hub: FakeHub, tmp_path: Path) -> None:
+    files = hub.repositories["tiny/base"].files
+    files["model-00001-of-00001.safetensors"] = files.pop("model.safetensors")
+    index = {"weight_map": {"other": "model-00001-of-00001.safetensors"}}
+    files["model.safetensors.index.json"] = json.dumps(index).encode()
+    with pytest.raises(ModelError, match="names no head"):
+        fetch(hub, tmp_path / "rows.safetensors")
+
+
+def test_nothing_of_a_base_that_is_no_json_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("secret", encoding="utf-8")
+    with pytest.raises(ValueError) as caught:
+        locations._base_config(path)
+    assert str(caught.value) == f"{path} is not a JSON object"
