@@ -87,9 +87,7 @@ def plan_frames(
         origin: its time, seconds: the model's times count from the video's first picture.
     """
     wanted, duration = _wanted(total, rate, options), total / rate
-    if total == 1:
-        indices = np.zeros(1, np.int64)
-    elif wanted == 1:
+    if wanted == 1:
         indices = np.array([total - 1], np.int64)
     else:
         indices = np.linspace(0, total - 1, wanted).round().astype(np.int64)

@@ -1,0 +1,116 @@
+"""Texts on both sides of a limit; and that each answer leaves the process at once."""
+
+import io
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_cli.cli.console import Screen
+from tempo_cli.cli.options import Color
+from tempo_cli.cli.render import details
+from tempo_cli.cli.text import clock_time, duration, printable, shortened, size
+from tempo_cli.schema import Request, Run, run_from_json
+
+
+@pytest.fixture
+def saved() -> Run:
+    return run_from_json((Path(__file__).parent / "run.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u2028b\u2029c", "a\\u2028b\\u2029c"),
+        ("\x7f\x80\x9f\xa0", "\\x7f\\x80\\x9f\xa0"),
+        ("\u2029\u202a\u202e\u202f", "\\u2029\\u202a\\u202e\u202f"),
+        ("\u2065\u2066\u2069\u206a", "\u2065\\u2066\\u2069\u206a"),
+        ("\u200d\u200e\u200f\u061c", "\u200d\\u200e\\u200f\\u061c"),
+    ],
+)
+def test_what_would_move_the_cursor_or_turn_the_text_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole", "tenths"),
+    [
+        (0.04, "0:00", "0:00.0"),
+        (0.96, "0:00", "0:01.0"),
+        (59.94, "0:59", "0:59.9"),
+        (59.97, "0:59", "1:00.0"),
+        (3599.9, "59:59", "59:59.9"),
+        (3600.0, "1:00:00", "1:00:00.0"),
+        (3723.4, "1:02:03", "1:02:03.4"),
+    ],
+)
+def test_times_on_a_clock(seconds: float, whole: str, tenths: str) -> None:
+    assert (clock_time(seconds), clock_time(seconds, tenths=True)) == (whole, tenths)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (99.4, "99 s"),
+        (99.6, "1 min 40 s"),
+        (119.6, "2 min 0 s"),
+        (200.0, "3 min 20 s"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999 bytes"),
+        (1000, "1.0 KB"),
+        (84_000, "84.0 KB"),
+        (10**6, "1.0 MB"),
+        (12_100_000_000, "12.1 GB"),
+        (10**12, "1.0 TB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_only_a_text_beyond_the_limit_is_shortened() -> None:
+    assert shortened("x" * 1000) == "x" * 1000
+    assert shortened("a" * 500 + "b" * 251 + "c" * 250) == "a" * 500 + " … " + "c" * 250
+
+
+def test_the_peak_is_told_in_the_unit_that_it_is_counted_in(saved: Run) -> None:
+    run = replace(saved, memory=replace(saved.memory, device_peak_bytes=3 * 2**30))
+    assert details(run).endswith("peak 3.0 GiB")
+
+
+class Stream(io.StringIO):
+    """Notes what was written whenever it is flushed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = ""
+
+    def flush(self) -> None:
+        self.seen = self.getvalue()
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_each_answer_is_flushed_before_the_next_one(
+    json: bool, saved: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    waiting = [Request(video="a.mp4", question=word) for word in ("one", "two")]
+    screen = Screen(json=json, quiet=True, verbose=False, color=Color.never, waiting=waiting)
+    for count in (1, 2):
+        screen.result(saved)
+        assert stream.seen == stream.getvalue() != ""
+        assert stream.seen.count("user") == 4 * count
