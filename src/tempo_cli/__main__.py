@@ -8,11 +8,13 @@ from typing import NoReturn
 from .cli.signals import Signals
 from .cli.streams import guard_streams
 from .errors import Interrupted
+from .plan.threads import waiting_choice
 
 
 def main() -> NoReturn:
     """Run `tempo` and exit with the code that README lists."""
     guard_streams()
+    wait_passively()
     signals = Signals(_early_words)
     try:
         signals.catch()
@@ -26,6 +28,15 @@ def main() -> NoReturn:
         code = _interrupted(signals, error.signal_number)
     signals.leave(code)
     sys.exit(code)
+
+
+def wait_passively() -> None:
+    """Have torch's threads sleep while they wait for work: in a loop they take the cores that ffmpeg needs.
+
+    It is read when torch is imported, and by processes that this one starts. What a user has set stays.
+    """
+    if waiting_choice(os.environ) is None:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def _interrupted(signals: Signals, number: int) -> int:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from ..plan.threads import SMALL_MODEL, computing_threads, waiting_choice
 from .findings import Configuration, Finding, Level, amount, guarded, one_line
 from .media import nvdec
 
@@ -31,6 +32,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("torch", Level.problem, message, _REINSTALL)
         return
     yield from guarded("torch", _torch)
+    yield from guarded("threads", _threads)
     yield from guarded("libraries", _libraries)
     yield from guarded("CUDA", _cuda)
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -52,6 +54,22 @@ def _torch() -> Iterator[Finding]:
         build = f"ROCm {torch.version.hip}"
     facts = {"version": str(torch.__version__), "cuda": torch.version.cuda, "hip": torch.version.hip}
     yield Finding("torch", Level.ok, f"{torch.__version__}, built for {build}", facts=facts)
+
+
+def _threads() -> Iterator[Finding]:
+    """How many threads compute on a CPU, and how they wait."""
+    import torch
+
+    most = torch.get_num_threads()
+    small = computing_threads("cpu", 0, os.environ) or most
+    waiting = waiting_choice(os.environ)
+    value = os.environ[waiting] if waiting else None
+    computing = (
+        f"models up to {SMALL_MODEL // 10**6} million weights compute with {small}, others with {most}"
+    )
+    message = f"{computing}; {f'{waiting}={value}' if waiting else 'waiting as OpenMP does'}"
+    facts = {"small": small, "large": most, "variable": waiting, "value": value}
+    yield Finding("threads", Level.ok, message, facts=facts)
 
 
 def _libraries() -> Iterator[Finding]:
