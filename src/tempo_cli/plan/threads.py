@@ -1,4 +1,4 @@
-"""How many threads each kind of work takes. All of it runs at the same time: decoding, resizing, computing."""
+"""How many threads each kind of work takes: decoding, resizing and computing run at the same time."""
 
 from collections.abc import Mapping
 
