@@ -74,7 +74,7 @@ def _threads() -> Iterator[Finding]:
 
 def _libraries() -> Iterator[Finding]:
     """Imports everything that `ask` needs: a library that is missing, or too old, shows here."""
-    names = ("transformers", "tokenizers", "safetensors", "huggingface-hub", "av")
+    names = ("tokenizers", "safetensors", "huggingface-hub", "av")
     try:
         from .. import tempo as tempo
     except (ImportError, OSError, RuntimeError) as error:
@@ -162,10 +162,8 @@ def _attention() -> Iterator[Finding]:
         "math": torch.backends.cuda.math_sdp_enabled,
     }
     enabled = [name for name, is_on in kernels.items() if is_on()]
-    extra = _version("flash-attn")
-    flash = f"flash-attn {extra}" if extra else "flash-attn not installed (not needed)"
-    message = f"SDPA with {', '.join(enabled) or 'no kernel'}; {flash}"
-    yield Finding("attention", Level.ok, message, facts={"sdpa": enabled, "flash_attn": extra})
+    message = f"SDPA with {', '.join(enabled) or 'no kernel'}"
+    yield Finding("attention", Level.ok, message, facts={"sdpa": enabled})
 
 
 def _quantization() -> Iterator[Finding]:
@@ -184,12 +182,9 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     Raises:
         SetupError, UsageError: what was asked for is not there, or unknown.
     """
-    from ..model.device import attention
-
     target = _target(configuration)
     device, name = target.device, str(target.dtype).removeprefix("torch.")
     facts = {"device": str(device), "dtype": name, "quantization": target.bits}
-    facts["attention"] = attention(target)
     if fault := _fault(device, target.dtype):
         mend = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
         yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", mend, facts)
