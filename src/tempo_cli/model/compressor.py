@@ -160,7 +160,11 @@ class Compressor(nn.Module):
     def see(self, rows: Sequence[SegmentInput]) -> Features:
         """The vision tower on B segments of one layout."""
         first, device = rows[0], self.memory.device
-        frames = torch.from_numpy(np.stack([row.frames for row in rows])).to(device)
+        frames = torch.from_numpy(np.stack([row.frames for row in rows]))
+        if device.type == "cuda":  # from pinned memory, while the device still computes
+            frames = frames.pin_memory().to(device, non_blocking=True)
+        else:
+            frames = frames.to(device)
         patches = patchify(frames, self.dimensions).to(self.memory.dtype)
         merged, deepstack = self.vlm.visual(patches, *first.grid[1:])
         due = int(first.visual.sum()) * len(rows)
@@ -208,7 +212,7 @@ class Compressor(nn.Module):
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
 
     def _begin(self, ids: IntArray, cache: KVCache) -> int:
-        """Fill the cache with the system prompt, if all prompts (B, L) begin with it; its number of tokens."""
+        """Fill the cache with the system prompt, if all (B, L) begin with it; its number of tokens."""
         system, known = self._system
         length = len(system)
         if ids.shape[1] <= length or (ids[:, :length] != system).any():
