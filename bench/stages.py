@@ -25,6 +25,7 @@ from common import TINY_MODEL, Neighbours, made, medians, parser, report, spread
 
 from tempo_cli.video.ffmpeg import find_ffmpeg
 
+SHORT = ("--max-new-tokens", "16")
 RATE = 30  # frames per second
 MINUTE = 60  # seconds
 INTERVAL = 0.05  # seconds between two looks at the memory
@@ -150,7 +151,7 @@ def one_round(video: Path, questions: int, model: str) -> dict[str, float]:
         wrapper.write_text(WRAPPER.format(log=log, ffmpeg=find_ffmpeg()))
         wrapper.chmod(0o700)
         asked = [part for text in QUESTIONS[:questions] for part in ("-q", text)]
-        command = [python, "-m", "tempo_cli", "ask", str(video), *asked, "--model", model, "--json"]
+        command = [python, "-m", "tempo_cli", "ask", str(video), *asked, "--model", model, "--json", *SHORT]
         mine = {"XDG_CACHE_HOME": str(folder / "cache"), "TEMPO_FFMPEG": str(wrapper)}
         null = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{video}", "-an", "-f", "null", "-"]
         ffmpeg = run(null)

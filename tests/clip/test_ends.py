@@ -85,7 +85,7 @@ def test_nothing_is_left_after_an_error_or_an_interrupt(
     monkeypatch.setattr("tempfile.tempdir", None)
     with monkeypatch.context() as broken:
         break_stage(broken, stage, error)
-        cache = CacheOptions(tmp_path / "cache")
+        cache = CacheOptions(tmp_path / "cache", keep=False)
         with (
             pytest.raises(type(error)) as caught,
             tempo.open(VIDEO, sampling=SAMPLING, cache=cache) as clip,
