@@ -45,7 +45,7 @@ def changed(module: nn.Module) -> set[str]:
 
 
 def plain(module: nn.Module) -> set[str]:
-    return {name for name, part in module.named_modules() if type(part) is nn.Linear}
+    return {name for name, part in module.named_modules() if type(part) in (nn.Linear, Linear)}
 
 
 @pytest.mark.parametrize("bits", BITS)
