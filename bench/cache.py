@@ -142,21 +142,23 @@ class Check:
         return f"{len(damages)} kinds"
 
     def replaced(self) -> str:
-        cache = self.folder / "replaced"
-        answer(ask(self.video, cache))
-        facts, data = self.video.stat(), self.video.read_bytes()
+        cache, video = self.folder / "replaced", self.folder / "replaced.mp4"
+        data = self.video.read_bytes()
+        video.write_bytes(data)
+        settled(video)
+        facts = video.stat()
         other = make_clip(SECONDS, rate=24).read_bytes()
         size = max(len(data), len(other))
         swapped = self.folder / "swapped.mp4"
-        for path, content in ((self.video, data), (swapped, other)):
+        for path, content in ((video, data), (swapped, other)):
             path.write_bytes(content + bytes(size - len(content)))  # players pass over what follows
             os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
         own, _ = answer(ask(swapped, self.folder / "swapped"))
-        answer(ask(self.video, cache))
-        with self.video.open("r+b") as file:  # in place: the same inode, size and mtime
+        answer(ask(video, cache))
+        with video.open("r+b") as file:  # in place: the same inode, size and mtime
             file.write(swapped.read_bytes())
-        os.utime(self.video, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-        told, frames = answer(ask(self.video, cache))
+        os.utime(video, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        told, frames = answer(ask(video, cache))
         self.expect(told == own and frames is None, "a replaced video got the other one's frames")
         return "same inode, size, mtime"
 
