@@ -36,6 +36,7 @@ check-docs: $(READY)
 	$(BIN)/python docs/generate.py --check
 
 bench: $(READY)
+	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/ask.py

@@ -21,7 +21,6 @@ from tempo_cli.model import configuration
 from tempo_cli.model.checkpoint import compressor_names, decoder_names
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder
-from tempo_cli.model.loading import on_meta
 from tempo_cli.model.tokenizer import TextTokenizer
 
 _SHARD = 4 * 10**9  # bytes
@@ -133,8 +132,8 @@ def _shapes(tempo: dict[str, Any], base: dict[str, Any]) -> Iterator[tuple[str, 
     llm, vlm = configuration.llm_config(tempo, "tempo"), configuration.vlm_config(base, "base")
     dimensions = configuration.dimensions(tempo, llm, vlm, "tempo")
     tokenizer = TextTokenizer((TINY_MODEL / "tokenizer.json").read_text(encoding="utf-8"))
-    compressor = on_meta(lambda: Compressor(vlm, dimensions, tokenizer))
-    decoder = on_meta(lambda: Decoder(llm, dimensions))
+    with torch.device("meta"):
+        compressor, decoder = Compressor(vlm, dimensions, tokenizer), Decoder(llm, dimensions)
     for module, names in (
         (compressor, compressor_names(compressor)),
         (decoder, decoder_names(decoder, llm)),

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Packs the pinned pure-Python and small packages that tempo needs beside torch, for a machine without network:
 # writes .gpu/d in the project's root, below 30 MiB. There: bash .gpu/d/install.sh, then PYTHONPATH=/tmp/site:src:.
-# transformers is among them because older ones refuse the huggingface_hub that tempo needs. Not among them, because
-# they are large: torch, numpy, and av, pillow, imageio-ffmpeg and bitsandbytes (for --quantize).
+# Not among them, because they are large: torch, numpy, and av, pillow, imageio-ffmpeg and bitsandbytes (for --quantize).
 # Usage: bash bench/pack_gpu.sh [PYTHON_VERSION]     (default 3.12)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=${1:-3.12}
-packages=(transformers tokenizers safetensors regex huggingface_hub httpx2 httpcore2 truststore anyio idna h11
+packages=(tokenizers safetensors huggingface_hub httpx2 httpcore2 truststore anyio idna h11
           fsspec filelock packaging PyYAML tqdm click typer pydantic pydantic_core annotated-types annotated-doc
           typing-inspection typing_extensions shellingham rich markdown-it-py mdurl Pygments platformdirs)
 tags=()

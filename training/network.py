@@ -14,7 +14,7 @@ system prompt among all segments, those of a segment's frames among the question
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -22,13 +22,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Qwen3Config, Qwen3VLConfig
-from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen3_vl
 
+from tempo_cli.model.architecture import TextArchitecture, VisionArchitecture, VisionLanguageArchitecture
 from tempo_cli.model.compressor import Compressor, mrope_positions
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.pixels import patchify
 from tempo_cli.model.tokenizer import TextTokenizer
+from tempo_cli.model.vision import patch_cells
 from tempo_cli.plan import prompts
 from tempo_cli.types import Exchange
 
@@ -49,6 +49,8 @@ class Nano(nn.Module):
         vlm, llm = configs(self.tokenizer)
         self.compressor = Compressor(vlm, DIMENSIONS, self.tokenizer)
         self.decoder = Decoder(llm, DIMENSIONS)
+        for part in (self.compressor.vlm, self.decoder.llm):
+            part.apply(_begin)
         nn.init.normal_(self.compressor.memory, std=_INITIAL)
         del self.compressor.router
         self.words = np.array([self.tokenizer.word_id(word) for word in ("Yes", "No")])
@@ -70,18 +72,11 @@ class Nano(nn.Module):
         batch, count, height, width, _ = frames.shape
         visual: Any = self.compressor.vlm.visual
         t, h, w = count // 2, height // 16, width // 16
-        grid = torch.tensor([[1, h, w]])
         x = patchify(frames, DIMENSIONS).view(batch * t, h * w, -1)
         kernel = visual.patch_embed.proj
         x = F.linear(x, kernel.weight.flatten(1), kernel.bias)
-        places, weights = (
-            self.put(part.numpy())
-            for part in qwen3_vl.get_vision_interpolation_indices_and_weights(
-                grid, visual.num_grid_per_side, "bilinear", True, 2
-            )
-        )
-        x = x + (visual.pos_embed(places) * weights[:, :, None]).sum(1)
-        cos, sin = visual.rotary_pos_emb(x, self.put(qwen3_vl.get_vision_position_ids(grid, 2).numpy()))
+        x = x + visual.positions(h, w)
+        cos, sin = visual.rotary_pos_emb(self.put(patch_cells(h, w, 2)))
         deep = x
         for number, block in enumerate(visual.blocks):
             x = x + _look(block.attn, block.norm1(x), cos, sin)
@@ -272,18 +267,21 @@ def _padded(
     return Padded(ids_, positions, mask), np.concatenate([past, shown], axis=1)
 
 
-def configs(tokenizer: TextTokenizer) -> tuple[Qwen3VLConfig, Qwen3Config]:
-    """Both configurations."""
-    size = {"vocab_size": tokenizer.vocabulary, "initializer_range": _INITIAL}
-    vlm = Qwen3VLConfig(
-        text_config={**TEXT, **size, "rope_scaling": MROPE, "rope_theta": MROPE["rope_theta"]},
-        vision_config={**VISION, "initializer_range": _INITIAL},
-        tie_word_embeddings=True,
-    )
-    llm = Qwen3Config(**TEXT, **size, rope_theta=10_000.0)
-    for config in (vlm, llm):
-        config._attn_implementation = "sdpa"
-    return vlm, llm
+def configs(tokenizer: TextTokenizer) -> tuple[VisionLanguageArchitecture, TextArchitecture]:
+    """What both networks are built from."""
+    text = TextArchitecture(**TEXT, vocab_size=tokenizer.vocabulary, rope_theta=MROPE["rope_theta"])
+    indexes = tuple(VISION["deepstack_visual_indexes"])
+    vision = VisionArchitecture(**VISION | {"deepstack_visual_indexes": indexes})
+    seeing = replace(text, mrope_section=tuple(MROPE["mrope_section"]))
+    return VisionLanguageArchitecture(seeing, vision), text
+
+
+def _begin(module: nn.Module) -> None:
+    """First values of a module's own weights; norms have theirs."""
+    if isinstance(module, (nn.Linear, nn.Conv3d, nn.Embedding)):
+        nn.init.normal_(module.weight, std=_INITIAL)
+    if isinstance(module, (nn.Linear, nn.Conv3d)) and module.bias is not None:
+        nn.init.zeros_(module.bias)
 
 
 def _look(attention: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -4,11 +4,7 @@
 that importing the package (and `tempo --help`) never imports torch.
 """
 
-import os
 from typing import TYPE_CHECKING, Any
-
-# Read when torch is imported: threads that wait in a loop for work would take the cores that ffmpeg needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from .clip import Clip

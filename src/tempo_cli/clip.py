@@ -22,6 +22,7 @@ from .runtime.journal import Journal
 from .runtime.round import Question, Round
 from .runtime.segments import ClipSegments
 from .runtime.summary import summarize
+from .runtime.threads import computing_with
 from .runtime.visual_pass import VisualPass
 from .schema import Answer, AnsweredRun, Run
 from .scope import CancelScope, linked
@@ -179,6 +180,7 @@ class Clip:
             self._counted(),
             linked(cancel, self._closing, tempo.closing) as scope,
             tempo.turns.taken(scope),
+            computing_with(tempo.networks.threads),
         ):
             tempo.networks.emit = journal.emit
             try:

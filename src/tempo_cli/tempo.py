@@ -26,6 +26,7 @@ from .plan.memory import Work, expected_work
 from .plan.pixels import Size, resized_sizes
 from .plan.questions import checked_questions
 from .runtime.networks import Networks
+from .runtime.threads import computing_with
 from .runtime.turns import Turns
 from .schema import AnsweredRun, ModelInfo, Run
 from .scope import CancelScope
@@ -99,7 +100,8 @@ class Tempo:
         )
         tempo = cls(checkpoint, networks, info, options, keep)
         networks.seconds = time.perf_counter() - started
-        networks.ensure_loaded(tempo.usual_work(), options.micro_batch)
+        with computing_with(networks.threads):
+            networks.ensure_loaded(tempo.usual_work(), options.micro_batch)
         return tempo
 
     @property

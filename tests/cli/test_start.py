@@ -43,10 +43,16 @@ def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) ->
     assert (done.returncode, "imported" in done.stderr) == (2 if "missing.mp4" in arguments else 0, False)
 
 
-@pytest.mark.parametrize(("given", "used"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "9"}, "None")],
+)
 def test_waiting_threads_leave_the_cores_to_the_decoder(given: dict[str, str], used: str) -> None:
     others = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    code = "import os, tempo_cli; print(os.environ['OMP_WAIT_POLICY'])"
+    code = (
+        "import os, sys; from tempo_cli.__main__ import main; from tempo_cli.cli import main as cli; "
+        "cli.main = lambda _: print(os.environ.get('OMP_WAIT_POLICY')); main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], env=others | given, capture_output=True, text=True)
     assert done.stdout == f"{used}\n"
 

@@ -42,12 +42,39 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "driver_cuda", lambda: "13.1")
 
 
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"OMP_WAIT_POLICY": "PASSIVE"},
+            "models up to 50 million weights compute with 1, others with 3; OMP_WAIT_POLICY=PASSIVE",
+        ),
+        (
+            {"OMP_NUM_THREADS": "3", "KMP_BLOCKTIME": "9"},
+            "models up to 50 million weights compute with 3, others with 3; KMP_BLOCKTIME=9",
+        ),
+        ({}, "models up to 50 million weights compute with 1, others with 3; waiting as OpenMP does"),
+    ],
+)
+def test_threads_and_how_they_wait(monkeypatch: pytest.MonkeyPatch, environment, message) -> None:
+    import torch
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (found,) = accelerator._threads()
+    assert found.message == message
+
+
 @pytest.mark.usefixtures("gpus")
 def test_each_gpu_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "nvdec", lambda _: iter([Finding("NVDEC", Level.ok, "works")]))
     found = by_name(accelerator.findings(configured()))
     names = [
         "torch",
+        "threads",
         "libraries",
         "CUDA",
         "GPU 0",

@@ -403,17 +403,6 @@ def test_the_base_of_the_rope_may_stand_under_its_newer_name(folder):
     assert torch.allclose(angles, 5e4 ** (-torch.arange(0, 20, 2) / 20))
 
 
-@pytest.mark.parametrize("field", ["attn_implementation", "_attn_implementation"])
-@pytest.mark.parametrize("part", ["Tempo-tiny", "Qwen3-VL-tiny"])
-@pytest.mark.parametrize("choice", ["kernels-community/flash-attn", "eager"])
-def test_a_configuration_does_not_choose_the_code_that_runs(folder, part, field, choice):
-    edit(folder.parent / part / "config.json", **{field: choice})
-    checkpoint = opened(folder)
-    compressor, decoder = (load(PLAIN) for load in (checkpoint.load_compressor, checkpoint.load_decoder))
-    modules = decoder.llm, compressor.vlm, compressor.vlm.language_model, compressor.vlm.visual
-    assert {module.config._attn_implementation for module in modules} == {"sdpa"}
-
-
 def test_what_the_weights_are_is_read_from_the_configuration(folder):
     dimensions = opened(folder).dimensions
     assert (dimensions.memory_tokens, dimensions.min_tokens) == (128, 4)

@@ -1,6 +1,7 @@
 """The compressor against one plain forward pass of Qwen3-VL: cache, positions and masks at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,12 @@ from tempo_cli.model.compressor import (
     mrope_positions,
 )
 from tempo_cli.model.pixels import patchify
+from tempo_cli.model.transformer import Transformer
 from tempo_cli.plan import prompts
 from tempo_cli.plan.segments import plan_segment
 from tempo_cli.types import FramePlan, MemoryTokens, Segment
+
+from .qwen import qwen3_vl
 
 PLAN = FramePlan(np.arange(1000, dtype=np.int64), fps=2.0)
 WINDOW = 4
@@ -54,16 +58,6 @@ def compress(compressor: Compressor, segments: Sequence[Segment], question: str,
     return MemoryTokens(torch.cat([part.tokens for part in parts]), scores)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def qwens_own_forward_finds_the_video(tiny_models) -> Iterator[None]:
-    """Only it reads the placeholder's id from the configuration; ours asks the tokenizer."""
-    with pytest.MonkeyPatch.context() as patch:
-        for model in tiny_models.values():
-            config, pad = model.compressor.vlm.config, model.compressor.tokenizer.special_id("<|video_pad|>")
-            patch.setattr(config, "video_token_id", pad)
-        yield
-
-
 @torch.inference_mode()
 def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[torch.Tensor, float]:
     """Memory tokens (M, D) and relevance of one segment through Qwen3-VL's own forward, without a cache."""
@@ -74,9 +68,10 @@ def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[to
     grid = torch.tensor([[count // 2, height // 16, width // 16]])
     embeds = torch.cat([compressor.vlm.language_model.embed_tokens(ids), compressor.memory], dim=1)
     padded = torch.nn.functional.pad(ids, (0, compressor.memory.shape[1]))
-    kinds = (padded == compressor.vlm.config.video_token_id).int() * 2
-    positions, _ = compressor.vlm.get_rope_index(padded, mm_token_type_ids=kinds, video_grid_thw=grid)
-    hidden = compressor.vlm(
+    model = qwen3_vl(compressor)
+    kinds = (padded == model.config.video_token_id).int() * 2
+    positions, _ = model.get_rope_index(padded, mm_token_type_ids=kinds, video_grid_thw=grid)
+    hidden = model(
         inputs_embeds=embeds,
         pixel_values_videos=patchify(frames, compressor.dimensions),
         video_grid_thw=grid,
@@ -94,9 +89,10 @@ def in_one_pass(compressor: Compressor, one: Segment, question: str) -> tuple[to
 def test_positions_are_qwens_own(tiny_models, height, width, frames):
     compressor = tiny_models["a"].compressor
     ids = np.array(ids_of(compressor, segment(0, height, width, frames)))
-    visual = ids == compressor.vlm.config.video_token_id
+    model = qwen3_vl(compressor)
+    visual = ids == model.config.video_token_id
     grid = frames // 2, height // 16, width // 16
-    theirs, _ = compressor.vlm.get_rope_index(
+    theirs, _ = model.get_rope_index(
         torch.from_numpy(ids)[None],
         mm_token_type_ids=torch.from_numpy(visual).int()[None] * 2,
         video_grid_thw=torch.tensor([grid]),
@@ -135,6 +131,32 @@ def test_the_prefix_serves_every_question_as_if_it_were_the_first(tiny_model):
         assert torch.equal(ours.tokens, fresh.tokens)
         assert ours.relevance.tolist() == fresh.relevance.tolist()
     assert np.abs(answers[0].relevance - answers[1].relevance).max() > 1e-4
+
+
+def test_the_system_prompt_is_read_once_for_all_segments(tiny_models, monkeypatch):
+    compressor, lengths = copy(tiny_models["a"].compressor), []
+    for name in ("_transformer", "_system"):
+        compressor.__dict__.pop(name, None)
+    whole = Transformer.__call__
+
+    def counted(self, hidden, *others):
+        lengths.append(hidden.shape[1])
+        return whole(self, hidden, *others)
+
+    monkeypatch.setattr(Transformer, "__call__", counted)
+    rows = [prepared(compressor, segment(index)) for index in range(3)]
+    system = len(prompts.compressor_prefix(compressor.tokenizer, (), 0))
+    shared = [read(compressor, [row]) for row in rows]
+    assert lengths == [system, *[len(row.ids) - system for row in rows]]
+    lengths.clear()
+    other = replace(rows[0], ids=np.concatenate([[rows[0].ids[1]], rows[0].ids[1:]]))
+    read(compressor, [other])  # it begins otherwise
+    assert lengths == [len(other.ids)]
+    monkeypatch.setattr(Compressor, "_begin", lambda *_: 0)
+    for row, prefix in zip(rows, shared, strict=True):
+        alone = read(compressor, [row])
+        assert prefix.next_position == alone.next_position
+        assert (prefix.cache.filled - alone.cache.filled).abs().max() <= 1e-5
 
 
 def test_memory_tokens_have_their_shapes_and_types(tiny_model):

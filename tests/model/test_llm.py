@@ -14,6 +14,7 @@ from tempo_cli.plan import prompts
 from tempo_cli.types import Allocation, MemoryTokens
 
 from ..conftest import GOLDEN, TinyModel
+from .qwen import qwen3
 
 ENDLESS = SamplingRule(frozenset(), top_k=None, top_p=None)
 TOKENIZER = TextTokenizer((GOLDEN / "checkpoints/a/Tempo-tiny/tokenizer.json").read_text(encoding="utf-8"))
@@ -35,7 +36,7 @@ def prompt(model: TinyModel) -> torch.Tensor:
 def rescore(decoder: Decoder, embeds: torch.Tensor, ids: list[int]) -> torch.Tensor:
     """Log-probability of each of `ids` after `embeds`, in one pass without a cache, (T,)."""
     answer = decoder.llm.model.embed_tokens(torch.tensor(ids))
-    logits = decoder.llm(inputs_embeds=torch.cat([embeds, answer])[None], use_cache=False).logits[0]
+    logits = qwen3(decoder)(inputs_embeds=torch.cat([embeds, answer])[None], use_cache=False).logits[0]
     chances = logits[len(embeds) - 1 : -1].float().log_softmax(-1)
     return chances.gather(1, torch.tensor(ids)[:, None])[:, 0]
 
@@ -58,10 +59,10 @@ def test_generated_text_scores_the_same_in_one_pass(tiny_model, options, rule):
 
 
 def test_greedy_takes_the_likeliest_token_each_time(tiny_model):
-    ids, embeds = [], prompt(tiny_model)
+    ids, embeds, their = [], prompt(tiny_model), qwen3(tiny_model.decoder)
     for _ in range(5):
         with torch.inference_mode():
-            ids.append(int(tiny_model.decoder.llm(inputs_embeds=embeds[None]).logits[0, -1].argmax()))
+            ids.append(int(their(inputs_embeds=embeds[None]).logits[0, -1].argmax()))
             embeds = torch.cat([embeds, tiny_model.decoder.llm.model.embed_tokens(torch.tensor(ids[-1:]))])
     assert ids_of(generate(tiny_model, max_new_tokens=5)) == ids
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from tempo_cli.config import LoadOptions
 from tempo_cli.errors import ModelError, SetupError, UsageError
-from tempo_cli.model import device, loading
+from tempo_cli.model import loading
 from tempo_cli.model.checkpoint import Checkpoint, TensorFiles
-from tempo_cli.model.device import Target, attention, device_free_bytes
+from tempo_cli.model.device import Target, device_free_bytes
 from tempo_cli.model.loading import choose_target
 
 from ..conftest import GOLDEN
@@ -135,30 +135,6 @@ def test_a_cpu_takes_float32():
 def test_a_name_that_is_none_is_refused(options):
     with pytest.raises(UsageError, match="is not known"):
         choose_target(LoadOptions(**{"device": "cpu", **options}))
-
-
-@pytest.mark.parametrize(
-    ("where", "dtype", "installed", "chosen"),
-    [
-        (CUDA, torch.bfloat16, True, "flash_attention_2"),
-        (CUDA, torch.float16, True, "flash_attention_2"),
-        (CUDA, torch.float32, True, "sdpa"),
-        (CUDA, torch.bfloat16, False, "sdpa"),
-        (CPU, torch.bfloat16, True, "sdpa"),
-        (torch.device("mps"), torch.float16, True, "sdpa"),
-    ],
-)
-def test_flash_attention_is_taken_where_it_is_installed_and_fits(
-    monkeypatch, where, dtype, installed, chosen
-):
-    monkeypatch.setattr(device, "is_flash_attn_2_available", lambda: installed)
-    assert attention(Target(where, dtype)) == chosen
-
-
-def test_every_part_of_both_networks_gets_the_attention(tiny_model):
-    for module in (tiny_model.compressor.vlm, tiny_model.decoder.llm):
-        found = {part.config._attn_implementation for part in module.modules() if hasattr(part, "config")}
-        assert found == {"sdpa"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tempo_cli.errors import SetupError, UsageError
 from tempo_cli.model import quantize
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Bits, Target
+from tempo_cli.model.layers import Linear
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.memory_estimate import weights
 from tempo_cli.model.quantize import choose_bits, library, quantized_linear
@@ -39,12 +40,12 @@ def changed(module: nn.Module) -> set[str]:
     return {
         name
         for name, part in module.named_modules()
-        if isinstance(part, nn.Linear) and type(part) is not nn.Linear
+        if isinstance(part, nn.Linear) and type(part) not in (nn.Linear, Linear)
     }
 
 
 def plain(module: nn.Module) -> set[str]:
-    return {name for name, part in module.named_modules() if type(part) is nn.Linear}
+    return {name for name, part in module.named_modules() if type(part) in (nn.Linear, Linear)}
 
 
 @pytest.mark.parametrize("bits", BITS)

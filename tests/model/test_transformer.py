@@ -1,11 +1,16 @@
 """The layers against those of transformers: alone, behind a cache, in a batch, with joined weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import DynamicCache
 
 from tempo_cli.model.device import Target
+from tempo_cli.model.llm import Decoder
 from tempo_cli.model.transformer import KVCache, Transformer, joined_weights
+
+from .qwen import qwen3, qwen3_vl
 
 CPU = torch.device("cpu")
 KINDS = (torch.bfloat16, torch.float32)
@@ -14,6 +19,14 @@ SIZES = (1, 2, 15, 16, 17, 63, 64, 65, 130)  # around powers of two
 
 def text_model(tiny_model, part: str) -> torch.nn.Module:
     return tiny_model.decoder.llm.model if part == "decoder" else tiny_model.compressor.vlm.language_model
+
+
+def their_model(tiny_model, part: str) -> torch.nn.Module:
+    return (
+        qwen3(tiny_model.decoder).model
+        if part == "decoder"
+        else qwen3_vl(tiny_model.compressor).language_model
+    )
 
 
 def noise(model: torch.nn.Module, rows: int, length: int) -> torch.Tensor:
@@ -42,7 +55,8 @@ def ours(model: torch.nn.Module, hidden: torch.Tensor, pieces: list[int]) -> tor
 def test_one_pass_is_that_of_transformers(tiny_model, part, length):
     model = text_model(tiny_model, part)
     hidden = noise(model, 1, length)
-    assert (ours(model, hidden, [length]) - theirs(model, hidden)).abs().max() <= 1e-5
+    right = theirs(their_model(tiny_model, part), hidden)
+    assert (ours(model, hidden, [length]) - right).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize("part", ["compressor", "decoder"])
@@ -50,16 +64,18 @@ def test_one_pass_is_that_of_transformers(tiny_model, part, length):
 def test_what_is_read_in_pieces_is_what_one_pass_reads(tiny_model, part, pieces):
     model = text_model(tiny_model, part)
     hidden = noise(model, 3, 33)
-    assert (ours(model, hidden, pieces) - theirs(model, hidden)).abs().max() <= 1e-5
+    right = theirs(their_model(tiny_model, part), hidden)
+    assert (ours(model, hidden, pieces) - right).abs().max() <= 1e-5
 
 
 def test_keys_and_values_are_those_of_transformers(tiny_model):
     model = text_model(tiny_model, "decoder")
-    hidden, expected = noise(model, 2, 20), DynamicCache(config=model.config)
+    their = their_model(tiny_model, "decoder")
+    hidden, expected = noise(model, 2, 20), DynamicCache(config=their.config)
     transformer = Transformer(model)
     cache = transformer.cache(2, 20)
     with torch.inference_mode():
-        model(inputs_embeds=hidden, past_key_values=expected, use_cache=True)
+        their(inputs_embeds=hidden, past_key_values=expected, use_cache=True)
         transformer(hidden, cache, transformer.text_angles(0, 20))
     for number, layer in enumerate(expected.layers):
         assert (cache.filled[number, 0] - layer.keys).abs().max() <= 1e-5
@@ -108,11 +124,12 @@ def test_a_full_cache_grows_and_keeps_what_it_holds():
 @torch.inference_mode()
 def test_in_bfloat16_it_is_as_close_to_float32_as_transformers(tiny_model):
     rough, exact = (tiny_model.checkpoint.load_decoder(Target(CPU, kind)) for kind in KINDS)
+    exact_qwen, rough_qwen = qwen3(exact), qwen3(rough)
     errors = []
     for length in SIZES:
         hidden = noise(exact.llm.model, 1, length)
-        right = exact.llm(inputs_embeds=hidden, use_cache=False).logits[0, -1].log_softmax(-1)
-        theirs = rough.llm(inputs_embeds=hidden.bfloat16(), use_cache=False).logits[0, -1]
+        right = exact_qwen(inputs_embeds=hidden, use_cache=False).logits[0, -1].log_softmax(-1)
+        theirs = rough_qwen(inputs_embeds=hidden.bfloat16(), use_cache=False).logits[0, -1]
         mine = rough.prefill(hidden[0].bfloat16())[0]
         pair = (one.float().log_softmax(-1) for one in (mine, theirs))
         errors.append([float((one - right).abs().mean()) for one in pair])
@@ -167,10 +184,13 @@ def test_joined_and_separate_weights_compute_the_same(tiny_model):
 
 @torch.inference_mode()
 def test_biases_count(tiny_model):
-    decoder = tiny_model.checkpoint.load_decoder(Target(CPU, torch.float32))
-    for layer in decoder.llm.model.layers:
-        for linear in (layer.self_attn.q_proj, layer.self_attn.v_proj, layer.self_attn.o_proj):
-            bias = torch.randn(linear.out_features, generator=torch.Generator().manual_seed(1))
-            linear.bias = torch.nn.Parameter(bias, requires_grad=False)
-    model, hidden = decoder.llm.model, noise(decoder.llm.model, 1, 10)
-    assert (ours(model, hidden, [6, 4]) - theirs(model, hidden)).abs().max() <= 1e-5
+    checkpoint = tiny_model.checkpoint
+    decoder = Decoder(replace(checkpoint.llm_config, attention_bias=True), checkpoint.dimensions)
+    missing, unexpected = decoder.load_state_dict(tiny_model.decoder.state_dict(), strict=False)
+    assert unexpected == []
+    assert len(missing) == 4 * len(decoder.llm.model.layers)
+    for name in missing:
+        torch.nn.init.normal_(decoder.get_parameter(name), generator=torch.Generator().manual_seed(1))
+    hidden = noise(decoder.llm.model, 1, 10)
+    found = ours(decoder.llm.model, hidden, [6, 4])
+    assert (found - theirs(qwen3(decoder).model, hidden)).abs().max() <= 1e-5

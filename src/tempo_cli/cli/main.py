@@ -47,7 +47,6 @@ def run(
     waiting = [Request()] if waiting is None else waiting  # the command's; it outlives every way out of it
     if not debug:
         warnings.simplefilter("ignore")
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         result = build_app()(args=arguments, prog_name="tempo", standalone_mode=False, obj=waiting)
     except typer.TyperException as error:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from ..plan.threads import SMALL_MODEL, computing_threads, waiting_choice
 from .findings import Configuration, Finding, Level, amount, guarded, one_line
 from .media import nvdec
 
@@ -31,6 +32,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("torch", Level.problem, message, _REINSTALL)
         return
     yield from guarded("torch", _torch)
+    yield from guarded("threads", _threads)
     yield from guarded("libraries", _libraries)
     yield from guarded("CUDA", _cuda)
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -54,9 +56,25 @@ def _torch() -> Iterator[Finding]:
     yield Finding("torch", Level.ok, f"{torch.__version__}, built for {build}", facts=facts)
 
 
+def _threads() -> Iterator[Finding]:
+    """How many threads compute on a CPU, and how they wait."""
+    import torch
+
+    most = torch.get_num_threads()
+    small = computing_threads("cpu", 0, os.environ) or most
+    waiting = waiting_choice(os.environ)
+    value = os.environ[waiting] if waiting else None
+    computing = (
+        f"models up to {SMALL_MODEL // 10**6} million weights compute with {small}, others with {most}"
+    )
+    message = f"{computing}; {f'{waiting}={value}' if waiting else 'waiting as OpenMP does'}"
+    facts = {"small": small, "large": most, "variable": waiting, "value": value}
+    yield Finding("threads", Level.ok, message, facts=facts)
+
+
 def _libraries() -> Iterator[Finding]:
     """Imports everything that `ask` needs: a library that is missing, or too old, shows here."""
-    names = ("transformers", "tokenizers", "safetensors", "huggingface-hub", "av")
+    names = ("tokenizers", "safetensors", "huggingface-hub", "av")
     try:
         from .. import tempo as tempo
     except (ImportError, OSError, RuntimeError) as error:
@@ -144,10 +162,8 @@ def _attention() -> Iterator[Finding]:
         "math": torch.backends.cuda.math_sdp_enabled,
     }
     enabled = [name for name, is_on in kernels.items() if is_on()]
-    extra = _version("flash-attn")
-    flash = f"flash-attn {extra}" if extra else "flash-attn not installed (not needed)"
-    message = f"SDPA with {', '.join(enabled) or 'no kernel'}; {flash}"
-    yield Finding("attention", Level.ok, message, facts={"sdpa": enabled, "flash_attn": extra})
+    message = f"SDPA with {', '.join(enabled) or 'no kernel'}"
+    yield Finding("attention", Level.ok, message, facts={"sdpa": enabled})
 
 
 def _quantization() -> Iterator[Finding]:
@@ -166,12 +182,9 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     Raises:
         SetupError, UsageError: what was asked for is not there, or unknown.
     """
-    from ..model.device import attention
-
     target = _target(configuration)
     device, name = target.device, str(target.dtype).removeprefix("torch.")
     facts = {"device": str(device), "dtype": name, "quantization": target.bits}
-    facts["attention"] = attention(target)
     if fault := _fault(device, target.dtype):
         hint = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
         yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", hint, facts)

@@ -14,27 +14,24 @@ module has are ignored; here with a warning. The base may be any folder that a c
 repeat nothing of what its files hold.
 """
 
-import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from transformers import Qwen3Config, Qwen3VLConfig
 
 from ..config import ModelCard, ModelDimensions
 from ..errors import ModelError
 from ..files import reason
 from ..tokenizer_files import read_tokenizer
 from . import configuration
+from .architecture import TextArchitecture, VisionLanguageArchitecture
 from .compressor import Compressor
-from .device import Target, attention
+from .device import Target
 from .llm import Decoder, SamplingRule
-from .loading import fill, on_meta, put
+from .loading import fill, put
 from .tensor_files import COMPRESSOR, TensorFiles, opened, read_json
 from .tokenizer import TextTokenizer
-
-Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
 
 _REDOWNLOAD = "Download it again, or check the folder."
 
@@ -81,8 +78,8 @@ class Checkpoint:
 
     folder: Path
     base: Path
-    llm_config: Qwen3Config
-    vlm_config: Qwen3VLConfig
+    llm_config: TextArchitecture
+    vlm_config: VisionLanguageArchitecture
     dimensions: ModelDimensions
     rule: SamplingRule
     decoder_tokenizer: TextTokenizer
@@ -132,26 +129,26 @@ class Checkpoint:
         checkpoint._check_vocabularies()
         return replace(checkpoint, warnings=(*warnings, *checkpoint._check_tensors()))
 
-    def empty_compressor(self, attention: str = "sdpa") -> Compressor:
+    def empty_compressor(self) -> Compressor:
         """The compressor on the meta device: names and shapes without weights."""
-        config = _with_attention(self.vlm_config, attention)
-        return on_meta(lambda: Compressor(config, self.dimensions, self.compressor_tokenizer))
+        with torch.device("meta"):
+            return Compressor(self.vlm_config, self.dimensions, self.compressor_tokenizer)
 
-    def empty_decoder(self, attention: str = "sdpa") -> Decoder:
+    def empty_decoder(self) -> Decoder:
         """The decoder on the meta device."""
-        config = _with_attention(self.llm_config, attention)
-        return on_meta(lambda: Decoder(config, self.dimensions))
+        with torch.device("meta"):
+            return Decoder(self.llm_config, self.dimensions)
 
     def load_compressor(self, target: Target) -> Compressor:
         """The compressor with its weights."""
-        compressor = self.empty_compressor(attention(target))
+        compressor = self.empty_compressor()
         put(compressor, "router", self._router_direction().to(target.device))
         self._fill(compressor, compressor_names(compressor), target)
         return compressor
 
     def load_decoder(self, target: Target) -> Decoder:
         """The decoder with its weights."""
-        decoder = self.empty_decoder(attention(target))
+        decoder = self.empty_decoder()
         self._fill(decoder, decoder_names(decoder, self.llm_config), target)
         return decoder
 
@@ -184,7 +181,7 @@ class Checkpoint:
         return found
 
     def _check_vocabularies(self) -> None:
-        text: Any = self.vlm_config.text_config
+        text = self.vlm_config.text_config
         pairs = (
             (self.folder, self.decoder_tokenizer, self.llm_config.vocab_size),
             (self.base, self.compressor_tokenizer, text.vocab_size),
@@ -243,12 +240,6 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _with_attention(config: Config, attention: str) -> Config:
-    chosen = copy.deepcopy(config)
-    chosen._attn_implementation = attention
-    return chosen
-
-
 def compressor_names(compressor: Compressor) -> dict[str, str]:
     """{the file's name: the module's} of every tensor of the compressor."""
     own = [name for name in compressor.state_dict() if name.startswith("vlm.")]
@@ -256,7 +247,7 @@ def compressor_names(compressor: Compressor) -> dict[str, str]:
     return names | {f"{COMPRESSOR}compression_tokens": "memory"}
 
 
-def decoder_names(decoder: Decoder, config: Qwen3Config) -> dict[str, str]:
+def decoder_names(decoder: Decoder, config: TextArchitecture) -> dict[str, str]:
     """{the file's name: the module's} of every tensor of the decoder."""
     names = {}
     for own in decoder.state_dict():

@@ -18,21 +18,22 @@ padded or masked out. Everything is causal: features and prefix are computed onc
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from transformers import Qwen3VLConfig, Qwen3VLModel
 
 from ..config import ModelDimensions
 from ..plan import prompts
 from ..types import IntArray, MemoryTokens, Pixels, Segment
+from .architecture import VisionLanguageArchitecture
 from .pixels import fit, patchify
 from .tokenizer import TextTokenizer
 from .transformer import KVCache, Transformer
+from .vision import VisionLanguageModel
 
 BoolArray = npt.NDArray[np.bool_]
 Grid = tuple[int, int, int]  # temporal patches, rows and columns of patches
@@ -131,9 +132,11 @@ def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 class Compressor(nn.Module):
     """Qwen3-VL without a head, M learned memory tokens, and the router's direction."""
 
-    def __init__(self, config: Qwen3VLConfig, dimensions: ModelDimensions, tokenizer: TextTokenizer) -> None:
+    def __init__(
+        self, config: VisionLanguageArchitecture, dimensions: ModelDimensions, tokenizer: TextTokenizer
+    ) -> None:
         super().__init__()
-        self.vlm = Qwen3VLModel(config)
+        self.vlm = VisionLanguageModel(config)
         self.memory = nn.Parameter(torch.empty(1, dimensions.memory_tokens, dimensions.compressor_width))
         self.router = nn.Parameter(torch.empty(dimensions.compressor_width, dtype=torch.float32))
         self.dimensions = dimensions
@@ -157,34 +160,37 @@ class Compressor(nn.Module):
     def see(self, rows: Sequence[SegmentInput]) -> Features:
         """The vision tower on B segments of one layout."""
         first, device = rows[0], self.memory.device
-        frames = torch.from_numpy(np.stack([row.frames for row in rows])).to(device)
-        found = self.vlm.visual(
-            patchify(frames, self.dimensions).to(self.memory.dtype),
-            grid_thw=torch.tensor([first.grid] * len(rows), device=device),
-        )
-        merged, due = found.pooler_output, int(first.visual.sum()) * len(rows)
+        frames = torch.from_numpy(np.stack([row.frames for row in rows]))
+        if device.type == "cuda":  # from pinned memory, while the device still computes
+            frames = frames.pin_memory().to(device, non_blocking=True)
+        else:
+            frames = frames.to(device)
+        patches = patchify(frames, self.dimensions).to(self.memory.dtype)
+        merged, deepstack = self.vlm.visual(patches, *first.grid[1:])
+        due = int(first.visual.sum()) * len(rows)
         if merged.shape[0] != due:
             raise ValueError(f"{due} places for {merged.shape[0]} visual tokens")
         ids = np.stack([row.ids for row in rows])
-        return Features(merged, tuple(found.deepstack_features), ids, first.visual, first.grid)
+        return Features(merged, deepstack, ids, first.visual, first.grid)
 
     @torch.inference_mode()
     def read(self, features: Features, room: int = 0) -> Prefix:
-        """Keys and values of everything before the question.
+        """Keys and values of everything before the question. Those of the system prompt are computed once.
 
         Args:
             room: tokens that the longest question will take behind it (`suffix_tokens`).
         """
         batch, visual, transformer = len(features), features.visual, self._transformer
-        places = torch.from_numpy(np.flatnonzero(visual)).to(self.memory.device)
-        hidden = self._embed(features.ids)
+        cache = transformer.cache(batch, len(visual) + room)
+        first = self._begin(features.ids, cache)
+        places = torch.from_numpy(np.flatnonzero(visual) - first).to(self.memory.device)
+        hidden = self._embed(features.ids[:, first:])
         hidden[:, places] = features.merged.to(hidden.dtype).view(batch, -1, hidden.shape[2])
         positions = mrope_positions(visual, features.grid, self.dimensions.merge)
-        cache = transformer.cache(batch, len(visual) + room)
         transformer(
             hidden,
             cache,
-            transformer.angles(torch.from_numpy(positions).to(hidden.device)),
+            transformer.angles(torch.from_numpy(positions[:, first:]).to(hidden.device)),
             [part.to(hidden.dtype).view(batch, -1, hidden.shape[2]) for part in features.deepstack],
             places,
         )
@@ -205,6 +211,25 @@ class Compressor(nn.Module):
         scores = torch.sigmoid(hidden[:, len(ids) - 1].float() @ self.router)
         return MemoryTokens(hidden[:, len(ids) :].clone(), scores.cpu().numpy())
 
+    def _begin(self, ids: IntArray, cache: KVCache) -> int:
+        """Fill the cache with the system prompt, if all (B, L) begin with it; its number of tokens."""
+        system, known = self._system
+        length = len(system)
+        if ids.shape[1] <= length or (ids[:, :length] != system).any():
+            return 0
+        cache.values[..., :length, :] = known.filled
+        cache.length = length
+        return length
+
+    @cached_property
+    def _system(self) -> tuple[IntArray, KVCache]:
+        """Ids of the system prompt, and its keys and values: nothing before them, so always the same."""
+        alone, before_time = (prompts.compressor_prefix(self.tokenizer, times, 0) for times in ((), (0.0,)))
+        ids = np.array(common_beginning(alone, before_time))
+        cache = self._transformer.cache(1, len(ids))
+        self._transformer(self._embed(ids[None]), cache, self._transformer.text_angles(0, len(ids)))
+        return ids, cache
+
     def suffix_tokens(self, question: str) -> int:
         """Tokens behind the prefix: the question and the memory tokens."""
         return len(prompts.compressor_suffix(self.tokenizer, question)) + self.dimensions.memory_tokens
@@ -218,6 +243,11 @@ class Compressor(nn.Module):
             torch.from_numpy(ids).to(self.memory.device)
         )
         return embeds
+
+
+def common_beginning(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    """Ids that both begin with."""
+    return [left for left, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))]
 
 
 def features_shape(features: Features) -> tuple[int, int, int]:

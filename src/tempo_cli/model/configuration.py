@@ -1,38 +1,25 @@
-"""From a checkpoint's JSON to the configurations of its modules: only what is known is passed on.
+"""From a checkpoint's JSON to what its modules are built from: only what is known is passed on.
 
-A configuration could name an attention kernel or a class of a repository, and the library would fetch and
-run it. So the fields that describe the weights are picked out one by one; all others are passed over.
-`where` is always the folder, for messages.
+The fields that describe the weights are picked out one by one; all others are passed over. `where` is always
+the folder, for messages.
 """
 
-from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
-
-from transformers import Qwen3Config, Qwen3VLConfig
 
 from ..config import CONTEXT, MIN_TOKENS, ModelCard, ModelDimensions
 from ..errors import ModelError
 from ..plan import card
 from ..plan.shape import pixel_limits
+from .architecture import TextArchitecture, VisionArchitecture, VisionLanguageArchitecture
 from .fields import check_fields, rotary_fields
 from .llm import SamplingRule
 
-Config = TypeVar("Config", Qwen3Config, Qwen3VLConfig)
+Part = TypeVar("Part", TextArchitecture, VisionArchitecture)
 Json = dict[str, Any]
 
-_LANGUAGE = {
-    "attention_bias", "head_dim", "hidden_act", "hidden_size", "initializer_range", "intermediate_size",
-    "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
-    "rms_norm_eps", "rope_theta", "tie_word_embeddings", "vocab_size",
-}  # fmt: skip
-_LLM = _LANGUAGE | {"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"}
-_ROTARY = {"rope_scaling", "rope_parameters"}
-_VISION = {
-    "deepstack_visual_indexes", "depth", "hidden_act", "hidden_size", "in_channels", "initializer_range",
-    "intermediate_size", "num_heads", "num_position_embeddings", "out_hidden_size", "patch_size",
-    "spatial_merge_size", "temporal_patch_size",
-}  # fmt: skip
-_VLM = {"image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"}
+_MROPE_SECTION = 24, 20, 20  # where the base does not say
+_VLM_POSITIONS = 128_000  # likewise
 _NO_TEMPO = "This is not a Tempo checkpoint."
 _NO_CODE = "No code from a repository is ever run."
 _AGAIN = "Download it again, or check the folder."
@@ -46,35 +33,37 @@ def base_name(raw: Json, where: str) -> str:
     return names[0]
 
 
-def llm_config(raw: Json, where: str) -> Qwen3Config:
-    """The decoder's configuration. Any scaling of its positions is ignored (reference)."""
+def llm_config(raw: Json, where: str) -> TextArchitecture:
+    """The decoder's sizes. Any scaling of its positions is ignored (reference)."""
     _require_kind(raw, "tempo_qwen", where)
     _checked_parts(where, raw)
     newer = raw.get("rope_parameters")
     theta = raw.get("rope_theta") or (newer.get("rope_theta") if isinstance(newer, dict) else None)
     if not isinstance(theta, (int, float)) or theta <= 0:
         raise ModelError(f"{where}/config.json has rope_theta {theta!r}", _NO_TEMPO)
-    known = {key: raw[key] for key in _LLM & raw.keys()} | {"rope_theta": theta, "rope_scaling": None}
-    return _built(where, lambda: Qwen3Config(**known))
+    return _built(TextArchitecture, raw, rope_theta=float(theta))
 
 
-def vlm_config(raw: Json, where: str) -> Qwen3VLConfig:
-    """The compressor's configuration: the base's, so errors do not repeat what is in it."""
+def vlm_config(raw: Json, where: str) -> VisionLanguageArchitecture:
+    """The compressor's sizes: the base's, so errors do not repeat what is in it."""
     _require_kind(raw, "qwen3_vl", where, told=False)
     text, vision = raw.get("text_config"), raw.get("vision_config")
     if not isinstance(text, dict) or not isinstance(vision, dict):
         raise ModelError(f"{where}/config.json has no text_config or vision_config", _AGAIN)
     _checked_parts(where, raw, text, vision, told=False)
     try:
-        rotary = {name: rotary_fields(text, name) for name in sorted(_ROTARY & text.keys())}
+        older, newer = (rotary_fields(text, name) for name in ("rope_scaling", "rope_parameters"))
     except ValueError as error:
         raise _does_not_fit(where, error, told=False) from error
-    parts: Json = {
-        "text_config": {key: text[key] for key in _LANGUAGE & text.keys()} | rotary,
-        "vision_config": {key: vision[key] for key in _VISION & vision.keys()},
-        **{key: raw[key] for key in _VLM & raw.keys()},
-    }
-    return _built(where, lambda: Qwen3VLConfig(**parts), told=False)
+    rotary: Json = {"rope_theta": text.get("rope_theta") or TextArchitecture.rope_theta}
+    rotary |= older or newer
+    section = tuple(rotary.get("mrope_section", _MROPE_SECTION))
+    own = {"rope_theta": rotary["rope_theta"], "mrope_section": section}
+    most = text.get("max_position_embeddings") or _VLM_POSITIONS
+    return VisionLanguageArchitecture(
+        _built(TextArchitecture, text, max_position_embeddings=most, **own),
+        _built(VisionArchitecture, vision),
+    )
 
 
 def with_stored_count(raw: Json, stored: int | None, where: str) -> tuple[Json, list[str]]:
@@ -91,10 +80,11 @@ def with_stored_count(raw: Json, stored: int | None, where: str) -> tuple[Json, 
     return raw | {"num_compression_tokens": stored}, warnings
 
 
-def dimensions(raw: Json, llm: Qwen3Config, vlm: Qwen3VLConfig, where: str) -> ModelDimensions:
+def dimensions(
+    raw: Json, llm: TextArchitecture, vlm: VisionLanguageArchitecture, where: str
+) -> ModelDimensions:
     """What the weights are."""
-    text: Any = vlm.text_config
-    vision: Any = vlm.vision_config
+    text, vision = vlm.text_config, vlm.vision_config
     try:
         found = ModelDimensions(
             memory_tokens=_memory_tokens(raw),
@@ -171,10 +161,11 @@ def _does_not_fit(where: str, error: ValueError, *, told: bool) -> ModelError:
     return ModelError(f"{where}/config.json: {what}", _AGAIN)
 
 
-def _built(where: str, build: Callable[[], Config], *, told: bool = True) -> Config:
-    try:
-        config = build()
-    except Exception as error:  # the library validates fields with errors of many classes
-        reason = str(error).splitlines()[0] if told and str(error) else type(error).__name__
-        raise ModelError(f"{where}/config.json does not fit: {reason}", _AGAIN) from error
-    return config
+def _built(kind: type[Part], raw: Json, **own: Any) -> Part:
+    """The known fields of `raw`, which were checked, and `own` before them; null counts as absent."""
+    known = {field.name: raw[field.name] for field in fields(kind) if raw.get(field.name) is not None}
+    if known.get("deepstack_visual_indexes") is not None:
+        known["deepstack_visual_indexes"] = tuple(known["deepstack_visual_indexes"])
+    if "num_key_value_heads" in raw and raw["num_key_value_heads"] is None:
+        known["num_key_value_heads"] = known.get("num_attention_heads", TextArchitecture.num_attention_heads)
+    return kind(**known | own)

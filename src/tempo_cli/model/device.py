@@ -1,4 +1,4 @@
-"""Where the model runs, in which type, with which attention, and how much memory is left there."""
+"""Where the model runs, in which type, and how much memory is left there."""
 
 import gc
 import time
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from transformers.utils.import_utils import is_flash_attn_2_available
 
 from ..config import LoadOptions
 from ..errors import SetupError, UsageError
@@ -48,13 +47,6 @@ def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
     if dtype not in _DTYPES:
         raise UsageError(f"dtype '{options.dtype}' is not known", f"Known: auto, {', '.join(_DTYPES)}.")
     return device, _DTYPES[dtype]
-
-
-def attention(target: Target) -> str:
-    """What computes attention: flash-attention where it is installed and fits, else torch's own."""
-    half = target.dtype in (torch.bfloat16, torch.float16)
-    flash = target.device.type == "cuda" and half and is_flash_attn_2_available()
-    return "flash_attention_2" if flash else "sdpa"
 
 
 def device_free_bytes(device: torch.device) -> int | None:

@@ -43,6 +43,7 @@ _REALS: dict[str, tuple[float, float]] = {
     "rms_norm_eps": (1e-12, 1),
     "rope_theta": (1e-3, 1e12),
 }
+ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh")
 _FLAGS = {"attention_bias", "tie_word_embeddings", "use_sliding_window"}
 _ROTARY = {"rope_theta", "rope_type", "type", "mrope_section", "mrope_interleaved"}
 
@@ -62,7 +63,7 @@ def check_fields(raw: Json) -> None:
         number(given[name], name, *_REALS[name], float)
     for name in _FLAGS & given.keys():
         _require(isinstance(given[name], bool), name)
-    _require(isinstance(given.get("hidden_act", ""), str), "hidden_act")
+    _require(given.get("hidden_act", ACTIVATIONS[0]) in ACTIVATIONS, "hidden_act")
     _require(_are(given.get("layer_types", []), str, 512), "layer_types")
     _check_indexes(given.get("deepstack_visual_indexes", []))
     _check_heads(given)

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from ..config import GenerationOptions, ModelDimensions
 from ..errors import ModelError
 from ..types import Allocation, MemoryTokens
+from .architecture import TextArchitecture
+from .layers import LanguageModel
 from .projector import build_projector
 from .transformer import KVCache, Transformer
 
@@ -41,9 +42,9 @@ class SamplingRule(NamedTuple):
 class Decoder(nn.Module):
     """Qwen3 with a projector from memory tokens to its own embeddings."""
 
-    def __init__(self, config: Qwen3Config, dimensions: ModelDimensions) -> None:
+    def __init__(self, config: TextArchitecture, dimensions: ModelDimensions) -> None:
         super().__init__()
-        self.llm = Qwen3ForCausalLM(config)
+        self.llm = LanguageModel(config)
         width = dimensions.compressor_width, dimensions.decoder_width
         self.projector = build_projector(dimensions.projector, *width)
 

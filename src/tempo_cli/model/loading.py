@@ -4,8 +4,7 @@ A module is built on the meta device, where it takes no memory. Each tensor come
 the device, takes its type there, is checked, quantized if it is to be, and put in its place.
 """
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -19,8 +18,6 @@ from .llm import Decoder
 from .quantize import choose_bits, is_quantized, quantized_linear
 from .transformer import joined_weights
 
-Module = TypeVar("Module", bound=nn.Module)
-
 
 def choose_target(options: LoadOptions) -> Target:
     """Where and how `options` mean the weights to be kept on this machine.
@@ -31,16 +28,6 @@ def choose_target(options: LoadOptions) -> Target:
     """
     device, dtype = choose_device(options)
     return Target(device, dtype, choose_bits(options, device))
-
-
-def on_meta(build: Callable[[], Module]) -> Module:
-    """Build without memory for weights; rotary tables, which no file holds, are computed for real."""
-    with torch.device("meta"):
-        module = build()
-    for name, child in list(module.named_modules()):
-        if "inv_freq" in dict(child.named_buffers(recurse=False)):
-            module.set_submodule(name, type(child)(child.config))
-    return module
 
 
 def fill(

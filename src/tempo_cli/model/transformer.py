@@ -1,8 +1,6 @@
 """The layers of a Qwen3 language model as one function over its loaded weights, with a static cache.
 
-The compressor's and the decoder's text models have the same layers. transformers builds them and holds their
-weights; its own forward pass spends more time between the operations than in them where a step is short, and
-copies the whole cache for every token.
+The compressor's and the decoder's text models have the same layers; `layers.TextModel` holds their weights.
 
 | value | shape |
 |---|---|
@@ -20,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .layers import Activation, Linear, TextModel
 
 _GROWTH = 256  # positions that a full cache grows by, at least
 
@@ -64,7 +64,7 @@ class KVCache:
 # linear layers that read the same input; their weights may be the rows of one tensor
 _JOINED = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("mlp", ("gate_proj", "up_proj")))
 
-Linear = Callable[[Tensor], Tensor]
+Product = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +72,25 @@ class _Layer:
     """One layer's weights. Linear layers are functions, because quantized ones compute in their own way."""
 
     norm: Tensor
-    heads: Linear  # queries, keys and values
+    heads: Product  # queries, keys and values
     heads_norm: Tensor  # (H + K, W), of queries and keys
-    output: Linear
+    output: Product
     inner_norm: Tensor
-    gate_up: Linear
-    down: Linear
-    activation: Linear
+    gate_up: Product
+    down: Product
+    activation: Activation
 
 
 class Transformer:
-    """Runs the layers of a transformers text model: `Qwen3Model` or `Qwen3VLTextModel`.
+    """Runs the layers of a language model.
 
     It takes the model's weights as they are when it is made, and copies none but the norms of heads.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        text: Any = model
+    def __init__(self, text: TextModel) -> None:
         config = text.config
         self._rotary = text.rotary_emb
-        self._axes = 3 if "mrope_section" in config.rope_parameters else 1  # time, height and width
+        self._axes = 1 if config.mrope_section is None else 3  # time, height and width
         self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
         self._width, self._eps = config.head_dim, config.rms_norm_eps
         self._norm = text.norm.weight
@@ -137,7 +136,7 @@ class Transformer:
         start, count = cache.length, hidden.shape[1]
         cache.reserve(start + count)
         mask = None
-        if start and count > 1:
+        if start and count > 1 and start >= count:
             seen = torch.ones(count, start + count, dtype=torch.bool, device=hidden.device).tril_(start)
             mask = seen.repeat(self._heads // self._groups, 1)
         for number, layer in enumerate(self._layers):
@@ -166,12 +165,15 @@ class Transformer:
         return hidden + layer.down(layer.activation(gate) * up)
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """Attention of the last L positions to all; (B, H, L, W)."""
-        count = queries.shape[2]
-        if count == keys.shape[2]:
-            return functional.scaled_dot_product_attention(
-                queries, keys, values, is_causal=count > 1, enable_gqa=True
+        """Attention of the last L positions to all, without a mask to all before; (B, H, L, W)."""
+        count, length = queries.shape[2], keys.shape[2]
+        if mask is None and count > 1:
+            # more queries in front, whose results are of no use, cost less than a mask
+            padded = functional.pad(queries, (0, 0, length - count, 0)) if count < length else queries
+            mixed = functional.scaled_dot_product_attention(
+                padded, keys, values, is_causal=True, enable_gqa=True
             )
+            return mixed[:, :, length - count :]
         # queries that share keys are one longer row of queries: no key is repeated
         shared = queries.reshape(queries.shape[0], self._groups, -1, self._width)
         mixed = functional.scaled_dot_product_attention(shared, keys, values, attn_mask=mask)
@@ -208,9 +210,9 @@ def _layer(layer: Any) -> _Layer:
     )
 
 
-def _together(layers: Sequence[nn.Linear]) -> Linear:
+def _together(layers: Sequence[nn.Linear]) -> Product:
     """Linear layers with one input as one function, (…, in) to (…, sum of out)."""
-    weight = _joined([layer.weight for layer in layers if type(layer) is nn.Linear and layer.bias is None])
+    weight = _joined([layer.weight for layer in layers if type(layer) is Linear and layer.bias is None])
     if weight is not None and len(weight) == sum(layer.out_features for layer in layers):
         return partial(_linear, weight)
     parts = [layer.forward for layer in layers]

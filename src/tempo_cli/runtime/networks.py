@@ -1,5 +1,6 @@
 """Both networks on their device: resident, or one after the other where memory is short."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -15,6 +16,7 @@ from ..model.device import Target, cpu_speed, device_free_bytes, release_memory
 from ..model.llm import Decoder
 from ..plan.keep import KeepLimits, Tier
 from ..plan.memory import USABLE, Needs, Plan, Stage, Work, advice, make_plan, too_large
+from ..plan.threads import computing_threads
 from ..system_memory import host_free_bytes, host_total_bytes
 from .fallbacks import with_fallbacks
 from .store import PrefixStore
@@ -131,6 +133,11 @@ class Networks:
         """About how long compressing `frames` takes on this CPU."""
         tokens = frames * _TOKENS_PER_FRAME + frames / window * _TOKENS_PER_SEGMENT
         return self.compressor_parameters * tokens / cpu_speed()
+
+    @cached_property
+    def threads(self) -> int | None:
+        """That torch computes with; None: as it is set."""
+        return computing_threads(self.target.device.type, self.compressor_parameters, os.environ)
 
     @cached_property
     def compressor_parameters(self) -> int:

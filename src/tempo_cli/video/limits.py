@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ..config import SamplingOptions
 from ..errors import VideoError
 from ..plan.picture import HDR
+from ..plan.threads import MOST_DECODER_THREADS
 from ..types import VideoInfo
 
 MOST_FRAMES = 5_000_000  # in a video: 46 hours at 30 frames per second
 SINGLE_THREAD_PIXELS = 9_000_000  # of a picture, beyond which ffmpeg decodes with one thread
-_MOST_THREADS = 16  # of one decoder; each takes 8 MB for its stack
 MOST_DECODERS = 4  # processes of ffmpeg for one video
 THREAD_PIXELS = 40_000_000  # in all threads of ffmpeg, one picture each
 STALL_SECONDS = 30.0  # of reading without a picture's packet
@@ -83,7 +83,7 @@ def decoder_options(width: int, height: int, max_pixels: int) -> DecoderOptions:
     if pixels > SINGLE_THREAD_PIXELS:
         one = {"threads": 1, "max_pixels": max(max_pixels, coded)}
         return DecoderOptions(one, _WRITING, _HALVED)
-    threads = min(THREAD_PIXELS // pixels, usable_cores(), _MOST_THREADS)
+    threads = min(THREAD_PIXELS // pixels, usable_cores(), MOST_DECODER_THREADS)
     limits = {"max_pixels": max(min(max_pixels, SINGLE_THREAD_PIXELS), coded), "threads": threads}
     return DecoderOptions(limits, _WRITING, "")
 

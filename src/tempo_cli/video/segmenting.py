@@ -9,11 +9,12 @@ from ..config import FrameShape, SamplingOptions
 from ..plan.picture import OTHER_COLORS, raw_differences, shown_size
 from ..plan.pixels import Size
 from ..plan.segments import cut_segments
+from ..plan.threads import resizing_threads
 from ..types import Frame, FramePlan, Segment, VideoInfo
 from .decode import FrameDecoder
 from .findings import Findings
+from .limits import usable_cores
 from .resize import alike, in_threads, shrink_frames
-from .thinning import resizing_threads
 
 
 class Segmenting:
@@ -84,7 +85,9 @@ class Segmenting:
     def _resized(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Those of a segment in one size, that of its first; one that is sampled again in a row, once."""
         groups = alike(self._sized(frames))
-        for group in in_threads(partial(shrink_frames, self._shape), groups, resizing_threads()):
+        for group in in_threads(
+            partial(shrink_frames, self._shape), groups, resizing_threads(usable_cores())
+        ):
             yield from group
 
     def _sized(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Size]]:

@@ -7,12 +7,11 @@ import numpy as np
 
 from ..plan.comparison import Comparison, plan_comparison
 from ..plan.packets import CUT, PacketIndex, index_packets, needed_packets, share_out
+from ..plan.threads import decoder_threads
 from ..types import IntArray, VideoInfo
 from .ffmpeg import PREFERRED, ffmpeg_version
 from .limits import SINGLE_THREAD_PIXELS, most_decoders, usable_cores
 
-_MOST_THREADS = 4
-_MOST_LANE_THREADS = 4  # of one of several decoders
 _MOST_KEPT = 0.95  # of the packets: where fewer can be left out, one process decodes all
 _LEAST_PACKETS = 500  # below, starting several processes costs more than it saves
 _LEAST_SHARE = 8  # pictures that a process decodes before it is the next one's turn
@@ -111,13 +110,8 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
             return None
     if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:  # last: it starts a process
         return None
-    threads = max(1, min(cores // processes, _MOST_LANE_THREADS))
+    threads = decoder_threads(cores, processes)
     return ThinningPlan(index, indices, positions, processes, threads, comparison)
-
-
-def resizing_threads() -> int:
-    """Threads that resize pictures: faster than any decoder, and each holds two pictures."""
-    return min(usable_cores(), _MOST_THREADS)
 
 
 def span_of(info: VideoInfo, indices: IntArray, seek: float | None) -> int:

@@ -1,0 +1,254 @@
+"""Where does the time of a whole `tempo ask` go, beside what its parts can't go below?
+
+For each clip, in turns: floors (`ffmpeg -f null` of the same file, importing torch, a product of
+matrices, a copy), the command in a new process with an empty cache (first run) and again (second run),
+decoding alone with and without frames on disk, and an `inspect` whose compression only sleeps, as long
+as decoding took. Memory is the proportional set size of the command and all its children, sampled every
+50 ms. Criteria are printed with what was found; with --check the exit status is 1 if one is missed.
+
+Run: python bench/stages.py [--minutes 1,10,60,240] [--keyframes 2,5,10] [--questions 1,2,5] [--runs 3]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import TINY_MODEL, Neighbours, made, medians, parser, report, spreads, timed
+
+from tempo_cli.video.ffmpeg import find_ffmpeg
+
+SHORT = ("--max-new-tokens", "16")
+RATE = 30  # frames per second
+MINUTE = 60  # seconds
+INTERVAL = 0.05  # seconds between two looks at the memory
+SOURCE = f"testsrc2=size=1280x720:rate={RATE}:duration={MINUTE},noise=alls=8:allf=t"
+QUESTIONS = ("what moves?", "who is there?", "what color is it?", "where is it?", "when does it end?")
+WRAPPER = """#!/bin/sh
+case "$*" in *-version*|*-filters*) ;; *) echo started >> "{log}" ;; esac
+exec "{ffmpeg}" "$@"
+"""
+DECODE = """
+import sys, time
+from pathlib import Path
+from tempo_cli.config import CacheOptions
+from tempo_cli.video.opened import open_video
+cache = CacheOptions(Path(sys.argv[2]), keep=False) if len(sys.argv) > 2 else None
+started = time.perf_counter()
+with open_video(sys.argv[1], cache=cache) as video:
+    assert sum(1 for _ in video.read(range(video.total))) == video.total
+print(time.perf_counter() - started)
+"""
+SLEEP = """
+import sys, time
+import numpy as np, torch
+from tempo_cli import Tempo
+from tempo_cli.runtime.visual_pass import VisualPass
+from tempo_cli.types import MemoryTokens
+tempo = Tempo.load(sys.argv[2], decoder=False)
+size = tempo.checkpoint.dimensions.memory_tokens, tempo.checkpoint.dimensions.compressor_width
+def sleep(self, batch):
+    time.sleep(float(sys.argv[3]) * len(batch) / self._segments.video.total)
+    return [MemoryTokens(torch.zeros(len(batch), *size), np.zeros(len(batch), np.float32))]
+VisualPass._compress = sleep
+started = time.perf_counter()
+tempo.inspect(sys.argv[1], "what?")
+print(time.perf_counter() - started)
+"""
+FLOORS = """
+import time, torch
+torch.set_num_threads(int(__import__("sys").argv[1]))
+a = torch.ones(1024, 1024); b = torch.ones(1 << 26, dtype=torch.uint8); a @ a; b.clone()
+def best(work):
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter(); work(); seconds.append(time.perf_counter() - started)
+    return min(seconds)
+print(2 * 1024**3 / best(lambda: a @ a) / 1e9, (1 << 26) / best(lambda: b.clone()) / 1e9)
+"""
+
+
+@dataclass
+class Process:
+    """A finished process: seconds by the clock and of processors, its peak memory, and what it wrote."""
+
+    seconds: float
+    cpu: float
+    peak_bytes: int
+    output: str
+
+
+def run(arguments: list[str], **variables: str) -> Process:
+    """Run a process to its end and watch its memory, with that of all its children."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        arguments, env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    peaks, ended = [0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peaks, ended))
+    watcher.start()
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    ended.set()
+    watcher.join()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{arguments} ended with status {process.returncode}")
+    return Process(seconds, usage.ru_utime + usage.ru_stime, max(peaks), output)
+
+
+def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:
+    while not ended.wait(INTERVAL):
+        peaks.append(sum(_pss(one) for one in _family(pid)))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in path.read_text().split():
+                yield from _family(int(child))
+        except OSError:  # it has just ended
+            continue
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def clip(minutes: int, keyframes: int | None) -> Path:
+    """720p by x264's default settings, or with a key frame every so many seconds; a minute, repeated."""
+    gap = [] if keyframes is None else ["-g", str(RATE * keyframes), "-keyint_min", str(RATE * keyframes)]
+    name = "default" if keyframes is None else f"keys-{keyframes}"
+    encode = ["-c:v", "libx264", *gap, "-pix_fmt", "yuv420p"]
+    minute = made(f"decode-{name}.mp4", ["-f", "lavfi", "-i", SOURCE, *encode])
+    if minutes == 1:
+        return minute
+    again = ["-stream_loop", str(minutes - 1), "-i", f"file:{minute}", "-c", "copy"]
+    return made(f"decode-{name}-{minutes}.mp4", again)
+
+
+def one_round(video: Path, questions: int, model: str) -> dict[str, float]:
+    """Everything about one clip, one after the other."""
+    python, cores = sys.executable, len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log, wrapper = folder / "started", folder / "ffmpeg"
+        log.touch()
+        wrapper.write_text(WRAPPER.format(log=log, ffmpeg=find_ffmpeg()))
+        wrapper.chmod(0o700)
+        asked = [part for text in QUESTIONS[:questions] for part in ("-q", text)]
+        command = [python, "-m", "tempo_cli", "ask", str(video), *asked, "--model", model, "--json", *SHORT]
+        mine = {"XDG_CACHE_HOME": str(folder / "cache"), "TEMPO_FFMPEG": str(wrapper)}
+        null = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{video}", "-an", "-f", "null", "-"]
+        ffmpeg = run(null)
+        torch = timed(lambda: subprocess.run([python, "-c", "import torch"], check=True))
+        product, copy = map(float, run([python, "-c", FLOORS, str(cores)]).output.split())
+        first = run(command, **mine)
+        starts = len(log.read_text().split())
+        second = run(command, **mine)
+        again = len(log.read_text().split()) - starts
+        plain = float(run([python, "-c", DECODE, str(video)]).output)
+        written = float(run([python, "-c", DECODE, str(video), str(folder / "frames")]).output)
+        asleep = float(run([python, "-c", SLEEP, str(video), model, str(plain)]).output)
+    runs, repeated = ([json.loads(line) for line in done.output.splitlines()] for done in (first, second))
+    last = repeated[-1]["timing"]
+    rest = last["total"] - last["load"] - last["compress"] - sum(run["timing"]["answer"] for run in repeated)
+    slower = max(plain, runs[-1]["timing"]["compress"])
+    return {
+        "ffmpeg -f null": ffmpeg.seconds,
+        "import torch": torch,
+        "matrix product, GFLOP/s": product,
+        "copy, GB/s": copy,
+        "decoding and resizing alone": plain,
+        "the same, frames written": written,
+        "compressing": runs[-1]["timing"]["compress"],
+        "answering": sum(run["timing"]["answer"] for run in runs),
+        "first run": first.seconds,
+        "first run, processor seconds": first.cpu,
+        "second run": second.seconds,
+        "peak MB, first run": first.peak_bytes / 1e6,
+        "peak MB, second run": second.peak_bytes / 1e6,
+        "decoders started, first run": starts,
+        "decoders started, second run": again,
+        "second run says the same": float(_told(runs) == _told(repeated)),
+        "first run / (1.15 x the slower + 1.5 s)": first.seconds
+        / (1.15 * max(slower, first.cpu / cores) + 1.5),
+        "first run / ffmpeg": first.seconds / ffmpeg.seconds,
+        "second run without start-up, compressing, answering": rest,
+        "writing costs": written / plain,
+        "with a sleep as long / decoding": asleep / plain,
+    }
+
+
+CRITERIA = {  # measure: most
+    "first run / (1.15 x the slower + 1.5 s)": 1.0,
+    "first run / ffmpeg": 1.2,
+    "second run without start-up, compressing, answering": 1.0,
+    "writing costs": 1.05,
+    "with a sleep as long / decoding": 1.15,
+    "decoders started, second run": 0.0,
+    "peak MB, first run": 1000.0,
+}
+
+
+def _told(runs: list[dict[str, object]]) -> list[dict[str, object]]:
+    """What a run says, without what may differ."""
+    return [{key: run[key] for key in run if key not in ("timing", "memory", "reused")} for run in runs]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def main() -> int:
+    """Measure and report."""
+    options_of = parser(__doc__, runs=3)
+    options_of.add_argument("--minutes", type=_numbers, default=[2], help="lengths of the clips (default 2)")
+    options_of.add_argument("--keyframes", type=_numbers, default=[], help="seconds between key frames, too")
+    options_of.add_argument("--questions", type=_numbers, default=[1], help="how many at once (default 1)")
+    options_of.add_argument("--model", default=str(TINY_MODEL), help="default: the tests' tiny one")
+    options_of.add_argument("--check", action="store_true", help="fail where a criterion is missed")
+    options: argparse.Namespace = options_of.parse_args()
+    cases = [
+        (minutes, gap, count)
+        for minutes in options.minutes
+        for gap in (None, *options.keyframes)
+        for count in options.questions
+    ]
+    neighbours, rows, found, missed = Neighbours(), list[list[object]](), {}, list[str]()
+    for minutes, gap, count in cases:
+        video = clip(minutes, gap)
+        rounds = [one_round(video, count, options.model) for _ in range(options.runs)]
+        middle, ranges = medians(rounds), spreads(rounds)
+        keys = "default" if gap is None else f"{gap} s"
+        case = f"{minutes} min, key frames {keys}, questions {count}"
+        rows.append([case, "", "", "", ""])
+        for name, value in middle.items():
+            most = CRITERIA.get(name)
+            rows.append([f"  {name}", value, *ranges[name], "" if most is None else f"at most {most:g}"])
+            if most is not None and value > most:
+                missed.append(f"{case}: {name}")
+        if not middle["second run says the same"]:
+            missed.append(f"{case}: the second run says something else")
+        found[case] = middle
+    report("stages", ["measure", "median", "lowest", "highest", "criterion"], rows, options, neighbours,
+           cases=found, missed=missed)  # fmt: skip
+    return int(options.check and bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
