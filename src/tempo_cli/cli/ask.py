@@ -11,6 +11,7 @@ from ..schema import Request, Run
 from . import options as o
 from . import render
 from .console import Screen, expect
+from .exports import Exports, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
 
@@ -63,8 +64,13 @@ def ask(
     no_cache: o.NoCache = False,
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
+    min_relevance: o.MinRelevance = None,
     with_filename: o.WithFilename = False,
     json: o.Json = False,
+    format: o.Format = None,
+    output: o.Output = None,
+    html: o.Html = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
@@ -84,10 +90,17 @@ def ask(
     check_order(video, words or [], question or [])
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
+    rows = o.parse_top(top)
+    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance)
     with Screen(
-        json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, with_filename=with_filename
+        json=exports.json,
+        quiet=quiet,
+        verbose=verbose,
+        color=color,
+        waiting=waiting,
+        with_filename=with_filename,
+        silent=exports.silent,
     ) as screen:
-        rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
             fps=fps,
@@ -115,7 +128,9 @@ def ask(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
-                _present(run, screen, rows)
+                _present(run, screen, rows, min_relevance)
+                exports.add(run)
+        exports.write(screen)
 
 
 def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
@@ -123,8 +138,8 @@ def _expect(command: typer.Context, questions: list[str], video: Path, model: st
     return expect(command, *(asked or [Request(None, str(video), model)]))
 
 
-def _present(run: Run, screen: Screen, rows: int | None) -> None:
+def _present(run: Run, screen: Screen, rows: int | None, least: float | None) -> None:
     screen.result(run)
     if screen.terminal:
-        screen.show(render.report(run, rows, screen.width))
+        screen.show(render.report(run, rows, screen.width, least))
     screen.log(render.details(run))

@@ -1,5 +1,6 @@
 """Where words go: data on stdout, talk on stderr; a terminal, a pipe and `--json` each get their own."""
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from .streams import OutputError
 from .text import printable, shortened
 
 _NARROWEST, _USUAL, _WIDEST = 20, 80, 1000  # cells
+JSON_FORMATS = frozenset({"json", "jsonl"})
 _STAGES = {"load": "loading the model", "decode": "decode", "compress": "compress"}
 
 
@@ -37,9 +39,11 @@ class Screen(AbstractContextManager["Screen"]):
         color: Color,
         waiting: list[Request] | None = None,
         with_filename: bool = False,
+        silent: bool = False,
     ) -> None:
         """
         Args:
+            silent: standard output is for another format, which the command writes.
             waiting: what is to be answered, in order; `result` takes the first one away.
             with_filename: put the video's path before each answer, on a terminal on a line above it.
         """
@@ -49,7 +53,8 @@ class Screen(AbstractContextManager["Screen"]):
         self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
-        self.terminal = sys.stdout.isatty() and not json
+        self.terminal = sys.stdout.isatty() and not json and not silent
+        self.silent = silent
         self._waiting = [] if waiting is None else waiting
         self._requests = tuple(self._waiting)
         self._opened = 0
@@ -134,7 +139,7 @@ class Screen(AbstractContextManager["Screen"]):
             sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
-        elif run.answer:
+        elif run.answer and not self.silent:
             path = f"{printable(run.video.path)}: " if self._with_filename else ""
             sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()
@@ -152,6 +157,12 @@ class Screen(AbstractContextManager["Screen"]):
     def object(self, line: str) -> None:
         """The one JSON object on stdout that `--json` promises."""
         sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def text(self, text: str) -> None:
+        """The lines of another format on stdout, as they are."""
+        self.stop_progress()
+        sys.stdout.write(text)
         sys.stdout.flush()
 
     def stop_progress(self) -> None:
@@ -253,9 +264,14 @@ def show_cursor() -> None:
 
 
 def wants_json(arguments: list[str]) -> bool:
-    """Whether `--json` was asked for, also where the command line could not be read to its end."""
+    """Whether JSON was asked for, also where the command line could not be read to its end."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options or os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")
+    formats = [word.removeprefix("--format=") for word in options if word.startswith("--format=")]
+    formats += [value for name, value in itertools.pairwise(options) if name == "--format"]
+    formats = formats or [os.environ.get("TEMPO_FORMAT", "")]
+    if "--json" in options or not JSON_FORMATS.isdisjoint(formats):
+        return True
+    return os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")
 
 
 def _rich(*, stderr: bool, color: Color) -> RichConsole:

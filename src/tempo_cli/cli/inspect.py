@@ -13,6 +13,7 @@ from ..schema import Request, Run, run_from_json
 from . import options as o
 from . import render
 from .console import Screen, expect
+from .exports import Exports, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
 
@@ -60,7 +61,12 @@ def inspect(
     no_cache: o.NoCache = False,
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
+    min_relevance: o.MinRelevance = None,
     json: o.Json = False,
+    format: o.Format = None,
+    output: o.Output = None,
+    html: o.Html = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
@@ -79,8 +85,11 @@ def inspect(
     saved = _saved_runs(source) if not question.strip() else None
     if saved is not None:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
-        rows = o.parse_top(top)
+    rows = o.parse_top(top)
+    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance)
+    with Screen(
+        json=exports.json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, silent=exports.silent
+    ) as screen:
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
             fps=fps,
@@ -102,7 +111,9 @@ def inspect(
             ) as decoding:
                 runs = [_measured(decoding, question, screen, model, revision, load, limits)]
         for run in runs:
-            _present(run, screen, rows)
+            _present(run, screen, rows, min_relevance)
+            exports.add(run)
+        exports.write(screen)
 
 
 def _measured(
@@ -136,12 +147,15 @@ def _saved_runs(path: Path) -> list[Run]:
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
 
 
-def _present(run: Run, screen: Screen, rows: int | None) -> None:
+def _present(run: Run, screen: Screen, rows: int | None, least: float | None) -> None:
     if screen.json:
         screen.result(run)
+        return
+    if screen.silent:
+        screen.log(render.details(run))
         return
     screen.show(render.heading(run))
     if run.answer:
         screen.show(render.answer(run))
-    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width))
+    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width, least))
     screen.log(render.details(run))

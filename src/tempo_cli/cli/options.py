@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,9 @@ class SamplingMode(StrEnum):
     INDEX = "index"
     TIME = "time"
 
+
+TABLE_FORMATS = ("json", "jsonl", "csv", "tsv", "md")
+RUN_FORMATS = (*TABLE_FORMATS, "srt", "vtt", "ffmetadata", "youtube", "edl")
 
 _NUMBER = r"\d{1,9}(?:\.\d{0,9})?"
 _PLAIN = re.compile(rf"({_NUMBER})s?")
@@ -232,10 +236,54 @@ WhenColor = Annotated[
     Color, _option("--color", metavar="WHEN", help="auto, always or never: color the output.")
 ]
 
+Format = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="FORMAT",
+        help="json, jsonl, csv, tsv or md; srt, vtt, ffmetadata, youtube or edl: the segments that "
+        "stand out, neighbors joined, as subtitles, chapters or an edit list.",
+        autocompletion=complete.one_of(*RUN_FORMATS),
+    ),
+]
+TableFormat = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="FORMAT",
+        help="json, jsonl, csv, tsv or md.",
+        autocompletion=complete.one_of(*TABLE_FORMATS),
+    ),
+]
+Output = Annotated[
+    Path | None,
+    _option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the format into a file, and show what is shown without it. Without --format, the file's "
+        "ending tells which.",
+    ),
+]
+Html = Annotated[
+    Path | None, _option("--html", metavar="FILE", help="Write a report with thumbnails, for a browser.")
+]
+Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
+MinRelevance = Annotated[
+    float | None,
+    _option(
+        "--min-relevance",
+        metavar="NUMBER",
+        min=0,
+        max=1,
+        help="Show no segment that is less relevant, 0 to 1.",
+    ),
+]
+
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 CACHE = CacheOptions()
 MODEL = DEFAULT_MODEL
 TOP = "10"
 
 # what a configuration file may not decide, because it belongs to one run; every other option it may
-PER_RUN = frozenset({"json", "start", "end", "yes"})
+PER_RUN = frozenset({"json", "start", "end", "yes", "format", "output", "html", "force"})

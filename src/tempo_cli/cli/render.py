@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..plan.evidence import standing_out
+from ..plan.stretches import chosen
 from ..schema import Run, SegmentReport
 from .text import clock_time, duration, printable
 
@@ -20,17 +20,18 @@ _TOUCH = 1e-6  # of a cell: segments that only touch it, by rounding, are not in
 _HIGH, _MIDDLE = 0.5, 0.2  # relevance from which a bar is green, or not dimmed
 
 
-def report(run: Run, top: int | None, width: int) -> RenderableType:
+def report(run: Run, top: int | None, width: int, least: float | None = None) -> RenderableType:
     """The table, a line where the evidence is weak, and the summary, in one block.
 
     Args:
         top: segments that stand out, at most; 0: no table; None: every segment.
         width: cells of the screen.
+        least: relevance of a segment that is shown; None: any.
     """
     number = len(str(len(run.segments)))
     layout = _layout(run, number, width)
     indent = " " * (number + layout.gap)
-    parts: list[RenderableType] = [] if top == 0 else [table(run, top, width)]
+    parts: list[RenderableType] = [] if top == 0 else [table(run, top, width, least)]
     weak = _weak_evidence(run)
     if weak:
         parts.append(Text(f"{indent}{weak}", style="yellow"))
@@ -38,9 +39,9 @@ def report(run: Run, top: int | None, width: int) -> RenderableType:
     return Group(*parts, Text("\n".join(f"{indent}{line}" for line in lines), style="dim"))
 
 
-def table(run: Run, top: int | None, width: int) -> RenderableType:
+def table(run: Run, top: int | None, width: int, least: float | None = None) -> RenderableType:
     """The segments that stand out, in time order, and the others in one line. See `report`."""
-    shown = list(run.segments) if top is None else standing_out(run.segments, top)
+    shown = chosen(run.segments, top, least)
     number = len(str(len(run.segments)))
     layout = _layout(run, number, width)
     grid = Table(box=None, padding=(0, layout.gap, 0, 0), header_style="dim", pad_edge=False)

@@ -1,24 +1,12 @@
 """Making text from files, names and models harmless to a terminal."""
 
 import math
-import unicodedata
 
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+from ..texts import clock_time, printable
+
+__all__ = ["clock_time", "duration", "printable", "shortened", "size"]
+
 _LONGEST = 1000  # characters of a message
-_BREAKS = {0x2028, 0x2029}
-
-
-def printable(text: str, keep: str = "") -> str:
-    """`text` with control, bidi and surrogate characters escaped, but for those in `keep`."""
-    return "".join(char if char in keep else _shown(char) for char in text)
-
-
-def _shown(char: str) -> str:
-    code = ord(char)
-    hostile = unicodedata.category(char) in ("Cc", "Cs") or code in _BIDI or code in _BREAKS
-    if not hostile:
-        return char
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def shortened(text: str) -> str:
@@ -26,16 +14,6 @@ def shortened(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
-
-
-def clock_time(seconds: float, tenths: bool = False) -> str:
-    """`1:02:03`, `2:03` or, with tenths, `2:03.4`."""
-    ticks = round(seconds * 10) if tenths else int(seconds) * 10
-    whole, tenth = divmod(ticks, 10)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-    return f"{text}.{tenth}" if tenths else text
 
 
 def duration(seconds: float) -> str:

@@ -28,6 +28,7 @@ from .references import PacketKinds
 from .refusal import MOTION_JPEG
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
+from .tracks import tracks_of
 from .webp import probe_animated_webp
 
 # codecs whose missing presentation times libav can't tell from decoding times: PyAV would invent some
@@ -123,6 +124,7 @@ def probe(
             packet_kinds=packets[1] if packets else None,
             needs_beginning=index.bound,
             ctime=status.st_ctime_ns,
+            tracks=tracks_of(container, stream),
         )
 
 
