@@ -1,6 +1,7 @@
 """Text from files, names and models, made harmless; and times as people write them. Pure."""
 
 import unicodedata
+from collections.abc import Iterator
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 _BREAKS = {0x2028, 0x2029}
@@ -32,3 +33,10 @@ def clock_time(seconds: float, tenths: bool = False) -> str:
 def one_line(text: str) -> str:
     """`text` on one line, harmless as `printable` makes it."""
     return printable(" ".join(text.split()))
+
+
+def round_steps() -> Iterator[float]:
+    """Round seconds, ascending: 0.1, 0.2, 0.5, …, 30, a minute, …, an hour, 2, 5, 10 hours and so on."""
+    yield from (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
+    yield from (60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30))
+    yield from (3600.0 * hours * power for power in (1, 10, 100, 1000) for hours in (1, 2, 5))

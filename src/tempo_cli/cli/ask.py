@@ -91,7 +91,7 @@ def ask(
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
     rows = o.parse_top(top)
-    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance)
+    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance, ffmpeg=ffmpeg)
     with Screen(
         json=exports.json,
         quiet=quiet,

@@ -20,6 +20,8 @@ class Exports:
         format: one of `RUN_FORMATS`; None: the words for people.
         output: a file for `format`; None: standard output.
         html: a file for a report.
+        saved: where the runs were read from; None: they were made now.
+        ffmpeg: the one to use; None finds one.
         top, least: which segments (`plan.stretches`).
     """
 
@@ -29,6 +31,8 @@ class Exports:
     force: bool
     top: int | None
     least: float | None
+    saved: Path | None = None
+    ffmpeg: str | None = None
     _runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +77,12 @@ class Exports:
                 screen.text(text)
             else:
                 self._file(self.output, text, screen)
+        if self.html is not None:
+            from .reports import report
+
+            runs = [with_flags(run) for run in self._runs]
+            text = report(runs, self.html, self.top, self.least, saved=self.saved, ffmpeg=self.ffmpeg)
+            self._file(self.html, text, screen)
 
     def _text(self) -> str:
         from ..report.formats import FORMATS

@@ -86,7 +86,16 @@ def inspect(
     if saved is not None:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
     rows = o.parse_top(top)
-    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance)
+    exports = Exports(
+        chosen_format(json, format),
+        output,
+        html,
+        force,
+        rows,
+        min_relevance,
+        source if saved else None,
+        ffmpeg,
+    )
     with Screen(
         json=exports.json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, silent=exports.silent
     ) as screen:

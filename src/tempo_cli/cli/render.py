@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ..plan.stretches import chosen
 from ..schema import Run, SegmentReport
+from ..texts import round_steps
 from .text import clock_time, duration, printable
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -209,7 +210,7 @@ def _columns(run: Run, cells: int) -> Iterator[list[SegmentReport]]:
 
 def _axis(seconds: float, cells: int) -> str:
     """Times under the strip: round ones, each beginning at its own place, and the end."""
-    step = next((step for step in _steps() if step * cells >= seconds * _TICK), seconds)
+    step = next((step for step in round_steps() if step * cells >= seconds * _TICK), seconds)
     tenths = step < 1
     end = clock_time(seconds, tenths)
     line = ""
@@ -219,10 +220,3 @@ def _axis(seconds: float, cells: int) -> str:
         if place + len(label) + 1 <= cells - len(end):
             line = line.ljust(place) + label
     return line.ljust(cells - len(end)) + end
-
-
-def _steps() -> Iterator[float]:
-    """Round seconds, ascending: 0.1, 0.2, 0.5, …, 30, a minute, …, an hour, 2, 5, 10 hours and so on."""
-    yield from (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
-    yield from (60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30))
-    yield from (3600.0 * hours * power for power in (1, 10, 100, 1000) for hours in (1, 2, 5))
