@@ -6,8 +6,8 @@ from ..schema import Run, SegmentReport
 from ..texts import clock_time, round_steps
 from .document import escape
 
-_CURVE, _STRIP, _TOKENS = (8, 72), (88, 24), (120, 40)  # px: top and height of each band
-HEIGHT = 164  # px
+_CURVE, _STRIP, _TOKENS = (14, 72), (94, 24), (142, 36)  # px: top and height of each band
+HEIGHT = 180  # px
 _TICKS = 6  # on the axis, at most
 
 
@@ -28,10 +28,10 @@ def chart(run: Run, number: int, seconds: float, shown: frozenset[SegmentReport]
             f'<g class="segment" role="button" tabindex="{-1 if at else 0}" data-run="{number}" '
             f'data-segment="{at}" aria-label="{spoken(part, part in shown)}">{shapes}</g>'
         )
-    names = [("relevance", _CURVE[0] + 2)] if has_relevance else []
+    names = [("relevance", _CURVE[0] - 3)] if has_relevance else []
     words = "".join(
         f'<text class="name" x="0" y="{y}" aria-hidden="true">{name}</text>'
-        for name, y in [*names, ("tokens", _TOKENS[0] + 2)]
+        for name, y in [*names, ("tokens", _TOKENS[0] - 6)]
     )
     label = f"Segments of “{escape(run.question)}”: the arrow keys go from one to the next."
     return (
@@ -86,7 +86,9 @@ def _curve(run: Run, seconds: float) -> str:
     if threshold is not None:
         y = top + height * (1 - threshold)
         line = f'<line class="threshold" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        line += f'<text class="name" x="100%" y="{y - 4:.1f}" text-anchor="end">{threshold:.2f}</text>'
+        line += (
+            f'<text class="name" x="100%" y="{y - 4:.1f}" text-anchor="end">enough: {threshold:.2f}</text>'
+        )
     return (
         f'<g aria-hidden="true"><svg x="0" y="{top}" width="100%" height="{height}" viewBox="0 0 1000 100" '
         f'preserveAspectRatio="none"><path class="area" d="M0 100 {steps} V100 Z"/></svg>'
