@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
     ("ask",),
     ("inspect",),
+    ("clips",),
     ("pull",),
     ("models",),
     ("models", "verify"),

@@ -29,7 +29,7 @@ def test_each_shows_what_a_player_shows_then(clip: ClipMaker, truth: FullDecode)
         for at, data in zip(asked, found, strict=True):
             errors = [np.abs(pixels(data).astype(int) - frame).mean() for frame in frames]
             assert int(np.argmin(errors)) == at
-            assert errors[at] < 4
+            assert errors[at] < 10  # what JPEG loses of a sharp pattern
 
 
 def test_large_and_stretched_pictures_are_small_and_in_their_shape(clip: ClipMaker) -> None:

@@ -12,8 +12,8 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Answer": ("question", "budget", "context", "no-ata", "max-new-tokens", "temperature", "seed"),
     "Output": (
-        "top", "min-relevance", "sort", "json", "format", "output", "html", "png", "svg", "force",
-        "with-filename", "quiet", "verbose", "color",
+        "padding", "copy", "dry-run", "top", "min-relevance", "sort", "json", "format", "output", "html",
+        "png", "svg", "force", "with-filename", "quiet", "verbose", "color",
     ),
 }  # fmt: skip
 _OTHER = "Other options"

@@ -82,7 +82,7 @@ def inspect(
         (question,) = read_questions(words)
         check_questions([question], source)
         waiting = expect(command, Request(question, str(source), model))
-    saved = _saved_runs(source) if not question.strip() else None
+    saved = saved_runs(source) if not question.strip() else None
     if saved is not None:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
     rows = o.parse_top(top)
@@ -118,14 +118,14 @@ def inspect(
             with opened(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
-                runs = [_measured(decoding, question, screen, model, revision, load, limits)]
+                runs = [measured(decoding, question, screen, model, revision, load, limits)]
         for run in runs:
             _present(run, screen, rows, min_relevance)
             exports.add(run)
         exports.write(screen)
 
 
-def _measured(
+def measured(
     video: "Video",
     question: str,
     screen: Screen,
@@ -134,6 +134,7 @@ def _measured(
     load: LoadOptions,
     budget: BudgetOptions,
 ) -> Run:
+    """The run of a video and a question, without an answer."""
     screen.on_event(Progress("load", 0, 1))
     from ..tempo import Tempo  # heavy: torch
 
@@ -142,8 +143,12 @@ def _measured(
     return tempo.inspect(video, question, budget=budget, on_event=screen.on_event)
 
 
-def _saved_runs(path: Path) -> list[Run]:
-    """The runs in a file of `--json` lines."""
+def saved_runs(path: Path) -> list[Run]:
+    """The runs in a file of `--json` lines.
+
+    Raises:
+        UsageError: it is no such file.
+    """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
     except (OSError, ValueError):

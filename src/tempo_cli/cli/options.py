@@ -44,9 +44,9 @@ _CLOCK = re.compile(rf"(?:(\d{{1,6}}):)?(\d{{1,6}}):({_NUMBER})")
 _UNITS = re.compile(rf"(?:(\d{{1,6}})h)?(?:(\d{{1,6}})m(?:in)?)?(?:({_NUMBER})s)?")
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str | float) -> float:
     """Seconds of `90`, `90s`, `1:30`, `0:01:30.5` or `1m30s`."""
-    written = text.strip().lower()
+    written = str(text).strip().lower()
     if match := _PLAIN.fullmatch(written):
         return float(match[1])
     match = _CLOCK.fullmatch(written)
@@ -269,6 +269,31 @@ Html = Annotated[
     Path | None, _option("--html", metavar="FILE", help="Write a report with thumbnails, for a browser.")
 ]
 Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Where the clips go. It is made if need be.",
+        show_default=False,
+    ),
+]
+Padding = Annotated[
+    float,
+    _option(
+        "--padding",
+        parser=parse_seconds,
+        metavar="TIME",
+        show_default="0",
+        help="More at both ends of each clip: 2, 0:02 or 2s.",
+    ),
+]
+Copy = Annotated[
+    bool,
+    _option("--copy", help="Encode nothing: fast, and each clip begins at the keyframe before."),
+]
+DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written, and write nothing.")]
 MinRelevance = Annotated[
     float | None,
     _option(
@@ -286,4 +311,4 @@ MODEL = DEFAULT_MODEL
 TOP = "10"
 
 # what a configuration file may not decide, because it belongs to one run; every other option it may
-PER_RUN = frozenset({"json", "start", "end", "yes", "format", "output", "html", "force"})
+PER_RUN = frozenset({"json", "start", "end", "yes", "format", "output", "html", "force", "dry-run"})

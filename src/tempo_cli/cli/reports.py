@@ -45,7 +45,7 @@ def _source(run: Run, target: Path, saved: Path | None, ffmpeg: str | None) -> S
     video = run.video
     if _ELSEWHERE.match(video.path):
         return Source(None, (), f"“{video.path}” is not a file of this machine: no pictures.")
-    path = _located(video.path, saved)
+    path = located(video.path, saved)
     url = _url(path, target)
     try:
         facts = path.stat()
@@ -75,7 +75,7 @@ def _middles(run: Run) -> list[float]:
     return [(part.start + part.end) / 2 for part in run.segments]
 
 
-def _located(name: str, saved: Path | None) -> Path:
+def located(name: str, saved: Path | None) -> Path:
     """The file of a run: from the working folder or, where it is not there, beside the saved run."""
     path = Path(name)
     if saved is None or path.is_absolute():

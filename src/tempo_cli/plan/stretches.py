@@ -1,7 +1,7 @@
 """The segments that stand out as stretches of the video: what clips, subtitles and reports are made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..schema import SegmentReport
 from .evidence import MOST, standing_out
@@ -64,3 +64,28 @@ def _joined(group: Sequence[SegmentReport]) -> Stretch:
         relevance=max(scores, default=None),
         tokens=sum(part.tokens for part in group),
     )
+
+
+def padded(parts: Sequence[Stretch], seconds: float, end: float) -> list[Stretch]:
+    """Each stretch `seconds` longer on both sides, within 0 and `end`; those that meet are joined.
+
+    Args:
+        parts: in time order.
+    """
+    found: list[Stretch] = []
+    for part in parts:
+        wide = replace(part, start=max(0.0, part.start - seconds), end=min(end, part.end + seconds))
+        if found and wide.start <= found[-1].end and seconds > 0:
+            before = found[-1]
+            scores = [score for score in (before.relevance, wide.relevance) if score is not None]
+            found[-1] = Stretch(
+                before.start,
+                max(before.end, wide.end),
+                before.first,
+                wide.last,
+                max(scores, default=None),
+                before.tokens + wide.tokens,
+            )
+        else:
+            found.append(wide)
+    return found
