@@ -65,6 +65,7 @@ def ask(
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
     min_relevance: o.MinRelevance = None,
+    sort: o.SortBy = o.Sort.time,
     with_filename: o.WithFilename = False,
     json: o.Json = False,
     format: o.Format = None,
@@ -128,7 +129,7 @@ def ask(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
-                _present(run, screen, rows, min_relevance)
+                _present(run, screen, o.Rows(rows, min_relevance, sort))
                 exports.add(run)
         exports.write(screen)
 
@@ -138,8 +139,8 @@ def _expect(command: typer.Context, questions: list[str], video: Path, model: st
     return expect(command, *(asked or [Request(None, str(video), model)]))
 
 
-def _present(run: Run, screen: Screen, rows: int | None, least: float | None) -> None:
+def _present(run: Run, screen: Screen, rows: o.Rows) -> None:
     screen.result(run)
     if screen.terminal:
-        screen.show(render.report(run, rows, screen.width, least))
+        screen.show(render.report(run, rows.top, screen.width, rows.least, rows.sort))
     screen.log(render.details(run))

@@ -62,6 +62,7 @@ def inspect(
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
     min_relevance: o.MinRelevance = None,
+    sort: o.SortBy = o.Sort.time,
     json: o.Json = False,
     format: o.Format = None,
     output: o.Output = None,
@@ -120,7 +121,7 @@ def inspect(
             ) as decoding:
                 runs = [measured(decoding, question, screen, model, revision, load, limits)]
         for run in runs:
-            _present(run, screen, rows, min_relevance)
+            _present(run, screen, o.Rows(rows, min_relevance, sort))
             exports.add(run)
         exports.write(screen)
 
@@ -161,7 +162,7 @@ def saved_runs(path: Path) -> list[Run]:
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
 
 
-def _present(run: Run, screen: Screen, rows: int | None, least: float | None) -> None:
+def _present(run: Run, screen: Screen, rows: o.Rows) -> None:
     if screen.json:
         screen.result(run)
         return
@@ -171,5 +172,10 @@ def _present(run: Run, screen: Screen, rows: int | None, least: float | None) ->
     screen.show(render.heading(run))
     if run.answer:
         screen.show(render.answer(run))
-    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width, least))
+    screen.show(
+        "",
+        render.timeline(run, screen.width),
+        "",
+        render.report(run, rows.top, screen.width, rows.least, rows.sort),
+    )
     screen.log(render.details(run))

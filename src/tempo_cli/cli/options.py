@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -37,6 +37,15 @@ class SamplingMode(StrEnum):
 
 TABLE_FORMATS = ("json", "jsonl", "csv", "tsv", "md")
 RUN_FORMATS = (*TABLE_FORMATS, "srt", "vtt", "ffmetadata", "youtube", "edl")
+
+
+class Sort(StrEnum):
+    """The order of the table."""
+
+    time = "time"
+    relevance = "relevance"
+    tokens = "tokens"
+
 
 _NUMBER = r"\d{1,9}(?:\.\d{0,9})?"
 _PLAIN = re.compile(rf"({_NUMBER})s?")
@@ -294,6 +303,9 @@ Copy = Annotated[
     _option("--copy", help="Encode nothing: fast, and each clip begins at the keyframe before."),
 ]
 DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written, and write nothing.")]
+SortBy = Annotated[
+    Sort, _option("--sort", metavar="ORDER", help="time, relevance or tokens: the order of the table.")
+]
 MinRelevance = Annotated[
     float | None,
     _option(
@@ -304,6 +316,15 @@ MinRelevance = Annotated[
         help="Show no segment that is less relevant, 0 to 1.",
     ),
 ]
+
+
+class Rows(NamedTuple):
+    """Which rows the table has (`plan.stretches.chosen`), and their order."""
+
+    top: int | None
+    least: float | None
+    sort: Sort
+
 
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 CACHE = CacheOptions()
