@@ -71,6 +71,8 @@ def ask(
     format: o.Format = None,
     output: o.Output = None,
     html: o.Html = None,
+    png: o.Png = None,
+    svg: o.Svg = None,
     force: o.Force = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -92,7 +94,9 @@ def ask(
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
     rows = o.parse_top(top)
-    exports = Exports(chosen_format(json, format), output, html, force, rows, min_relevance, ffmpeg=ffmpeg)
+    exports = Exports(
+        chosen_format(json, format), output, html, png, svg, force, rows, min_relevance, ffmpeg=ffmpeg
+    )
     with Screen(
         json=exports.json,
         quiet=quiet,

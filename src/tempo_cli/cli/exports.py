@@ -20,6 +20,7 @@ class Exports:
         format: one of `RUN_FORMATS`; None: the words for people.
         output: a file for `format`; None: standard output.
         html: a file for a report.
+        png, svg: files for a picture.
         saved: where the runs were read from; None: they were made now.
         ffmpeg: the one to use; None finds one.
         top, least: which segments (`plan.stretches`).
@@ -28,6 +29,8 @@ class Exports:
     format: str | None
     output: Path | None
     html: Path | None
+    png: Path | None
+    svg: Path | None
     force: bool
     top: int | None
     least: float | None
@@ -45,7 +48,7 @@ class Exports:
             self.format = format_of(self.output)
         if self.format is not None:
             check_format(self.format, RUN_FORMATS)
-        files = [path for path in (self.output, self.html) if path is not None]
+        files = [path for path in (self.output, self.html, self.png, self.svg) if path is not None]
         if len({path.absolute() for path in files}) < len(files):
             raise UsageError(f"'{files[0]}' is named for two outputs", "Give each a file of its own.")
         for path in files:
@@ -83,6 +86,11 @@ class Exports:
             runs = [with_flags(run) for run in self._runs]
             text = report(runs, self.html, self.top, self.least, saved=self.saved, ffmpeg=self.ffmpeg)
             self._file(self.html, text, screen)
+        for kind, path in (("png", self.png), ("svg", self.svg)):
+            if path is not None:
+                from ..report.plot import plot
+
+                self._file(path, plot(self._runs, kind, self.top, self.least), screen)
 
     def _text(self) -> str:
         from ..report.formats import FORMATS
@@ -94,8 +102,9 @@ class Exports:
             [(run, stretches(run.segments, self.top, self.least)) for run in self._runs]
         )
 
-    def _file(self, path: Path, text: str, screen: Screen) -> None:
-        write_whole(path, text.encode("utf-8", "backslashreplace"), self.force)
+    def _file(self, path: Path, text: str | bytes, screen: Screen) -> None:
+        data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
+        write_whole(path, data, self.force)
         screen.print(f"wrote {path}")
 
 

@@ -277,6 +277,13 @@ Output = Annotated[
 Html = Annotated[
     Path | None, _option("--html", metavar="FILE", help="Write a report with thumbnails, for a browser.")
 ]
+Png = Annotated[
+    Path | None,
+    _option("--png", metavar="FILE", help="Draw the timeline as a picture (needs tempo-cli[plot])."),
+]
+Svg = Annotated[
+    Path | None, _option("--svg", metavar="FILE", help="The same as a drawing that can be scaled.")
+]
 Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
 Folder = Annotated[
     Path,
@@ -332,4 +339,6 @@ MODEL = DEFAULT_MODEL
 TOP = "10"
 
 # what a configuration file may not decide, because it belongs to one run; every other option it may
-PER_RUN = frozenset({"json", "start", "end", "yes", "format", "output", "html", "force", "dry-run"})
+PER_RUN = frozenset(
+    {"json", "start", "end", "yes", "format", "output", "html", "png", "svg", "force", "dry-run"}
+)
