@@ -73,6 +73,16 @@ def test_addresses_are_texts(path: str, tempo: Tempo, saved: Path, tmp_path: Pat
     assert "href=" not in text.replace('<link rel="icon" href="data:,">', "")
 
 
+def test_several_saved_runs_on_one_page(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
+    other, target = tmp_path / "other.json", tmp_path / "report.html"
+    other.write_text(saved.read_text().replace("what color", "which color") + saved.read_text())
+    done = tempo("inspect", saved, other, "--html", target, "--color", "never")
+    assert (done.code, done.out.count("a #1.mp4  wh")) == (0, 3)
+    text = target.read_text()
+    assert (text.count('class="chart"'), text.count('class="axis"'), text.count("<video")) == (3, 1, 1)
+    assert len(tempo("inspect", saved, other, "--json").out.splitlines()) == 3
+
+
 def test_inspect_writes_a_report_of_a_video(tempo: Tempo, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     options = ["--model", MODEL, "--device", "cpu", "--html", target]

@@ -21,7 +21,6 @@ class Exports:
         output: a file for `format`; None: standard output.
         html: a file for a report.
         png, svg: files for a picture.
-        saved: where the runs were read from; None: they were made now.
         ffmpeg: the one to use; None finds one.
         top, least: which segments (`plan.stretches`).
     """
@@ -34,9 +33,9 @@ class Exports:
     force: bool
     top: int | None
     least: float | None
-    saved: Path | None = None
     ffmpeg: str | None = None
     _runs: list[Run] = field(default_factory=list)
+    _saved: list[Path | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """
@@ -64,9 +63,10 @@ class Exports:
         """Whether standard output is for another format than JSON or words."""
         return self.output is None and self.format is not None and not self.json
 
-    def add(self, run: Run) -> None:
-        """A run that is complete."""
+    def add(self, run: Run, saved: Path | None = None) -> None:
+        """A run that is complete; `saved`: the file that it was read from."""
         self._runs.append(run)
+        self._saved.append(saved)
 
     def write(self, screen: Screen) -> None:
         """Everything that was asked for.
@@ -84,7 +84,7 @@ class Exports:
             from .reports import report
 
             runs = [with_flags(run) for run in self._runs]
-            text = report(runs, self.html, self.top, self.least, saved=self.saved, ffmpeg=self.ffmpeg)
+            text = report(runs, self.html, self.top, self.least, saved=self._saved, ffmpeg=self.ffmpeg)
             self._file(self.html, text, screen)
         for kind, path in (("png", self.png), ("svg", self.svg)):
             if path is not None:

@@ -16,6 +16,7 @@ from .console import Screen, expect
 from .exports import Exports, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
+from .saved import is_saved_run
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -28,7 +29,7 @@ def inspect(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False, readable=False
+            metavar="VIDEO|RUN.json", help="A video file, or saved runs.", show_default=False, readable=False
         ),
     ],
     words: Annotated[
@@ -76,7 +77,8 @@ def inspect(
 ) -> None:
     """Show the relevance and the tokens of every segment, without an answer.
 
-    Needs no language model. A run saved with `tempo ask … --json > RUN.json` needs no model at all.
+    Needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all; several of
+    them are shown one after the other, and in a report on one time axis.
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
@@ -85,9 +87,11 @@ def inspect(
         (question,) = read_questions(words)
         check_questions([question], source)
         waiting = expect(command, Request(question, str(source), model))
-    saved = saved_runs(source) if not question.strip() else None
-    if saved is not None:
-        waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
+    paths = [source, *map(Path, words or [])]
+    together = not question.strip() or all(is_saved_run(path) for path in paths)
+    saved = [(run, path) for path in paths for run in saved_runs(path)] if together else []
+    if together:
+        waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))
     rows = o.parse_top(top)
     exports = Exports(
         chosen_format(json, format),
@@ -98,7 +102,6 @@ def inspect(
         force,
         rows,
         min_relevance,
-        source if saved else None,
         ffmpeg,
     )
     with Screen(
@@ -116,17 +119,17 @@ def inspect(
             max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
-        runs = saved
-        if runs is None:
+        runs: list[tuple[Run, Path | None]] = [*saved]
+        if not together:
             check_questions([question], source)
             cache = CacheOptions(limit=cache_size, keep=not no_cache)
             with opened(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
-                runs = [measured(decoding, question, screen, model, revision, load, limits)]
-        for run in runs:
+                runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
+        for run, path in runs:
             _present(run, screen, o.Rows(rows, min_relevance, sort))
-            exports.add(run)
+            exports.add(run, path)
         exports.write(screen)
 
 

@@ -21,7 +21,7 @@ def report(
     top: int | None = 10,
     least: float | None = None,
     *,
-    saved: Path | None = None,
+    saved: Sequence[Path | None] = (),
     ffmpeg: str | None = None,
 ) -> str:
     """A page about runs, with pictures where the video is still the one that the run saw.
@@ -29,14 +29,14 @@ def report(
     Args:
         target: where the page will be: its way to the video is relative to it.
         top, least: which segments stand out.
-        saved: the file that the runs were read from: a video is looked for beside it too.
+        saved: the file that each run was read from: a video is looked for beside it too; empty: none was.
     """
     sources: dict[tuple[object, ...], Source] = {}
     found = []
-    for run in runs:
-        key = (run.video.path, run.video.size, run.video.mtime, tuple(_middles(run)))
+    for run, file in zip(runs, saved or [None] * len(runs), strict=True):
+        key = (run.video.path, file, run.video.size, run.video.mtime, tuple(_middles(run)))
         if key not in sources:
-            sources[key] = _source(run, target, saved, ffmpeg)
+            sources[key] = _source(run, target, file, ffmpeg)
         found.append(sources[key])
     return page(runs, found, top, least)
 
