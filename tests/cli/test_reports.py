@@ -75,7 +75,7 @@ def test_addresses_are_texts(path: str, tempo: Tempo, saved: Path, tmp_path: Pat
 
 def test_several_saved_runs_on_one_page(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
     other, target = tmp_path / "other.json", tmp_path / "report.html"
-    other.write_text(saved.read_text().replace("what color", "which color") + saved.read_text())
+    other.write_text(saved.read_text().replace("what color", "which color") + "\n" + saved.read_text())
     done = tempo("inspect", saved, other, "--html", target, "--color", "never")
     assert (done.code, done.out.count("a #1.mp4  wh")) == (0, 3)
     text = target.read_text()

@@ -287,7 +287,7 @@ Svg = Annotated[
 Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
 Folder = Annotated[
     Path,
-    typer.Option(
+    _option(
         "--output",
         "-o",
         metavar="FOLDER",
