@@ -103,7 +103,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"'{path}' exists", "Give --force to replace it, or another name.")
+    return UsageError(f"'{path}' exists", "Give `force=True` to replace it, or another name.")
 
 
 def _unwritable(path: Path, error: Exception) -> SetupError:

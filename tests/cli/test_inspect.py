@@ -213,7 +213,7 @@ def test_the_summary_breaks_between_its_parts_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "numbers"), [("time", [2, 4, 5]), ("relevance", [5, 4, 2]), ("tokens", [2, 5, 4])]
+    ("order", "numbers"), [("time", [2, 4, 5]), ("relevance", [5, 4, 2]), ("tokens", [2, 4, 5])]
 )
 def test_the_order_of_the_table(order: str, numbers: list[int]) -> None:
     rows = [(0.1, 4), (0.5, 128), (0.1, 4), (0.7, 60), (0.9, 60)]

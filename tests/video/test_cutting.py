@@ -169,7 +169,7 @@ def test_what_can_not_be_cut(clip: ClipMaker, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tempo_cli.video.cutting._encoders", lambda _: frozenset({"aac"}))
     with pytest.raises(SetupError, match="no encoder libx264") as raised:
         Cutter(info, copy=False, ffmpeg=FFMPEG)
-    assert "--copy" in raised.value.hint
+    assert "`copy=True`" in raised.value.hint
     Cutter(info, copy=True, ffmpeg=FFMPEG)
 
 

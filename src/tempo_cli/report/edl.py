@@ -15,7 +15,7 @@ _RATES = tuple(Fraction(rate) for rate in (24, 25, 30, 48, 50, 60)) + tuple(
 _NEAR = 2e-4  # of a rate: an average over rounded timestamps is not exact
 _EVENTS = 999  # the format's numbers have three digits
 _LONGEST = 24 * 3600  # seconds: timecode has two digits for hours, and begins anew after 23
-_ANOTHER = "Give another --format, such as csv."
+_ANOTHER = "Give another `format`, such as csv."
 
 
 def edl(found: Sequence[tuple[Run, Sequence[Stretch]]]) -> str:
@@ -30,7 +30,7 @@ def edl(found: Sequence[tuple[Run, Sequence[Stretch]]]) -> str:
     drop = is_drop_frame(rate)
     lines = [f"TITLE: {one_line(runs[0].question)}", f"FCM: {'DROP FRAME' if drop else 'NON-DROP FRAME'}", ""]
     if len(events) > _EVENTS:
-        raise UsageError(f"--format edl has {_EVENTS} events at most", "Give a smaller --top.")
+        raise UsageError(f"`format='edl'` has {_EVENTS} events at most", "Give a smaller `top`.")
     record = 0
     for number, (run, part) in enumerate(events, 1):
         start = round(part.start * rate)
@@ -79,7 +79,7 @@ def _rate(runs: Sequence[Run]) -> Fraction:
         if not run.video.constant_rate:
             raise UsageError(
                 f"'{run.video.path}' has no constant frame rate, which an edit list needs",
-                "Convert it first: ffmpeg -i VIDEO -fps_mode cfr constant.mp4; or give another --format.",
+                "Convert it first: ffmpeg -i VIDEO -fps_mode cfr constant.mp4; or give another `format`.",
             )
     rate = next((rate for rate in _RATES if abs(video.fps / rate - 1) < _NEAR), None)
     if rate is None:

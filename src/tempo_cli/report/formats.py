@@ -112,7 +112,7 @@ def youtube(found: Found) -> str:
         raise UsageError(
             f"'{found[0][0].video.path}' is shorter than {_CHAPTER * _CHAPTERS:.0f} s, and YouTube shows "
             f"chapters only where there are {_CHAPTERS} of {_CHAPTER:.0f} s",
-            "Give another --format, such as ffmetadata.",
+            "Give another `format`, such as ffmetadata.",
         )
     starts = _chapters(cues, int(seconds))
     return "".join(f"{clock_time(start)} {title}\n" for start, title in sorted(starts.items()))
@@ -165,7 +165,7 @@ def _cues(found: Found, name: str) -> list[Cue]:
     """
     if len({run.video.path for run, _ in found}) > 1:
         raise UsageError(
-            f"--format {name} is for one video, and these runs are about several",
+            f"`format='{name}'` is for one video, and these runs are about several",
             "Write one file for each video.",
         )
     cues = [Cue(part, run.question) for run, stretches in found for part in stretches]

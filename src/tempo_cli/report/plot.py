@@ -37,7 +37,7 @@ def plot(runs: Sequence[Run], kind: str, top: int | None = 10, least: float | No
     except ImportError:
         raise SetupError(
             f"matplotlib, which draws the {kind.upper()}, is not installed",
-            "Run: pip install 'tempo-cli[plot]' (or write --html, which needs nothing)",
+            "Run: pip install 'tempo-cli[plot]' (or write `html`, which needs nothing)",
         ) from None
     seconds = max([run.video.duration for run in runs] + [part.end for run in runs for part in run.segments])
     with (

@@ -67,10 +67,10 @@ class Cutter:
             message = f"the timestamps of '{info.path}' restart, so its parts can't be cut out"
             raise VideoError(message, "Write it anew first: ffmpeg -i VIDEO -fflags +genpts fixed.mp4")
         if copy and (info.pts is None or not info.keyframes):
-            raise VideoError(f"'{info.path}' does not tell where it can be cut", "Leave --copy out.")
+            raise VideoError(f"'{info.path}' does not tell where it can be cut", "Leave `copy` out.")
         if not copy and (lacking := [name for name in _ENCODERS if name not in _encoders(self._binary)]):
             message = f"'{self._binary}' has no encoder {' and no '.join(lacking)}"
-            raise SetupError(message, "Give --copy to cut without encoding.")
+            raise SetupError(message, "Give `copy=True` to cut without encoding.")
 
     @property
     def ending(self) -> str:
@@ -131,7 +131,7 @@ class Cutter:
             if np.array_equal(begun, _picture(self._info, place, self._binary)):
                 return place
         message = f"a part of '{self._info.path}' does not begin at a keyframe when it is copied"
-        raise VideoError(message, "Leave --copy out.")
+        raise VideoError(message, "Leave `copy` out.")
 
     def _pictures(self, start: float, end: float) -> tuple[int, int]:
         """Index of the first picture, and that of the first one after the last."""
@@ -202,7 +202,7 @@ class Cutter:
         try:
             child = Child([self._binary, *arguments, f"file:{name}"])
         except OSError as error:
-            raise SetupError(f"ffmpeg can't be started: {error}", "Check --ffmpeg and your PATH.") from error
+            raise SetupError(f"ffmpeg can't be started: {error}", "Check `ffmpeg` and your PATH.") from error
         try:
             progress = PipeReader(child.stdout, child.has_ended, child.kill)
             while progress.read(1 << 16, _STALL):
@@ -212,7 +212,7 @@ class Cutter:
                 lines = told.decode("utf-8", "replace").strip().splitlines() or ["it was ended"]
                 told_first = lines[0][:_MESSAGE]
                 message = f"a part of '{self._info.path}' can't be cut out: ffmpeg says '{told_first}'"
-                raise VideoError(message, "Leave --copy out." if self._copy else "Give --copy.")
+                raise VideoError(message, "Leave `copy` out." if self._copy else "Give `copy=True`.")
         finally:
             child.close()
 
