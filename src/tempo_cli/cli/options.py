@@ -76,6 +76,14 @@ def parse_size(text: str | int) -> int:
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
+def parse_share(text: str | float) -> float:
+    """A number from 0 to 1."""
+    match = re.fullmatch(_NUMBER, str(text).strip())
+    if match is None or float(match[0]) > 1:
+        raise typer.BadParameter(f"'{text}' is not a number from 0 to 1")
+    return float(match[0])
+
+
 def parse_top(text: str) -> int | None:
     """A number of rows; None for `all`.
 
@@ -317,9 +325,8 @@ MinRelevance = Annotated[
     float | None,
     _option(
         "--min-relevance",
+        parser=parse_share,
         metavar="NUMBER",
-        min=0,
-        max=1,
         help="Show no segment that is less relevant, 0 to 1.",
     ),
 ]
