@@ -11,7 +11,7 @@ from ..schema import Request, Run
 from . import options as o
 from . import render
 from .console import Screen, expect
-from .exports import Exports, chosen_format
+from .exports import Exports, Rows, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
 
@@ -133,7 +133,7 @@ def ask(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
-                _present(run, screen, o.Rows(rows, min_relevance, sort))
+                _present(run, screen, Rows(rows, min_relevance, sort))
                 exports.add(run)
         exports.write(screen)
 
@@ -143,7 +143,7 @@ def _expect(command: typer.Context, questions: list[str], video: Path, model: st
     return expect(command, *(asked or [Request(None, str(video), model)]))
 
 
-def _present(run: Run, screen: Screen, rows: o.Rows) -> None:
+def _present(run: Run, screen: Screen, rows: Rows) -> None:
     screen.result(run)
     if screen.terminal:
         screen.show(render.report(run, rows.top, screen.width, rows.least, rows.sort))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..plan.stretches import stretches
@@ -9,7 +10,15 @@ from ..schema import Run
 from ..written import check_writable, write_whole
 from .console import JSON_FORMATS, Screen
 from .flags import in_flags
-from .options import RUN_FORMATS
+from .options import RUN_FORMATS, Sort
+
+
+class Rows(NamedTuple):
+    """Which rows the table has (`plan.stretches.chosen`), and their order."""
+
+    top: int | None
+    least: float | None
+    sort: Sort
 
 
 @dataclass

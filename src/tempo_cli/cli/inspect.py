@@ -13,7 +13,7 @@ from ..schema import Request, Run, run_from_json
 from . import options as o
 from . import render
 from .console import Screen, expect
-from .exports import Exports, chosen_format
+from .exports import Exports, Rows, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
 from .saved import is_saved_run
@@ -128,7 +128,7 @@ def inspect(
             ) as decoding:
                 runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
         for run, path in runs:
-            _present(run, screen, o.Rows(rows, min_relevance, sort))
+            _present(run, screen, Rows(rows, min_relevance, sort))
             exports.add(run, path)
         exports.write(screen)
 
@@ -169,7 +169,7 @@ def saved_runs(path: Path) -> list[Run]:
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
 
 
-def _present(run: Run, screen: Screen, rows: o.Rows) -> None:
+def _present(run: Run, screen: Screen, rows: Rows) -> None:
     if screen.json:
         screen.result(run)
         return

@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -330,15 +330,6 @@ MinRelevance = Annotated[
         help="Show no segment that is less relevant, 0 to 1.",
     ),
 ]
-
-
-class Rows(NamedTuple):
-    """Which rows the table has (`plan.stretches.chosen`), and their order."""
-
-    top: int | None
-    least: float | None
-    sort: Sort
-
 
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 CACHE = CacheOptions()
