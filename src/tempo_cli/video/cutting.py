@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SetupError, VideoError
-from ..events import ignore
 from ..files import reason
 from ..plan.picture import to_sdr
 from ..types import FramePlan, Pixels, VideoInfo
@@ -128,7 +127,8 @@ class Cutter:
         places = [place for place, _ in self._info.keyframes]
         at = places.index(expected)
         for place in (*reversed(places[max(0, at - 3) : at + 1]), *places[at + 1 : at + 2]):
-            if np.array_equal(begun, _picture(self._info, place, self._binary)):
+            source = _picture(self._info, place, self._binary)
+            if begun is not None and source is not None and np.array_equal(begun, source):
                 return place
         message = f"a part of '{self._info.path}' does not begin at a keyframe when it is copied"
         raise VideoError(message, "Leave `copy` out.")
@@ -217,11 +217,15 @@ class Cutter:
             child.close()
 
 
+def _unsaid(_: str) -> None:
+    """What is unusual about the video, the run has said."""
+
+
 def _picture(info: VideoInfo, place: int, binary: str) -> Pixels | None:
     """One picture as it is stored; None where it can't be decoded."""
     plan = FramePlan(np.array([place], np.int64), float(info.rate))
     with (
-        FrameDecoder(info, plan, binary, ignore, picture="raw", differs=ignore) as decoder,
+        FrameDecoder(info, plan, binary, _unsaid, picture="raw", differs=_unsaid) as decoder,
         ThreadPoolExecutor(1, "picture") as pool,
     ):
         found = pool.submit(lambda: [frame.pixels for frame in decoder.frames()])

@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from ..events import ignore
 from ..plan.picture import shown_size
 from ..types import Frame, FramePlan, VideoInfo
 from .decode import FrameDecoder
@@ -33,7 +32,7 @@ def thumbnails(info: VideoInfo, seconds: Sequence[float], binary: str, max_pixel
     plan = FramePlan(wanted.astype(np.int64), float(info.rate))
     most = min(_LARGEST, _ALL // len(wanted))
     with (
-        FrameDecoder(info, plan, binary, ignore, max_pixels=max_pixels, differs=ignore) as decoder,
+        FrameDecoder(info, plan, binary, _unsaid, max_pixels=max_pixels, differs=_unsaid) as decoder,
         ThreadPoolExecutor(1, "thumbnails") as pool,
     ):
 
@@ -47,6 +46,10 @@ def thumbnails(info: VideoInfo, seconds: Sequence[float], binary: str, max_pixel
             decoder.kill()
             raise
     return [found.get(int(place)) for place in places]
+
+
+def _unsaid(_: str) -> None:
+    """The run has said it."""
 
 
 def _small(frame: Frame, most: int) -> bytes:
