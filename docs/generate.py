@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
     ("ask",),
     ("inspect",),
+    ("clips",),
     ("pull",),
     ("models",),
     ("models", "verify"),
@@ -27,7 +28,11 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("doctor",),
 )
 HEAD = "# Commands\n\nWritten by `make docs` from the commands' own `--help`.\n"
-FOREIGN = {"--extra-index-url", "--no-deps"}  # options of other programs that the documents name
+FOREIGN = {
+    "--extra-index-url",
+    "--no-deps",
+    "--remote-debugging-pipe",
+}  # options of other programs that the documents name
 
 
 def help_text(command: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from . import __version__
 from .checked import checked, parse_json
 from .errors import TempoError, UsageError
-from .types import BudgetMode, Evidence, Exchange, SamplingMode
+from .types import BudgetMode, Evidence, Exchange, SamplingMode, Unseen
 
 SCHEMA = "tempo.run/1"
 
@@ -55,6 +55,8 @@ class VideoSummary:
         sample_aspect_ratio: width and height of a pixel as stored, such as `64:45`; None in such runs.
         color_transfer: in libav's words, such as bt709 or smpte2084; None where it is not told.
         decoder: None in runs saved by an older tempo.
+        constant_rate: whether frames come evenly; None in runs saved by an older tempo.
+        unseen: what the model is not shown; None in runs saved by an older tempo.
     """
 
     path: str
@@ -71,6 +73,8 @@ class VideoSummary:
     sample_aspect_ratio: str | None = None
     color_transfer: str | None = None
     decoder: DecoderSummary | None = None
+    constant_rate: bool | None = None
+    unseen: Unseen | None = None
 
 
 @dataclass(frozen=True)

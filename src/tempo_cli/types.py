@@ -54,6 +54,24 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Tracks:
+    """What of a file the model is not shown, as the file tells it.
+
+    Attributes:
+        sound, texts: tracks of either kind: subtitles are texts.
+        texts_on: whether a player shows one of the texts unasked.
+        interlaced: whether a picture has two fields, of two moments.
+        alpha: whether the pictures are transparent in places.
+    """
+
+    sound: int = 0
+    texts: int = 0
+    texts_on: bool = False
+    interlaced: bool = False
+    alpha: bool = False
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What a file says of its video stream, without decoding it.
 
@@ -82,6 +100,7 @@ class VideoInfo:
             int64; None where it is not known for sure which packets need not be decoded.
         packet_kinds: of these packets, bits of `plan.packets`, (P,) uint8.
         needs_beginning: whether a decoder must have seen the first packet to decode any other rightly.
+        tracks: what of the file the model is not shown.
     """
 
     path: Path
@@ -106,6 +125,7 @@ class VideoInfo:
     packet_kinds: Kinds | None = None
     needs_beginning: bool = False
     ctime: int | None = None
+    tracks: Tracks = Tracks()
 
     def __post_init__(self) -> None:
         if self.pts is not None and (len(self.pts) > len(self.times) or (np.diff(self.pts) <= 0).any()):
@@ -124,6 +144,12 @@ class VideoInfo:
     def frames(self) -> int:
         """N, the number of frames that the file announces."""
         return len(self.times)
+
+    @property
+    def constant_rate(self) -> bool:
+        """Whether every frame is at its place at the average rate, but for a quarter of a frame."""
+        places = (self.times - self.times[0]) * float(self.rate)
+        return bool((np.abs(places - np.arange(self.frames)) <= 0.25 + 1e-3 * float(self.rate)).all())
 
 
 @dataclass(frozen=True)
@@ -254,6 +280,26 @@ class Evidence:
     segments: tuple[int, ...]
     threshold: float | None
     weak: bool | None
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What a player has of the video, and the model does not.
+
+    Attributes:
+        sound, texts: tracks of either kind: subtitles are texts.
+        interlaced: whether pictures have two fields, which the model sees woven into one.
+        alpha: whether pictures are transparent in places, which the model sees opaque.
+        hdr: whether HDR was left as it is stored (`picture` is raw).
+        shape: whether pixels that are not square were left as they are stored (`picture` is raw).
+    """
+
+    sound: int
+    texts: int
+    interlaced: bool
+    alpha: bool
+    hdr: bool
+    shape: bool
 
 
 @dataclass(frozen=True)

@@ -210,3 +210,36 @@ def test_the_summary_breaks_between_its_parts_only() -> None:
     lines = render.summary(run, 50)
     assert max(map(len, lines)) <= 50
     assert [" · ".join(lines)] == render.summary(run, 500)
+
+
+@pytest.mark.parametrize(
+    ("order", "numbers"), [("time", [2, 4, 5]), ("relevance", [5, 4, 2]), ("tokens", [2, 4, 5])]
+)
+def test_the_order_of_the_table(order: str, numbers: list[int]) -> None:
+    rows = [(0.1, 4), (0.5, 128), (0.1, 4), (0.7, 60), (0.9, 60)]
+    run = many(5, 50)
+    segments = [
+        replace(segment, relevance=relevance, tokens=tokens)
+        for segment, (relevance, tokens) in zip(run.segments, rows, strict=True)
+    ]
+    budget = BudgetSummary(8192, sum(tokens for _, tokens in rows), "linear")
+    run = replace(run, segments=tuple(segments), budget=budget)
+    lines = drawn(render.table(run, 10, 80, sort=order), 80)
+    assert [int(line.split()[0]) for line in lines[1:-1]] == numbers
+
+
+def test_the_order_is_an_option(tempo: Tempo) -> None:
+    saved = Path(__file__).parent / "run.json"
+    lines = tempo("inspect", saved, "--color", "never", "--top", "all", "--sort", "tokens").out.splitlines()
+    assert [line.split()[0] for line in lines if " - " in line] == ["2", "3", "1"]
+    assert tempo("inspect", saved, "--sort", "size").code == 2
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_strip_is_read_by_its_heights_alone(width: int) -> None:
+    relevance, tokens, axis = drawn(render.timeline(many(128, 4096), width), width)
+    cells = relevance.removeprefix("relevance ")
+    assert (len(relevance), len(tokens)) == (width, width)
+    assert cells.index("█") == (width - 10) * 42 // 128
+    assert set(cells) == {"█", "▁"}
+    assert axis.endswith("1:08:16")

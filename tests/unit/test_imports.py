@@ -80,6 +80,9 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
         "scope",
         "schema",
         "system_memory",
+        "texts",
+        "written",
+        "report",
         "plan",
         "nano",
     },
@@ -157,7 +160,7 @@ def test_only_video_starts_processes():
 def test_libav_is_met_only_in_the_process_that_reads():
     reading = (
         "announced demuxer encryption fields keyframes parameter_sets probe references refusal "
-        "sequence_headers shown timeline"
+        "sequence_headers shown timeline tracks"
     )
     assert importers("av") == {f"video.{name}" for name in reading.split()}
     assert importers("tempo_cli.video.probe") == {"video.reader"}  # when it has limited itself

@@ -27,7 +27,7 @@ from tempo_cli.schema import (
     error_to_json,
     run_from_json,
 )
-from tempo_cli.types import Evidence, Exchange
+from tempo_cli.types import Evidence, Exchange, Unseen
 
 OLDER = Path(__file__).parent.parent / "cli" / "run.json"  # written before the newer fields came
 VIDEO = VideoSummary(
@@ -45,6 +45,8 @@ VIDEO = VideoSummary(
     sample_aspect_ratio="64:45",
     color_transfer="smpte2084",
     decoder=DecoderSummary(2, 700, 300),
+    constant_rate=True,
+    unseen=Unseen(1, 2, True, False, False, True),
 )
 RUN = AnsweredRun(
     video=VIDEO,
@@ -75,6 +77,10 @@ PLAIN = {
         "start": 0.0, "end": 10.0, "size": 1234, "mtime": 1.5,
         "picture": "auto", "sample_aspect_ratio": "64:45", "color_transfer": "smpte2084",
         "decoder": {"processes": 2, "packets": 700, "decoded": 300},
+        "constant_rate": True,
+        "unseen": {
+            "sound": 1, "texts": 2, "interlaced": True, "alpha": False, "hdr": False, "shape": True,
+        },
     },
     "question": "what?",
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},

@@ -11,6 +11,7 @@ from ..schema import Request, Run
 from . import options as o
 from . import render
 from .console import Screen, expect
+from .exports import Exports, Rows, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
 
@@ -63,8 +64,16 @@ def ask(
     no_cache: o.NoCache = False,
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
+    min_relevance: o.MinRelevance = None,
+    sort: o.SortBy = o.Sort.time,
     with_filename: o.WithFilename = False,
     json: o.Json = False,
+    format: o.Format = None,
+    output: o.Output = None,
+    html: o.Html = None,
+    png: o.Png = None,
+    svg: o.Svg = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
@@ -84,10 +93,19 @@ def ask(
     check_order(video, words or [], question or [])
     questions = read_questions(words or [], question or [])
     waiting = _expect(command, questions, video, model)
+    rows = o.parse_top(top)
+    exports = Exports(
+        chosen_format(json, format), output, html, png, svg, force, rows, min_relevance, ffmpeg=ffmpeg
+    )
     with Screen(
-        json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, with_filename=with_filename
+        json=exports.json,
+        quiet=quiet,
+        verbose=verbose,
+        color=color,
+        waiting=waiting,
+        with_filename=with_filename,
+        silent=exports.silent,
     ) as screen:
-        rows = o.parse_top(top)
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
             fps=fps,
@@ -115,7 +133,9 @@ def ask(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
-                _present(run, screen, rows)
+                _present(run, screen, Rows(rows, min_relevance, sort))
+                exports.add(run)
+        exports.write(screen)
 
 
 def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
@@ -123,8 +143,8 @@ def _expect(command: typer.Context, questions: list[str], video: Path, model: st
     return expect(command, *(asked or [Request(None, str(video), model)]))
 
 
-def _present(run: Run, screen: Screen, rows: int | None) -> None:
+def _present(run: Run, screen: Screen, rows: Rows) -> None:
     screen.result(run)
     if screen.terminal:
-        screen.show(render.report(run, rows, screen.width))
+        screen.show(render.report(run, rows.top, screen.width, rows.least, rows.sort))
     screen.log(render.details(run))

@@ -38,9 +38,11 @@ class Screen(AbstractContextManager["Screen"]):
         color: Color,
         waiting: list[Request] | None = None,
         with_filename: bool = False,
+        silent: bool = False,
     ) -> None:
         """
         Args:
+            silent: standard output is for another format, which the command writes.
             waiting: what is to be answered, in order; `result` takes the first one away.
             with_filename: put the video's path before each answer, on a terminal on a line above it.
         """
@@ -50,7 +52,8 @@ class Screen(AbstractContextManager["Screen"]):
         self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
         self._err = _rich(stderr=True, color=color)
-        self.terminal = sys.stdout.isatty() and not json
+        self.terminal = sys.stdout.isatty() and not json and not silent
+        self.silent = silent
         self._waiting = [] if waiting is None else waiting
         self._requests = tuple(self._waiting)
         self._opened = 0
@@ -135,7 +138,7 @@ class Screen(AbstractContextManager["Screen"]):
             sys.stdout.write(replace(run, warnings=warnings).to_json() + "\n")
         elif self.terminal:
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
-        elif run.answer:
+        elif run.answer and not self.silent:
             path = f"{printable(run.video.path)}: " if self._with_filename else ""
             sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
         sys.stdout.flush()
@@ -153,6 +156,12 @@ class Screen(AbstractContextManager["Screen"]):
     def object(self, line: str) -> None:
         """The one JSON object on stdout that `--json` promises."""
         sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def text(self, text: str) -> None:
+        """The lines of another format on stdout, as they are."""
+        self.stop_progress()
+        sys.stdout.write(text)
         sys.stdout.flush()
 
     def stop_progress(self) -> None:

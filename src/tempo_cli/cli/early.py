@@ -1,5 +1,6 @@
 """What a command reports before its modules are imported. Imports nothing slow."""
 
+import itertools
 import json
 import os
 import signal
@@ -8,9 +9,9 @@ from contextlib import suppress
 
 from .. import __version__
 
-LEAST_ADDRESS_SPACE = (
-    2**30
-)  # bytes; numpy, PyTorch and nano map 0.9 GB, and end the process without a message
+JSON_FORMATS = frozenset({"json", "jsonl"})
+# bytes; numpy, PyTorch and nano map 0.9 GB, and end the process without a message
+LEAST_ADDRESS_SPACE = 2**30
 
 
 def report_early_interruption(number: int) -> None:
@@ -54,6 +55,11 @@ def _report(code: str, message: str, hint: str) -> None:
 
 
 def wants_json(arguments: list[str]) -> bool:
-    """Whether `--json` was asked for, also where the command line could not be read to its end."""
+    """Whether JSON was asked for, also where the command line could not be read to its end."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options or os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")
+    formats = [word.removeprefix("--format=") for word in options if word.startswith("--format=")]
+    formats += [value for name, value in itertools.pairwise(options) if name == "--format"]
+    formats = formats or [os.environ.get("TEMPO_FORMAT", "")]
+    if "--json" in options or not JSON_FORMATS.isdisjoint(formats):
+        return True
+    return os.environ.get("TEMPO_JSON", "").lower() in ("1", "true", "yes", "on")

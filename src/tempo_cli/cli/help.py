@@ -11,7 +11,10 @@ PANELS: dict[str, tuple[str, ...]] = {
         "no-cache", "cache-size",
     ),
     "Answer": ("question", "budget", "context", "no-ata", "max-new-tokens", "temperature", "seed"),
-    "Output": ("top", "json", "with-filename", "quiet", "verbose", "color"),
+    "Output": (
+        "padding", "copy", "dry-run", "top", "min-relevance", "sort", "json", "format", "output", "html",
+        "png", "svg", "force", "with-filename", "quiet", "verbose", "color",
+    ),
 }  # fmt: skip
 _OTHER = "Other options"
 _PANEL = {name: panel for panel, names in PANELS.items() for name in names}

@@ -13,8 +13,10 @@ from ..schema import Request, Run, run_from_json
 from . import options as o
 from . import render
 from .console import Screen, expect
+from .exports import Exports, Rows, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
+from .saved import is_saved_run
 
 if TYPE_CHECKING:
     from ..video.opened import Video
@@ -27,7 +29,7 @@ def inspect(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="VIDEO|RUN.json", help="A video file, or a saved run.", show_default=False, readable=False
+            metavar="VIDEO|RUN.json", help="A video file, or saved runs.", show_default=False, readable=False
         ),
     ],
     words: Annotated[
@@ -60,14 +62,23 @@ def inspect(
     no_cache: o.NoCache = False,
     cache_size: o.CacheSize = o.CACHE.limit,
     top: o.Top = o.TOP,
+    min_relevance: o.MinRelevance = None,
+    sort: o.SortBy = o.Sort.time,
     json: o.Json = False,
+    format: o.Format = None,
+    output: o.Output = None,
+    html: o.Html = None,
+    png: o.Png = None,
+    svg: o.Svg = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
     """Show the relevance and the tokens of every segment, without an answer.
 
-    Needs no language model. A run saved with `tempo ask … --json > RUN.json` needs no model at all.
+    Needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all; several of
+    them are shown one after the other, and in a report on one time axis.
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
@@ -76,11 +87,26 @@ def inspect(
         (question,) = read_questions(words)
         check_questions([question], source)
         waiting = expect(command, Request(question, str(source), model))
-    saved = _saved_runs(source) if not question.strip() else None
-    if saved is not None:
-        waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run in saved))
-    with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
-        rows = o.parse_top(top)
+    paths = [source, *map(Path, words or [])]
+    together = not question.strip() or all(is_saved_run(path) for path in paths)
+    saved = [(run, path) for path in paths for run in saved_runs(path)] if together else []
+    if together:
+        waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))
+    rows = o.parse_top(top)
+    exports = Exports(
+        chosen_format(json, format),
+        output,
+        html,
+        png,
+        svg,
+        force,
+        rows,
+        min_relevance,
+        ffmpeg,
+    )
+    with Screen(
+        json=exports.json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, silent=exports.silent
+    ) as screen:
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
             fps=fps,
@@ -93,19 +119,21 @@ def inspect(
             max_pixels=max_pixels,
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
-        runs = saved
-        if runs is None:
+        runs: list[tuple[Run, Path | None]] = [*saved]
+        if not together:
             check_questions([question], source)
             cache = CacheOptions(limit=cache_size, keep=not no_cache)
             with opened(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
-                runs = [_measured(decoding, question, screen, model, revision, load, limits)]
-        for run in runs:
-            _present(run, screen, rows)
+                runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
+        for run, path in runs:
+            _present(run, screen, Rows(rows, min_relevance, sort))
+            exports.add(run, path)
+        exports.write(screen)
 
 
-def _measured(
+def measured(
     video: "Video",
     question: str,
     screen: Screen,
@@ -114,6 +142,7 @@ def _measured(
     load: LoadOptions,
     budget: BudgetOptions,
 ) -> Run:
+    """The run of a video and a question, without an answer."""
     screen.on_event(Progress("load", 0, 1))
     from ..tempo import Tempo  # heavy: torch
 
@@ -122,8 +151,12 @@ def _measured(
     return tempo.inspect(video, question, budget=budget, on_event=screen.on_event)
 
 
-def _saved_runs(path: Path) -> list[Run]:
-    """The runs in a file of `--json` lines."""
+def saved_runs(path: Path) -> list[Run]:
+    """The runs in a file of `--json` lines.
+
+    Raises:
+        UsageError: it is no such file.
+    """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
     except (OSError, ValueError):
@@ -136,12 +169,20 @@ def _saved_runs(path: Path) -> list[Run]:
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
 
 
-def _present(run: Run, screen: Screen, rows: int | None) -> None:
+def _present(run: Run, screen: Screen, rows: Rows) -> None:
     if screen.json:
         screen.result(run)
+        return
+    if screen.silent:
+        screen.log(render.details(run))
         return
     screen.show(render.heading(run))
     if run.answer:
         screen.show(render.answer(run))
-    screen.show("", render.timeline(run, screen.width), "", render.report(run, rows, screen.width))
+    screen.show(
+        "",
+        render.timeline(run, screen.width),
+        "",
+        render.report(run, rows.top, screen.width, rows.least, rows.sort),
+    )
     screen.log(render.details(run))

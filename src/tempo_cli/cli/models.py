@@ -11,6 +11,7 @@ from ..errors import ModelError, SetupError, UsageError
 from ..schema import Request
 from . import options as o
 from .console import Screen, expect
+from .exports import check_format, chosen_format
 from .help import HelpCommand
 from .text import printable, size
 
@@ -28,21 +29,31 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)
-def models(context: typer.Context, json: AsJson = False, color: o.WhenColor = o.Color.auto) -> None:
+def models(
+    context: typer.Context,
+    json: AsJson = False,
+    format: o.TableFormat = None,
+    color: o.WhenColor = o.Color.auto,
+) -> None:
     """List the models that are here: size, revision, whether complete, and where. nano comes with tempo.
 
     `verify` checks files against the Hub; `rm` removes a model.
     """
     if context.invoked_subcommand is not None:
         return
-    with _screen(json, color) as screen:
+    name = chosen_format(json, format)
+    if name is not None:
+        check_format(name, o.TABLE_FORMATS)
+    with _screen(name is not None, color) as screen:
         from ..hub.inventory import inventory, packaged
 
         states = [*packaged(), *inventory()]
-        if json:
-            cache = _cache()
-            told = [_as_json(state) for state in states]
-            screen.object(jsonlib.dumps({"schema": "tempo.models/1", "cache": cache, "models": told}))
+        told = [_as_json(state) for state in states]
+        if name == "json":
+            screen.object(jsonlib.dumps({"schema": "tempo.models/1", "cache": _cache(), "models": told}))
+            return
+        if name is not None:
+            screen.text(_in_format(name, told))
             return
         for state in states:
             screen.line(_lines(state))
@@ -156,6 +167,20 @@ def _as_json(state: "ModelState") -> dict[str, Any]:
         "base_folder": str(base.path) if base else None,
         "router": str(base.router) if base and base.router else None,
     }
+
+
+def _in_format(name: str, models: list[dict[str, Any]]) -> str:
+    """The list as lines of JSON, or as a table."""
+    from ..report.tables import escaped, separated, table_markdown
+
+    if name == "jsonl":
+        return "".join(jsonlib.dumps(model) + "\n" for model in models)
+    columns = ("id", "revision", "bytes", "complete", "folder")
+    rows = [["" if model[column] is None else model[column] for column in columns] for model in models]
+    if name == "md":
+        cells = [[value if isinstance(value, int) else escaped(value) for value in row] for row in rows]
+        return table_markdown(columns, cells)
+    return separated(columns, rows, "," if name == "csv" else "\t")
 
 
 def _is_right(state: "ModelState", files: "list[CheckedFile]") -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,15 +35,27 @@ class SamplingMode(StrEnum):
     TIME = "time"
 
 
+TABLE_FORMATS = ("json", "jsonl", "csv", "tsv", "md")
+RUN_FORMATS = (*TABLE_FORMATS, "srt", "vtt", "ffmetadata", "youtube", "edl")
+
+
+class Sort(StrEnum):
+    """The order of the table."""
+
+    time = "time"
+    relevance = "relevance"
+    tokens = "tokens"
+
+
 _NUMBER = r"\d{1,9}(?:\.\d{0,9})?"
 _PLAIN = re.compile(rf"({_NUMBER})s?")
 _CLOCK = re.compile(rf"(?:(\d{{1,6}}):)?(\d{{1,6}}):({_NUMBER})")
 _UNITS = re.compile(rf"(?:(\d{{1,6}})h)?(?:(\d{{1,6}})m(?:in)?)?(?:({_NUMBER})s)?")
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str | float) -> float:
     """Seconds of `90`, `90s`, `1:30`, `0:01:30.5` or `1m30s`."""
-    written = text.strip().lower()
+    written = str(text).strip().lower()
     if match := _PLAIN.fullmatch(written):
         return float(match[1])
     match = _CLOCK.fullmatch(written)
@@ -61,6 +74,14 @@ def parse_size(text: str | int) -> int:
     if match is None:
         raise typer.BadParameter(f"'{text}' is not a size; write 5GB or 500MB")
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
+
+
+def parse_share(text: str | float) -> float:
+    """A number from 0 to 1."""
+    match = re.fullmatch(_NUMBER, str(text).strip())
+    if match is None or float(match[0]) > 1:
+        raise typer.BadParameter(f"'{text}' is not a number from 0 to 1")
+    return float(match[0])
 
 
 def parse_top(text: str) -> int | None:
@@ -239,10 +260,90 @@ WhenColor = Annotated[
     Color, _option("--color", metavar="WHEN", help="auto, always or never: color the output.")
 ]
 
+Format = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="FORMAT",
+        help="json, jsonl, csv, tsv or md; srt, vtt, ffmetadata, youtube or edl: the segments that "
+        "stand out, neighbors joined, as subtitles, chapters or an edit list.",
+        autocompletion=complete.one_of(*RUN_FORMATS),
+    ),
+]
+TableFormat = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="FORMAT",
+        help="json, jsonl, csv, tsv or md.",
+        autocompletion=complete.one_of(*TABLE_FORMATS),
+    ),
+]
+Output = Annotated[
+    Path | None,
+    _option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the format into a file, and show what is shown without it. Without --format, the file's "
+        "ending tells which.",
+    ),
+]
+Html = Annotated[
+    Path | None, _option("--html", metavar="FILE", help="Write a report with thumbnails, for a browser.")
+]
+Png = Annotated[
+    Path | None,
+    _option("--png", metavar="FILE", help="Draw the timeline as a picture (needs tempo-cli[plot])."),
+]
+Svg = Annotated[
+    Path | None, _option("--svg", metavar="FILE", help="The same as a drawing that can be scaled.")
+]
+Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
+Folder = Annotated[
+    Path,
+    _option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Where the clips go. It is made if need be.",
+        show_default=False,
+    ),
+]
+Padding = Annotated[
+    float,
+    _option(
+        "--padding",
+        parser=parse_seconds,
+        metavar="TIME",
+        show_default="0",
+        help="More at both ends of each clip: 2, 0:02 or 2s.",
+    ),
+]
+Copy = Annotated[
+    bool,
+    _option("--copy", help="Encode nothing: fast, and each clip begins at the keyframe before."),
+]
+DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written, and write nothing.")]
+SortBy = Annotated[
+    Sort, _option("--sort", metavar="ORDER", help="time, relevance or tokens: the order of the table.")
+]
+MinRelevance = Annotated[
+    float | None,
+    _option(
+        "--min-relevance",
+        parser=parse_share,
+        metavar="NUMBER",
+        help="Show no segment that is less relevant, 0 to 1.",
+    ),
+]
+
 SAMPLING, BUDGET, GENERATION, LOAD = SamplingOptions(), BudgetOptions(), GenerationOptions(), LoadOptions()
 CACHE = CacheOptions()
 MODEL = DEFAULT_MODEL
 TOP = "10"
 
 # what a configuration file may not decide, because it belongs to one run; every other option it may
-PER_RUN = frozenset({"json", "start", "end", "yes"})
+PER_RUN = frozenset(
+    {"json", "start", "end", "yes", "format", "output", "html", "png", "svg", "force", "dry-run"}
+)

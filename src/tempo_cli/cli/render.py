@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..plan.evidence import standing_out
+from ..plan.stretches import chosen
 from ..schema import Run, SegmentReport
+from ..texts import round_steps
 from .text import clock_time, duration, printable
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -20,17 +21,21 @@ _TOUCH = 1e-6  # of a cell: segments that only touch it, by rounding, are not in
 _HIGH, _MIDDLE = 0.5, 0.2  # relevance from which a bar is green, or not dimmed
 
 
-def report(run: Run, top: int | None, width: int) -> RenderableType:
+def report(
+    run: Run, top: int | None, width: int, least: float | None = None, sort: str = "time"
+) -> RenderableType:
     """The table, a line where the evidence is weak, and the summary, in one block.
 
     Args:
         top: segments that stand out, at most; 0: no table; None: every segment.
         width: cells of the screen.
+        least: relevance of a segment that is shown; None: any.
+        sort: time, relevance or tokens: the order of the table.
     """
     number = len(str(len(run.segments)))
     layout = _layout(run, number, width)
     indent = " " * (number + layout.gap)
-    parts: list[RenderableType] = [] if top == 0 else [table(run, top, width)]
+    parts: list[RenderableType] = [] if top == 0 else [table(run, top, width, least, sort)]
     weak = _weak_evidence(run)
     if weak:
         parts.append(Text(f"{indent}{weak}", style="yellow"))
@@ -38,9 +43,11 @@ def report(run: Run, top: int | None, width: int) -> RenderableType:
     return Group(*parts, Text("\n".join(f"{indent}{line}" for line in lines), style="dim"))
 
 
-def table(run: Run, top: int | None, width: int) -> RenderableType:
-    """The segments that stand out, in time order, and the others in one line. See `report`."""
-    shown = list(run.segments) if top is None else standing_out(run.segments, top)
+def table(
+    run: Run, top: int | None, width: int, least: float | None = None, sort: str = "time"
+) -> RenderableType:
+    """The segments that stand out, in an order, and the others in one line. See `report`."""
+    shown = _sorted(chosen(run.segments, top, least), sort)
     number = len(str(len(run.segments)))
     layout = _layout(run, number, width)
     grid = Table(box=None, padding=(0, layout.gap, 0, 0), header_style="dim", pad_edge=False)
@@ -62,6 +69,13 @@ def table(run: Run, top: int | None, width: int) -> RenderableType:
     rest = _rest(run.segments, shown)
     others = [Text(f"{'…':>{number}}{' ' * layout.gap}{rest}", style="dim")] if rest else []
     return Group(*([grid] if shown else []), *others)
+
+
+def _sorted(segments: list[SegmentReport], by: str) -> list[SegmentReport]:
+    """Most relevant or most tokens first; equal ones in time order."""
+    if by == "relevance":
+        return sorted(segments, key=lambda part: -(part.relevance or 0.0))
+    return sorted(segments, key=lambda part: -part.tokens) if by == "tokens" else segments
 
 
 def summary(run: Run, width: int) -> list[str]:
@@ -124,7 +138,7 @@ def timeline(run: Run, width: int) -> RenderableType:
         score = max(scores, default=0.0)
         relevance.append(_height(score), style=_style(score))
         share = max((segment.tokens for segment in here), default=0) / most
-        tokens.append(_height(share), style="cyan not dim")
+        tokens.append(_height(share), style="not dim")
     axis = Text(" " * len(_LABEL) + _axis(run.video.duration, cells), style="dim")
     return Group(
         *([relevance] if run.segments and run.segments[0].relevance is not None else []), tokens, axis
@@ -196,7 +210,7 @@ def _height(share: float) -> str:
 def _style(score: float) -> str:
     if score >= _HIGH:
         return "green not dim"
-    return "blue not dim" if score >= _MIDDLE else "dim"
+    return "not dim" if score >= _MIDDLE else "dim"  # blue can't be read on black, nor yellow on white
 
 
 def _columns(run: Run, cells: int) -> Iterator[list[SegmentReport]]:
@@ -208,7 +222,7 @@ def _columns(run: Run, cells: int) -> Iterator[list[SegmentReport]]:
 
 def _axis(seconds: float, cells: int) -> str:
     """Times under the strip: round ones, each beginning at its own place, and the end."""
-    step = next((step for step in _steps() if step * cells >= seconds * _TICK), seconds)
+    step = next((step for step in round_steps() if step * cells >= seconds * _TICK), seconds)
     tenths = step < 1
     end = clock_time(seconds, tenths)
     line = ""
@@ -218,10 +232,3 @@ def _axis(seconds: float, cells: int) -> str:
         if place + len(label) + 1 <= cells - len(end):
             line = line.ljust(place) + label
     return line.ljust(cells - len(end)) + end
-
-
-def _steps() -> Iterator[float]:
-    """Round seconds, ascending: 0.1, 0.2, 0.5, …, 30, a minute, …, an hour, 2, 5, 10 hours and so on."""
-    yield from (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
-    yield from (60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30))
-    yield from (3600.0 * hours * power for power in (1, 10, 100, 1000) for hours in (1, 2, 5))

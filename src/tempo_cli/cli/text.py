@@ -1,59 +1,12 @@
 """Making text from files, names and models harmless to a terminal."""
 
 import math
-import unicodedata
+
+from ..texts import clock_time, printable
+
+__all__ = ["clock_time", "duration", "printable", "shortened", "size"]
 
 _LONGEST = 1000  # characters of a message
-_HOSTILE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separators
-_FILLERS = {
-    0x34F,
-    0x115F,
-    0x1160,
-    0x17B4,
-    0x17B5,
-    0x3164,
-    0xFFA0,
-    *range(0x180B, 0x1810),
-}  # letters that are blank
-_JOINERS = "\u200c\u200d"  # within words of some scripts and within emoji
-_TAGS = range(0xE0000, 0xE1000)
-
-
-def printable(text: str, keep: str = "") -> str:
-    """`text` with control and invisible characters escaped, but for those in `keep`.
-
-    A joiner or variation selector stays after a character that it can change.
-    """
-    before = ["", *text]  # an answer comes in pieces: the first one may belong to the piece before
-    return "".join(
-        char if char in keep or _belongs(char, last) else _shown(char)
-        for char, last in zip(text, before, strict=False)
-    )
-
-
-def _belongs(char: str, last: str) -> bool:
-    """Whether `char` is invisible but a part of the visible character `last`."""
-    if char in _JOINERS:
-        return (not last.isascii() and (_is_selector(last) or not _is_hostile(last))) or not last
-    return _is_selector(char) and not (_is_selector(last) or _is_hostile(last))
-
-
-def _is_selector(char: str) -> bool:
-    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
-
-
-def _is_hostile(char: str) -> bool:
-    if not char:
-        return False
-    code = ord(char)
-    return unicodedata.category(char) in _HOSTILE or code in _FILLERS or code in _TAGS or _is_selector(char)
-
-
-def _shown(char: str) -> str:
-    if not _is_hostile(char):
-        return char
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def shortened(text: str) -> str:
@@ -61,16 +14,6 @@ def shortened(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
-
-
-def clock_time(seconds: float, tenths: bool = False) -> str:
-    """`1:02:03`, `2:03` or, with tenths, `2:03.4`."""
-    ticks = round(seconds * 10) if tenths else int(seconds) * 10
-    whole, tenth = divmod(ticks, 10)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-    return f"{text}.{tenth}" if tenths else text
 
 
 def duration(seconds: float) -> str:

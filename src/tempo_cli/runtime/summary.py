@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..model.device import device_peak_bytes
 from ..plan.evidence import weigh
-from ..plan.picture import ratio_text
+from ..plan.picture import HDR, ratio_text, shown_size
 from ..plan.segments import segment_span
 from ..schema import (
     Answer,
@@ -22,7 +22,7 @@ from ..schema import (
     build_run,
 )
 from ..system_memory import host_peak_bytes
-from ..types import Allocation
+from ..types import Allocation, Unseen
 from ..video.opened import Video
 from .networks import Networks
 from .round import Round
@@ -107,6 +107,21 @@ def _video(video: Video) -> VideoSummary:
         sample_aspect_ratio=ratio_text(found.sample_aspect_ratio),
         color_transfer=found.color_transfer,
         decoder=DecoderSummary(decoding.processes, decoding.packets, decoding.decoded),
+        constant_rate=info.constant_rate,
+        unseen=_unseen(video),
+    )
+
+
+def _unseen(video: Video) -> Unseen:
+    tracks, found, raw = video.info.tracks, video.findings, video.sampling.picture == "raw"
+    transfer, size = found.color_transfer, (video.info.height, video.info.width)
+    return Unseen(
+        sound=tracks.sound,
+        texts=tracks.texts,
+        interlaced=tracks.interlaced,
+        alpha=tracks.alpha,
+        hdr=raw and (transfer in HDR or (video.info.colors.dolby and transfer is None)),
+        shape=raw and shown_size(size, found.sample_aspect_ratio) != size,
     )
 
 

@@ -13,6 +13,7 @@ from ..plan.clock import clock_warnings
 from ..plan.pixels import Size
 from ..plan.sampling import plan_sampling
 from ..plan.segments import plan_segment
+from ..plan.unseen import unseen
 from ..scope import CancelScope
 from ..types import Segment, VideoInfo
 from .ffmpeg import find_ffmpeg
@@ -70,7 +71,7 @@ class Video:
             self.absent.update(index for index in range(self.total) if index not in kept[0])
             return
         self.findings = known_before(
-            info, sampling, [*clock_warnings(info, self.plan.mode), *sampled.warnings]
+            info, sampling, [*clock_warnings(info, self.plan.mode), *sampled.warnings, *unseen(info.tracks)]
         )
         self._recording = keeper.record() if keeper else None
         self._file = self._recording.file if self._recording else None

@@ -30,6 +30,7 @@ from .refusal import MOTION_JPEG
 from .sequence_headers import SequenceHeaders, has_sequence_headers
 from .shown import shown_frames
 from .timeline import SEEN_APART, Index, Opening, make_timeline, part_starts, shown_places
+from .tracks import tracks_of
 from .unreadable import refuse_unreadable
 from .webp import probe_animated_webp
 
@@ -127,6 +128,7 @@ def probe(
             packet_kinds=packets[1] if packets else None,
             needs_beginning=index.bound,
             ctime=status.st_ctime_ns,
+            tracks=tracks_of(container, stream),
         )
 
 

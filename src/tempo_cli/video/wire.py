@@ -6,6 +6,7 @@ Nothing in an answer can name a type or run code, and no count in it is believed
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import asdict
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Colors, VideoInfo
+from ..checked import count
+from ..types import Colors, Tracks, VideoInfo
 from .limits import MOST_FRAMES
 
 GREETING = b"tempo.probe/1\n"  # what comes before an answer, once the reader is ready
@@ -59,6 +61,7 @@ def pack_info(info: VideoInfo) -> bytes:
         "restarts": info.restarts,
         "needs_beginning": info.needs_beginning,
         "ctime": info.ctime,
+        "tracks": asdict(info.tracks),
     }
     arrays = {
         "times": info.times,
@@ -157,4 +160,9 @@ def _info(
         packet_kinds=None if packet_kinds is None else packet_kinds.astype(np.uint8),
         needs_beginning=bool(facts["needs_beginning"]),
         ctime=None if facts["ctime"] is None else int(facts["ctime"]),
+        tracks=_tracks(**facts["tracks"]),
     )
+
+
+def _tracks(sound: int, texts: int, texts_on: bool, interlaced: bool, alpha: bool) -> Tracks:
+    return Tracks(count(sound), count(texts), bool(texts_on), bool(interlaced), bool(alpha))

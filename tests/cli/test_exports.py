@@ -1,0 +1,140 @@
+"""`--format`, `--output` and `--min-relevance` of `ask`, `inspect` and `models`."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tempo_cli.cli.console import wants_json
+from tempo_cli.cli.options import RUN_FORMATS
+
+from .conftest import FRACTAL, MODEL, SHORT, Outcome, on_terminal
+
+Tempo = Callable[..., Outcome]
+WHAT = "what color was the car"
+SAVED = Path(__file__).parent / "run.json"
+JOINED = "2,3,0.9523440003395081,176"  # the two segments that stand out, as CSV
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A saved run whose video tells that its rate is constant."""
+    value = json.loads(SAVED.read_text())
+    value["video"] |= {"constant_rate": True, "duration": 40.0}
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+@pytest.mark.parametrize("name", RUN_FORMATS)
+def test_every_format_of_a_saved_run_on_standard_output_and_in_a_file(
+    name: str, tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    done = tempo("inspect", saved, "--format", name)
+    assert (done.code, done.err) == (0, "")
+    target = tmp_path / "out.txt"
+    filed = tempo("inspect", saved, "--format", name, "--output", target, "--color", "never")
+    assert filed.err == f"wrote {target}\n"
+    assert target.read_text() == done.out
+    assert "relevance ▄" in filed.out  # what is shown without a format
+    again = tempo("inspect", saved, "--format", name, "-o", target)
+    assert (again.code, again.err.splitlines()[0]) == (2, f"error: '{target}' exists")
+    assert tempo("inspect", saved, "--format", name, "-o", target, "--force").code == 0
+
+
+def test_the_ending_of_a_file_names_the_format(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
+    assert tempo("inspect", saved, "-o", tmp_path / "a.SRT").code == 0
+    assert (tmp_path / "a.SRT").read_text().startswith("1\n00:00:04,200 --> 00:00:10,000\nwhat color")
+    done = tempo("inspect", saved, "-o", tmp_path / "a.xyz")
+    assert done.code == 2
+    assert "names no format" in done.err
+
+
+def test_ask_in_a_format_and_in_a_file(tempo: Tempo, tmp_path: Path) -> None:
+    done = tempo("ask", FRACTAL, "-q", WHAT, "-q", "where", *SHORT, "--format", "csv")
+    assert done.code == 0
+    first, *_ = rows = list(csv.DictReader(done.out.splitlines()))
+    assert ",".join([*list(first.values())[5:]]) == JOINED
+    assert {row["question"] for row in rows} == {WHAT, "where"}
+    target = tmp_path / "run.json"
+    asked = tempo("ask", FRACTAL, WHAT, *SHORT, "-o", target)
+    answer = json.loads(target.read_text())["answer"]["text"]
+    assert asked.out == answer + "\n"
+
+
+def test_a_terminal_shows_the_table_beside_a_file_and_a_format_alone(saved: Path, tmp_path: Path) -> None:
+    code, shown = on_terminal("inspect", saved, "--color", "never", "-o", tmp_path / "a.csv")
+    assert (code, f"wrote {tmp_path}" in shown, "16.0/frame" in shown) == (0, True, True)
+    code, shown = on_terminal("inspect", saved, "--color", "never", "--format", "tsv")
+    assert (code, shown.count("\n"), shown[:6]) == (0, 2, "video\t")
+
+
+def test_nothing_is_done_and_nothing_written_where_the_output_can_not_be(
+    tempo: Tempo, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.csv"
+    there.write_text("mine")
+    for options, code, words in (
+        (["-o", there], 2, "exists"),
+        (["-o", tmp_path / "no" / "a.csv"], 5, "no folder"),
+        (["--format", "xml"], 2, "there is no format 'xml'"),
+        (["--json", "--format", "csv"], 2, "two formats"),
+    ):
+        done = tempo("ask", FRACTAL, WHAT, "--model", "/nowhere", *options)
+        assert (done.code, words in done.err) == (code, True)
+    assert there.read_text() == "mine"
+    failed = tempo("ask", tmp_path / "none.mp4", WHAT, "--model", MODEL, "-o", tmp_path / "a.csv")
+    assert failed.code == 3
+    assert sorted(tmp_path.iterdir()) == [there]
+
+
+def test_an_error_is_json_where_the_format_is(tempo: Tempo, tmp_path: Path) -> None:
+    for options in (["--format", "json"], ["--format=jsonl"]):
+        assert tempo("ask", tmp_path / "none.mp4", WHAT, *options).json["error"]["code"] == "video"
+    assert tempo("ask", tmp_path / "none.mp4", WHAT, "--format", "csv").out == ""
+
+
+def test_when_json_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not wants_json(["ask", "--", "--format", "json"])
+    assert not wants_json(["ask", "--format"])
+    monkeypatch.setenv("TEMPO_FORMAT", "jsonl")
+    assert wants_json(["ask"])
+    assert not wants_json(["ask", "--format", "csv"])
+
+
+def test_the_least_relevance(tempo: Tempo) -> None:
+    done = tempo("inspect", SAVED, "--min-relevance", "0.7", "--color", "never")
+    assert "…   2 more at 4-48 tokens" in done.out
+    rows = tempo("inspect", SAVED, "--min-relevance", "0.7", "--format", "csv").out.splitlines()
+    assert len(rows) == 2
+    assert tempo("inspect", SAVED, "--min-relevance", "1.5").code == 2
+
+
+def test_models_in_each_format(tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr("tempo_cli.hub.inventory.PACKAGED", {"=nano": MODEL})
+    shown = tempo("models", "--format", "json")
+    assert shown.out == tempo("models", "--json").out
+    (nano,) = shown.json["models"]
+    assert json.loads(tempo("models", "--format", "jsonl").out) == nano
+    (row,) = csv.DictReader(tempo("models", "--format", "csv").out.splitlines())
+    assert row == {
+        "id": "'=nano", "revision": "", "bytes": str(nano["bytes"]), "complete": "True",
+        "folder": nano["folder"],
+    }  # fmt: skip
+    assert "\t" in tempo("models", "--format", "tsv").out
+    assert "| =nano |" in tempo("models", "--format", "md").out
+    assert tempo("models", "--format", "srt").code == 2
+
+
+def test_a_saved_run_of_a_video_without_a_constant_rate_has_no_edit_list(
+    tempo: Tempo, tmp_path: Path
+) -> None:
+    shutil.copy(SAVED, tmp_path / "older.json")
+    done = tempo("inspect", tmp_path / "older.json", "-o", tmp_path / "a.edl")
+    assert done.code == 2
+    assert "does not tell" in done.err
+    assert not (tmp_path / "a.edl").exists()
