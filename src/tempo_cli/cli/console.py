@@ -66,6 +66,11 @@ class Screen(AbstractContextManager["Screen"]):
         """Cells of the screen."""
         return self._out.width
 
+    @property
+    def errors(self) -> RichConsole:
+        """Standard error, for progress."""
+        return self._err
+
     def on_event(self, event: events.Event) -> None:
         """Show an event of the pipeline."""
         if isinstance(event, events.Warned):

@@ -41,7 +41,7 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
     found = next((word for word in words if _names_video(word)), None)
     if found is None:
         return
-    if not exists(video) and not _is_video_name(str(video)):
+    if not exists(video) and not is_video_name(str(video)):
         raise UsageError("the video comes first, then the question", f'Try: tempo ask {found} "{video}"')
     raise UsageError(
         f"'{found}' is a video, not a word of the question: tempo takes one video at a time",
@@ -116,8 +116,9 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _names_video(word: str) -> bool:
-    return _is_video_name(word) and exists(Path(word))
+    return is_video_name(word) and exists(Path(word))
 
 
-def _is_video_name(word: str) -> bool:
+def is_video_name(word: str) -> bool:
+    """Whether it ends like a video's name."""
     return Path(word).suffix.lower() in _SUFFIXES
