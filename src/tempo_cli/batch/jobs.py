@@ -86,7 +86,7 @@ def stream_jobs(lines: Iterable[bytes], source: str, defaults: Defaults) -> Iter
         for number, text in _chain(first, full):
             yield _of_text(text, f"line {number}", defaults)
     else:
-        yield from _of_table(first[1], full, source, defaults)
+        yield from _of_table(first[1], numbered, source, defaults)
 
 
 def _chain(first: tuple[int, str], rest: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -149,6 +149,8 @@ def _of_table(header: str, rows: Iterable[tuple[int, str]], source: str, default
         except csv.Error as error:
             text = f"line {at}"
             yield _faulty({}, f"{text} {error}", UsageError(f"{text} is not CSV: {error}", _FORMS), defaults)
+            continue
+        if not cells:
             continue
         value = {name: cell for name, cell in zip(names, cells, strict=False) if cell.strip()}
         if len(cells) > len(names):
@@ -234,7 +236,7 @@ def _unknown(name: str) -> tuple[str, str] | None:
         return f"a job can't set '{name}'", f"Give it to the command: --{name.replace('_', '-')}"
     meant = similar(name, _NAMES)
     told = f"Did you mean {meant}? " if meant else ""
-    return f"a job has no field '{_shown(name)}'", f"{told}Known: {', '.join(_NAMES)}."
+    return f"a job has no field {_shown(name)}", f"{told}Known: {', '.join(_NAMES)}."
 
 
 def _of_value(value: Any, text: str, place: str, defaults: Defaults) -> Job:
