@@ -47,11 +47,11 @@ def test_an_error_stands_in_its_place() -> None:
         yield from "abcd"
         raise KeyError("input")
 
-    found = []
-    with Ahead(tasks(), open_one) as ahead, pytest.raises(KeyError, match="input"):
-        for _, opened in ahead:
-            found.append(opened)
-    _, broken, bug, nothing = found
+    with Ahead(tasks(), open_one) as ahead:
+        things = iter(ahead)
+        _, broken, bug, nothing = (next(things)[1] for _ in range(4))
+        with pytest.raises(KeyError, match="input"):
+            next(things)
     assert isinstance(broken, VideoError)
     assert isinstance(bug, TempoError)
     assert (bug.message, bug.code, nothing) == ("RuntimeError: bug", "internal", None)

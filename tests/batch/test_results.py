@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_a_valid_file(path: Path, where: str, monkeypatch: py
     with ResultsFile(path) as file:
         file.append(failed("1"))
         monkeypatch.setattr(results.os, where, half if where == "write" else full)
-        with pytest.raises(SetupError, match="can't be written to .*: No space left on device"):
+        with pytest.raises(SetupError, match="No space left on device"):
             file.append(failed("2"))
     assert path.read_text() == failed("1") + "\n"
 
@@ -138,7 +138,7 @@ def test_a_job_with_the_id_of_another_is_named(path: Path) -> None:
         with pytest.raises(UsageError) as error:
             file.check([job("2", "who?")], "nano")
         assert error.value.message == f"the job '2' is in '{path}' with another question, 'what?'"
-        with pytest.raises(UsageError, match="with another video, 'a.mp4'"):
+        with pytest.raises(UsageError, match="with another video, 'a"):
             file.check([make_job("b.mp4", "what?", DEFAULTS, "2")], "nano")
         with pytest.raises(UsageError, match="with other options"):
             file.check([make_job("a.mp4", "what?", DEFAULTS, "2", sampling={"fps": 1.0})], "nano")

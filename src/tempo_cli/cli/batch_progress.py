@@ -19,6 +19,7 @@ from .signals import patience
 from .text import duration, printable
 
 _NAME = 30  # characters of a video's name
+_TELLING = 1.0  # seconds of a stage from which its rest can be estimated
 _UNKNOWN = "how long that takes is not known yet"
 
 
@@ -85,7 +86,7 @@ class Tracker:
         rest = [
             (now - since) / done * (total - done)
             for since, done, total in self._stages.values()
-            if 0 < done <= total
+            if 0 < done <= total and now - since >= _TELLING
         ]
         if not rest:
             return usual

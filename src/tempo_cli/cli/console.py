@@ -56,6 +56,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._answered = 0
         self._progress: Progress | None = None
         self._in_line = False
+        self._written = False  # an answer to a pipe
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure:
@@ -132,7 +133,6 @@ class Screen(AbstractContextManager["Screen"]):
         del self._waiting[:1]
         self._answered += 1
         ended, self._in_line = not self._in_line, False
-        last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
             warnings = tuple(in_flags(warning) for warning in run.warnings)
@@ -141,8 +141,20 @@ class Screen(AbstractContextManager["Screen"]):
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
             path = f"{printable(run.video.path)}: " if self._with_filename else ""
-            sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
+            sys.stdout.write(("\n" if self._written else "") + path + run.answer.text + "\n")
+            self._written = True
         sys.stdout.flush()
+
+    def failure(self, error: TempoError, request: Request) -> None:
+        """One of several requests has failed: said in its place, and the others go on."""
+        self.stop_progress()
+        model = self._waiting[0].model if self._waiting else None
+        del self._waiting[:1]
+        if self._in_line:
+            sys.stdout.write("\n")
+            self._in_line = False
+        self._opened = self._answered = self._answered + 1
+        report_error(error, ["--json"] if self.json else [], [request._replace(model=model)])
 
     def show(self, *parts: RenderableType) -> None:
         """Tables and the like on stdout."""

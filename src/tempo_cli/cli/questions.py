@@ -31,12 +31,6 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
         UsageError: several videos, or a video among the words of a question.
     """
     if asked:
-        if words:
-            raise UsageError(
-                f"with -q every other argument is a video, and {1 + len(words)} were given: "
-                "tempo takes one video at a time",
-                f'Give every question with -q: tempo ask {video} -q "first question" -q "second question"',
-            )
         return
     found = next((word for word in words if _names_video(word)), None)
     if found is None:
@@ -44,8 +38,8 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
     if not exists(video) and not is_video_name(str(video)):
         raise UsageError("the video comes first, then the question", f'Try: tempo ask {found} "{video}"')
     raise UsageError(
-        f"'{found}' is a video, not a word of the question: tempo takes one video at a time",
-        f'Ask about each video separately: tempo ask {found} "what happens?"',
+        f"'{found}' is a video, not a word of the question",
+        f'Ask about several videos with -q: tempo ask {video} {found} -q "what happens?"',
     )
 
 

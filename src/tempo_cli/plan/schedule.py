@@ -37,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs about one video with one sampling, in file order: it is opened once for all of them."""
+    """Jobs about one video with one sampling: it is opened once for all of them."""
 
     video: str | None
     sampling: SamplingOptions
@@ -82,7 +82,7 @@ def schedule(
     """What is to be done, in order: videos by first appearance, jobs in file order within each.
 
     Jobs of one video with different frames (`start`, `end`, `fps`, …) make groups of their own, one behind
-    the other.
+    the other; within a group, those with equal options stand together.
 
     Args:
         jobs: all of them, each id once.
@@ -97,7 +97,8 @@ def schedule(
     groups, left = [], len(jobs) if limit is None else limit
     for video in list(videos)[part.number - 1 :: part.count]:
         for sampling, found in videos[video].items():
-            wanted = tuple(job for job in found if job.id not in done)[:left]
+            ordered = (job for jobs in Group(video, sampling, tuple(found)).rounds() for job in jobs)
+            wanted = tuple(job for job in ordered if job.id not in done)[:left]
             left -= len(wanted)
             if wanted:
                 groups.append(Group(video, sampling, wanted))
