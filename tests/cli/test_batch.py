@@ -160,6 +160,8 @@ def test_videos_and_folders_with_questions(tempo: Tempo) -> None:
         (["jobs.jsonl", "--stream"], "--stream goes with jobs on standard input"),
         (["jobs.jsonl", "--retry-failed"], "--retry-failed goes with -o"),
         (["jobs.jsonl", "--shard", "3/2"], "shard is 3/2"),
+        (["jobs.jsonl", "--devices", "cpu,"], "--devices is 'cpu,'"),
+        (["-", "--stream", "--workers", "2"], "--stream goes with one worker"),
         (["jobs.jsonl", "--shard", "2"], "--shard is '2'"),
         (["jobs.jsonl", "--fps", "0"], "fps is 0"),
         (["jobs.jsonl", "-o", "notes.txt"], "'notes.txt' does not hold results of tempo"),

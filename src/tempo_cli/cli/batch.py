@@ -17,7 +17,7 @@ from ..config import BudgetOptions, CacheOptions, GenerationOptions, LoadOptions
 from ..errors import TempoError, UsageError
 from ..plan.schedule import Job, Shard, schedule, unique
 from . import options as o
-from .batch_input import jobs_as_they_come, jobs_of_file, jobs_of_videos, parse_shard
+from .batch_input import jobs_as_they_come, jobs_of_file, jobs_of_videos, parse_devices, parse_shard
 from .batch_model import BatchModel
 from .batch_progress import BatchScreen, ProgressMode, Tracker, failures
 from .console import Screen, expect
@@ -73,6 +73,20 @@ def batch(
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Do N jobs at most in this run.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", min=1, max=64, help="Processes, each with a model of its own."
+        ),
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            "--devices",
+            metavar="LIST",
+            help="A worker on each of these, instead of --device: cuda:0,cuda:1.",
+        ),
     ] = None,
     progress: Annotated[
         ProgressMode,
@@ -131,12 +145,16 @@ def batch(
         BudgetOptions(budget=budget, context=context, ata=not no_ata),
         GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed),
     )
-    part = parse_shard(shard)
+    part, crew = parse_shard(shard), parse_devices(devices, workers, device)
     with Screen(json=False, quiet=quiet, verbose=verbose, color=color, waiting=[]) as screen:
         jobs = _jobs(inputs, question or [], glob, defaults, stream=stream, whole=not (part or limit))
-        load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
+        if len(crew) > 1 and not isinstance(jobs, list):
+            raise UsageError("--stream goes with one worker", "Leave out --workers and --devices.")
+        load = LoadOptions(device=crew[0], dtype=dtype, quantize=quantize)
         cache = CacheOptions(limit=cache_size, keep=not no_cache)
-        running = BatchModel(model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline)
+        running = BatchModel(
+            model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline, devices=crew
+        )
         with _results(output, retry_failed) as results:
             return Batch(running, results, screen, progress, fail_fast=fail_fast).run(jobs, part, limit)
 

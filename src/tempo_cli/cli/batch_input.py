@@ -30,6 +30,18 @@ def parse_shard(text: str | None) -> Shard | None:
     return Shard(int(number), int(count))
 
 
+def parse_devices(devices: str | None, workers: int | None, device: str) -> list[str]:
+    """The device of each worker.
+
+    Raises:
+        UsageError: a name in `devices` is empty.
+    """
+    named = [device] if devices is None else [name.strip() for name in devices.split(",")]
+    if not all(named):
+        raise UsageError(f"--devices is '{devices}'", "Give names with commas between: cuda:0,cuda:1.")
+    return [named[number % len(named)] for number in range(workers or len(named))]
+
+
 def jobs_of_videos(
     places: Sequence[str], questions: Sequence[str], pattern: str | None, defaults: Defaults
 ) -> list[Job]:

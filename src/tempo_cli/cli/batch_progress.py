@@ -47,7 +47,7 @@ class Tracker:
         self._left: dict[str | None, int] = {}
         for group in groups or ():
             self._left[group.video] = self._left.get(group.video, 0) + len(group.jobs)
-        self.videos = None if groups is None else len(self._left)
+        self.videos = None if groups is None else len(self._left.keys() - {None})
         self.stopping = threading.Event()
         self._began: float | None = None
         self._last = time.monotonic()
@@ -68,7 +68,7 @@ class Tracker:
         self._last = time.monotonic()
         self._stages.clear()
         left = self._left[outcome.job.video] = self._left.get(outcome.job.video, 1) - 1
-        self.videos_done += left == 0
+        self.videos_done += left == 0 and outcome.job.video is not None
 
     @property
     def seconds_left(self) -> float | None:
