@@ -19,6 +19,7 @@ from ..video.child import Child
 from .outcome import Outcome, error_of, outcome_of
 from .wire import Setup, Told, group_to_line, told_of
 
+_PROGRAM = "tempo_cli.batch.worker"
 _AHEAD = 2  # groups that a worker has: the one in hand, and the one whose video it opens meanwhile
 _TRIES = 2  # of a job whose worker dies, and of a start
 _CHUNK = 1 << 16
@@ -57,11 +58,13 @@ class _Worker:
         theirs, self._jobs = os.pipe()
         try:
             home = str(Path(tempo_cli.__file__).parent.parent)
-            variables = {"PYTHONPATH": os.pathsep.join([home, *filter(None, sys.path)])}
-            if "OMP_NUM_THREADS" not in os.environ:
-                variables["OMP_NUM_THREADS"] = str(threads)
-            words = [sys.executable, "-P", "-m", "tempo_cli.batch.worker", str(theirs)]
-            self.child = Child(words, stderr=False, inherited=(theirs,), **variables)
+            self.child = Child(
+                [sys.executable, "-P", "-m", _PROGRAM, str(theirs)],
+                stderr=False,
+                inherited=(theirs,),
+                PYTHONPATH=os.pathsep.join([home, *filter(None, sys.path)]),
+                OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", str(threads)),
+            )
         except BaseException:
             os.close(self._jobs)
             raise
