@@ -45,4 +45,8 @@ def test_every_command_line_of_the_guide_runs(tmp_path: Path) -> None:
         lines = [json.loads(line) for path in results for line in path.read_text().splitlines()]
         shown.append((len(done.stdout.splitlines()), len(lines)))
     # lines on stdout, and in files of results
-    assert shown == []
+    searched, table, jobs, sheet, piped, results, part, cron, arguments, parallel, told = shown
+    assert (searched, table, jobs, sheet, piped) == ((0, 3), (6, 0), (0, 3), (0, 2), (0, 3))
+    assert (results, part, cron, arguments, told) == ((3, 3), (0, 1), (0, 0), (5, 3), (3, 3))
+    assert parallel == (0, 0)
+    assert len(list((tmp_path / "videos").rglob("*.mp4.jsonl"))) == 3
