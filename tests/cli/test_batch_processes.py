@@ -103,7 +103,7 @@ def test_two_workers_give_the_lines_of_one_also_where_one_is_killed(
 
 def test_an_interrupt_finishes_the_job_in_hand_and_says_so(folder: Path) -> None:
     write(folder / "jobs.jsonl", *(job("a.mp4", f"{number}?") for number in range(60)))
-    words = ["batch", "jobs.jsonl", *QUICK[:-5], "200", "--max-frames", "16", "--no-cache", "-o", "r.jsonl"]
+    words = ["batch", "jobs.jsonl", *QUICK[:-4], "200", "--max-frames", "16", "--no-cache", "-o", "r.jsonl"]
     process = spawn(*words)
     wait_for_lines(folder / "r.jsonl", 1, process)
     process.send_signal(signal.SIGINT)

@@ -121,7 +121,8 @@ class BatchScreen:
 
     def ended(self, outcome: Outcome) -> None:
         """A job has ended and is written down."""
-        patience.action = None
+        if self._tracker.total is None:  # the next one may be long in coming
+            patience.action = None
         tracker, job = self._tracker, outcome.job
         tracker.count(outcome)
         left = tracker.seconds_left
