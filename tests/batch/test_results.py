@@ -134,13 +134,14 @@ def test_no_regular_file_is_only_written() -> None:
 def test_a_job_with_the_id_of_another_is_named(path: Path) -> None:
     path.write_text(failed("1") + "\n" + answered("2") + "\n")
     with ResultsFile(path) as file:
-        file.check([job("1"), job("3")], "nano")
+        file.check([job("1"), job("3")])
+        file.check_model("nano")
         with pytest.raises(UsageError) as error:
-            file.check([job("2", "who?")], "nano")
+            file.check([job("2", "who?")])
         assert error.value.message == f"the job '2' is in '{path}' with another question, 'what?'"
         with pytest.raises(UsageError, match="with another video, 'a"):
-            file.check([make_job("b.mp4", "what?", DEFAULTS, "2")], "nano")
+            file.check([make_job("b.mp4", "what?", DEFAULTS, "2")])
         with pytest.raises(UsageError, match="with other options"):
-            file.check([make_job("a.mp4", "what?", DEFAULTS, "2", sampling={"fps": 1.0})], "nano")
+            file.check([make_job("a.mp4", "what?", DEFAULTS, "2", sampling={"fps": 1.0})])
         with pytest.raises(UsageError, match="results of the model nano, not other"):
-            file.check([], "other")
+            file.check_model("other")

@@ -60,6 +60,8 @@ def test_jobs_with_equal_options_share_a_pass_and_faulty_ones_keep_their_place()
     (group,) = schedule(jobs)
     assert ["".join(one.id for one in jobs) for jobs in group.rounds()] == ["1", "235", "4", "6"]
     assert group.asks
+    assert group.has_more
+    assert not schedule(jobs[1:3])[0].has_more
     assert not schedule(jobs[:1])[0].asks
 
 

@@ -33,6 +33,10 @@ class Jobs(Protocol):
     def asks(self) -> bool:
         """Whether the video has to be opened."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be more than one round."""
+
     def rounds(self) -> Iterator[tuple[Job, ...]]:
         """Jobs that share a visual pass."""
 
@@ -75,7 +79,7 @@ def answer(
 
 
 def _group(tempo: "Tempo", group: Jobs, video: Video, on_event: JobListener) -> Iterator[Outcome]:
-    with tempo.open(video) as clip:
+    with tempo.open(video, keep=group.has_more) as clip:
         for jobs in group.rounds():
             outcomes = _asked(clip, [job for job in jobs if job.fault is None], on_event)
             for job in jobs:

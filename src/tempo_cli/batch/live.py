@@ -14,7 +14,7 @@ class LiveGroup:
     def __init__(self, first: Job) -> None:
         self.video: str | None = first.video
         self.sampling: SamplingOptions = first.sampling
-        self.asks = first.fault is None
+        self.asks, self.has_more = first.fault is None, True
         self._jobs = deque([first])
         self._ended = False
         self._changed = threading.Condition()

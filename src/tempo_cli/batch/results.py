@@ -103,12 +103,8 @@ class ResultsFile:
                 "Free some disk and run the same command again: it goes on with this job.",
             ) from None
 
-    def check(self, jobs: Iterable[Job], model: str) -> None:
-        """That what is recorded is of these jobs and this model.
-
-        Raises:
-            UsageError: a job's id is recorded with other content, or lines are of another model.
-        """
+    def check(self, jobs: Iterable[Job]) -> None:
+        """Raise UsageError if a job's id is recorded with other content."""
         for job in jobs:
             found = self.recorded.get(job.id)
             if found is not None and found.digest is not None and found.digest != job.digest:
@@ -118,6 +114,9 @@ class ResultsFile:
                     if found.error is not None
                     else "Give it another id, or name another file with -o.",
                 )
+
+    def check_model(self, model: str) -> None:
+        """Raise UsageError if lines are of another model."""
         for found in self.recorded.values():
             if found.model is not None and found.model != model:
                 raise UsageError(

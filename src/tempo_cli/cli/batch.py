@@ -177,6 +177,8 @@ class Batch:
 
     def run(self, jobs: list[Job] | Iterator[Job], shard: Shard | None, limit: int | None) -> int:
         """Do what is not done yet; `jobs` is an iterator where they are done as they come."""
+        if self._results is not None:
+            self._results.check_model(self._model.name)
         if isinstance(jobs, list):
             known = list(unique(jobs))
             if len(known) < len(jobs):
@@ -196,7 +198,7 @@ class Batch:
         """Ids of jobs that have a line; failed ones are noted."""
         if self._results is None:
             return set()
-        self._results.check(jobs, self._model.name)
+        self._results.check(jobs)
         recorded = self._results.recorded
         found = {job.id for job in jobs if job.id in recorded}
         self._failed = {name: error for name in found if (error := recorded[name].error) is not None}

@@ -48,6 +48,11 @@ class Group:
         """Whether the video has to be opened: not all jobs are faulty."""
         return any(job.fault is None for job in self.jobs)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is more than one round."""
+        return len(list(self.rounds())) > 1
+
     def rounds(self) -> Iterator[tuple[Job, ...]]:
         """Jobs that share one visual pass, because their options are equal; faulty ones in their place."""
         found: dict[tuple[BudgetOptions, GenerationOptions] | None, list[Job]] = {}
