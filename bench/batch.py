@@ -213,7 +213,7 @@ def questions(runs: int, folder: Path) -> tuple[Rows, dict[str, float]]:
     row: list[object] = [
         "20 questions, s",
         found["twenty"],
-        f"one: {found['one']:.1f} s, ratio {found['ratio']:.2f}; of processor {found['ratio, processor']:.2f}",
+        f"one: {found['one']:.1f} s, ratio {found['ratio']:.2f}; processor {found['ratio, processor']:.2f}",
         good,
     ]
     return [row], found
