@@ -63,7 +63,7 @@ MIXED = [
     job("a.mp4", "what?", id="first"),
     job("bad.mp4", "what?"),
     job("a.mp4", "who?", budget=64),
-    job("more/b.MP4", "what?"),
+    job("./more/b.MP4", "what?"),
     job("a.mp4", "x" * 200_000, id="long"),
     job("a.mp4", "where?", end=4),
     {"video": "a.mp4"},
@@ -76,7 +76,7 @@ def test_each_job_has_its_line_in_the_order_of_its_video(folder: Path, tempo: Te
     done = tempo("batch", write(folder / "jobs.jsonl", *MIXED), *QUICK)
     lines = read(done.out)
     assert (done.code, [line["question"] for line in lines]) == (7, ORDER)
-    assert [line["video"]["path"] for line in lines[-2:]] == ["bad.mp4", "more/b.MP4"]
+    assert [line["video"]["path"] for line in lines[-2:]] == ["bad.mp4", "./more/b.MP4"]
     assert [line["status"] for line in lines] == ["ok", "error", "error", "ok", "ok", "ok", "error", "ok"]
     assert lines[0]["id"] == "first"
     assert run_from_json(json.dumps(lines[0])).answer is not None
@@ -195,7 +195,7 @@ def test_shards_share_the_videos_out(folder: Path, tempo: Tempo) -> None:
     write(folder / "jobs.jsonl", *MIXED)
     found = [read(tempo("batch", "jobs.jsonl", "--shard", f"{part}/2", *QUICK).out) for part in (1, 2)]
     videos = [{line["video"]["path"] for line in lines} for lines in found]
-    assert videos == [{"a.mp4", "more/b.MP4"}, {"bad.mp4"}]
+    assert videos == [{"a.mp4", "./more/b.MP4"}, {"bad.mp4"}]
 
 
 def test_the_first_failure_can_be_the_end(folder: Path, tempo: Tempo) -> None:

@@ -39,6 +39,7 @@ class Outcome:
             assert self.error is not None
             line = error_to_json(self.error, Request(self.job.question, self.job.video, model))
         value = json.loads(line) | {"id": self.job.id, "job": self.job.digest}
+        value["video"]["path"] = self.job.video  # as the job has it
         return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 

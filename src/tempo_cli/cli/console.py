@@ -48,7 +48,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._quiet = quiet
         self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
-        self._err = _rich(stderr=True, color=color)
+        self._err = self.errors = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json
         self._waiting = [] if waiting is None else waiting
         self._requests = tuple(self._waiting)
@@ -56,7 +56,6 @@ class Screen(AbstractContextManager["Screen"]):
         self._answered = 0
         self._progress: Progress | None = None
         self._in_line = False
-        self._written = False  # an answer to a pipe
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure:
@@ -66,11 +65,6 @@ class Screen(AbstractContextManager["Screen"]):
     def width(self) -> int:
         """Cells of the screen."""
         return self._out.width
-
-    @property
-    def errors(self) -> RichConsole:
-        """Standard error, for progress."""
-        return self._err
 
     def on_event(self, event: events.Event) -> None:
         """Show an event of the pipeline."""
@@ -90,25 +84,20 @@ class Screen(AbstractContextManager["Screen"]):
                 sys.stdout.write("\n")
                 sys.stdout.flush()
                 self._in_line = False
-            self._err.print(
-                f"warning: {printable(in_flags(message))}",
-                style="yellow",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._say(f"warning: {in_flags(message)}", "yellow")
 
     def print(self, message: str) -> None:
         """A line on stderr that belongs to the command's work."""
         if not self._quiet:
-            self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
+            self._say(message)
+
+    def _say(self, message: str, style: str | None = None) -> None:
+        self._err.print(printable(message), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def introduce(self, scope: str | None) -> None:
         """A line on a terminal's stderr: what the model can answer, in its own words."""
         if scope and not self._quiet and not self.json and sys.stderr.isatty():
-            self._err.print(
-                f"note: {printable(scope)}", style="dim", markup=False, highlight=False, soft_wrap=True
-            )
+            self._say(f"note: {scope}", "dim")
 
     @property
     def is_interactive(self) -> bool:
@@ -125,7 +114,7 @@ class Screen(AbstractContextManager["Screen"]):
     def log(self, message: str) -> None:
         """A line on stderr that only --verbose shows."""
         if self.verbose:
-            self._err.print(printable(message), style="dim", markup=False, highlight=False, soft_wrap=True)
+            self._say(message, "dim")
 
     def result(self, run: Run) -> None:
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
@@ -141,20 +130,19 @@ class Screen(AbstractContextManager["Screen"]):
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer:
             path = f"{printable(run.video.path)}: " if self._with_filename else ""
-            sys.stdout.write(("\n" if self._written else "") + path + run.answer.text + "\n")
-            self._written = True
+            sys.stdout.write(("\n" if self._opened else "") + path + run.answer.text + "\n")
+            self._opened += 1
         sys.stdout.flush()
 
-    def failure(self, error: TempoError, request: Request) -> None:
-        """One of several requests has failed: said in its place, and the others go on."""
+    def fail(self) -> None:
+        """The next request has failed: it is not waited for any more."""
         self.stop_progress()
-        model = self._waiting[0].model if self._waiting else None
         del self._waiting[:1]
-        if self._in_line:
-            sys.stdout.write("\n")
-            self._in_line = False
-        self._opened = self._answered = self._answered + 1
-        report_error(error, ["--json"] if self.json else [], [request._replace(model=model)])
+        self._answered += 1
+        if self.terminal:
+            self._opened = self._answered
+        sys.stdout.write("\n" if self._in_line else "")
+        self._in_line = False
 
     def show(self, *parts: RenderableType) -> None:
         """Tables and the like on stdout."""

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..batch.jobs import Defaults, make_job
-from ..batch.outcome import Outcome
 from ..errors import TempoError
 from ..events import AnswerText, Event
 from ..plan.schedule import Job, schedule, unique
 from ..schema import Request, Run
 from .batch_model import BatchModel
-from .console import Screen
+from .console import Screen, report_error
 from .saved import refuse_saved_run
 
 SOME_FAILED = 7
@@ -45,13 +44,14 @@ def ask_several(
         error = outcome.error
         codes.add(error.exit_code if error is not None else 0)
         if error is not None:
-            _report(error, outcome, screen)
+            screen.fail()
+            _report(error, requests[numbers[outcome.job.id]], screen.json)
         elif outcome.run is not None:
             present(outcome.run)
     return codes.pop() if len(codes) == 1 else SOME_FAILED
 
 
-def _report(error: TempoError, outcome: Outcome, screen: Screen) -> None:
+def _report(error: TempoError, request: Request, json: bool) -> None:
     if os.environ.get("TEMPO_DEBUG"):
         traceback.print_exception(error.__cause__ or error, file=sys.stderr)
-    screen.failure(error, Request(outcome.job.question, outcome.job.video))
+    report_error(error, ["--json"] if json else [], [request])
