@@ -8,7 +8,7 @@
 - workers: two workers, one of which is killed at times: the lines of one.
 - questions: 20 questions about one video over one question, in one process each; at most 1.6.
 - videos: short videos in one batch after start-up, over the larger of its slower stage and its processor
-  seconds per core; at most 1.15; and a shell loop over the same videos.
+  seconds per core; at most 1.15; and a shell loop over a tenth of the same videos, times ten.
 
 Exit status 1 if a bound or a promise is missed.
 
@@ -250,10 +250,10 @@ def videos(runs: int, folder: Path) -> tuple[Rows, dict[str, float]]:
         rounds.append({"batch": took, "floor": floor, "ratio": took / floor, "cpu": cpu, **stages})
     found = medians(rounds)
     began, before = time.perf_counter(), processor_seconds()
-    for path in paths:
+    for path in paths[: len(paths) // 10]:  # a tenth of them: each costs the same
         assert run("ask", path, TEXTS[0], "--no-cache", *NANO, cwd=folder).returncode == 0
-    found["loop"] = time.perf_counter() - began
-    found["loop, processor"] = processor_seconds() - before
+    found["loop"] = 10 * (time.perf_counter() - began)
+    found["loop, processor"] = 10 * (processor_seconds() - before)
     good = found["ratio"] <= VIDEOS_BOUND
     return [
         [
@@ -283,6 +283,7 @@ def measure(options: argparse.Namespace, folder: Path) -> int:
             found, facts[part] = {"questions": questions, "videos": videos}[part](options.runs, here)
             rows += found
         shutil.rmtree(here, ignore_errors=True)
+        print(*rows, sep="\n", file=sys.stderr, flush=True)
     missed = [row[0] for row in rows if not row[3]]
     report(
         "batch",
@@ -293,7 +294,7 @@ def measure(options: argparse.Namespace, folder: Path) -> int:
         missed=missed,
         jobs=options.jobs,
         kills=options.kills,
-        rows=rows,
+        found=rows,
         **facts,
     )
     return int(bool(missed))
