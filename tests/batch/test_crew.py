@@ -70,14 +70,18 @@ def test_whoever_is_free_takes_the_next_video(tmp_path: Path) -> None:
     assert len(found) == 11
 
 
-def test_a_job_that_costs_two_workers_their_lives_is_reported_and_the_others_are_done() -> None:
+def test_a_job_that_costs_two_workers_their_lives_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     found = answered(groups("a1?", "adie?", "a2?", "b1?", "c1?", "d1?"))
     lost = "the worker that did it was lost twice (ended by SIGKILL)"
     assert sorted(found) == [
         ("a1?", "1?"), ("a2?", "2?"), ("adie?", lost), ("b1?", "1?"), ("c1?", "1?"), ("d1?", "1?"),
     ]  # fmt: skip
     assert [name for name, _ in found if name[0] == "a"] == ["a1?", "adie?", "a2?"]
+    started = []
+    real = crew._Worker
+    monkeypatch.setattr(crew, "_Worker", lambda *given: started.append(given) or real(*given))
     assert answered(groups("adie?"), 1) == [("adie?", lost)]
+    assert len(started) == 2
 
 
 def test_workers_that_can_not_start_end_the_batch() -> None:

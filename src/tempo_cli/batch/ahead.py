@@ -82,8 +82,6 @@ class Ahead(Generic[Task, Opened]):
             self._changed.notify_all()
 
     def _opened(self, task: Task) -> Opened | TempoError | None:
-        if self._closed:
-            return None
         try:
             return self._open(task)
         except TempoError as error:
