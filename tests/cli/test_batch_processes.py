@@ -103,7 +103,7 @@ def test_two_workers_give_the_lines_of_one_also_where_one_is_killed(
 
 def test_an_interrupt_finishes_the_job_in_hand_and_says_so(folder: Path) -> None:
     write(folder / "jobs.jsonl", *(job("a.mp4", f"{number}?") for number in range(60)))
-    words = ["batch", "jobs.jsonl", *QUICK[:-4], "200", "--max-frames", "16", "--no-cache", "-o", "r.jsonl"]
+    words = ["batch", "jobs.jsonl", *QUICK[:-4], "60", "--max-frames", "16", "--no-cache", "-o", "r.jsonl"]
     process = spawn(*words)
     wait_for_lines(folder / "r.jsonl", 1, process)
     process.send_signal(signal.SIGINT)
@@ -132,11 +132,11 @@ def shell(script: str, **more: Any) -> "tuple[int, str, str]":
 def test_a_loop_goes_on_and_keeps_its_standard_input() -> None:
     script = f"""
     for video in b.mp4 bad.mov; do tempo ask "$video" -H "what?" {OPTIONS} || echo "$video: code $?"; done
-    ls *.mp4 | while read -r video; do tempo ask "$video" -H what happens {OPTIONS} --quiet; done
+    ls [ab].mp4 | while read -r video; do tempo ask "$video" -H what happens {OPTIONS} --quiet; done
     """
     code, out, err = shell(script)
     names = [line.partition(": ")[0] for line in out.splitlines() if line]
-    assert (code, names) == (0, ["b.mp4", "bad.mov", "a.mp4", "b.mp4", "it's c.mp4"])
+    assert (code, names) == (0, ["b.mp4", "bad.mov", "a.mp4", "b.mp4"])
     assert "bad.mov: code 3" in out
     assert "error: 'bad.mov'" in err
 
