@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
     ("ask",),
     ("inspect",),
+    ("batch",),
     ("clips",),
     ("pull",),
     ("models",),

@@ -1,7 +1,7 @@
-"""Ask one question about many videos with one model load: JSON lines, as `tempo ask --json` writes them.
+"""Ask one question about many videos with one model load, from Python: JSON lines, as `tempo batch` has.
 
 A video that can't be read gives a line with "status":"error" and doesn't stop the others; the exit status is
-7 if there was one. `jq -r '[.video.path, .answer.text] | @tsv'` makes a table of the lines.
+7 if there was one. From the command line, `tempo batch` does the same and resumes (docs/batch.md).
 
 Usage: python batch.py QUESTION VIDEO [VIDEO ...] [--model MODEL] > runs.jsonl
 """

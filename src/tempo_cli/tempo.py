@@ -116,6 +116,7 @@ class Tempo:
         sampling: SamplingOptions | None = None,
         ffmpeg: str | None = None,
         cache: CacheOptions | None = None,
+        keep: bool = True,
     ) -> Clip:
         """Open a video for questions. Later ones reuse what does not depend on the question.
 
@@ -124,11 +125,12 @@ class Tempo:
             sampling: which frames; a `Video` has its own.
             ffmpeg: path of the binary; None finds one.
             cache: where decoded frames are kept on disk; None: nowhere. A `Video` has its own.
+            keep: whether segments are kept for further questions; False where none will come.
 
         Raises:
             UsageError, VideoError, SetupError: as `open_video`; or a `Video` does not fit the model.
         """
-        return self._open(video, sampling, ffmpeg, cache, keep=True)
+        return self._open(video, sampling, ffmpeg, cache, keep=keep)
 
     def ask(
         self,

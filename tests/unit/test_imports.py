@@ -90,6 +90,7 @@ LAYERS = (  # from the lowest up; a module imports its own layer and those below
     {"video", "model", "hub"},
     {"runtime"},
     {"clip", "tempo"},
+    {"batch"},
     {"doctor"},
     {"cli", "__main__"},
 )
@@ -130,7 +131,7 @@ def test_the_three_in_the_middle_do_not_know_each_other():
 
 
 def test_clip_and_tempo_are_the_only_ones_that_tell_the_story():
-    upper = {"", "__main__", "tempo", *inside("cli", "doctor")}
+    upper = {"", "__main__", "tempo", *inside("cli", "doctor", "batch")}
     assert importers("tempo_cli.clip") <= {"", "tempo"}
     assert importers("tempo_cli.tempo") <= upper
 

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import SetupError
-from . import ask, cache, clips, doctor, inspect, models, pull
+from . import ask, batch, cache, clips, doctor, inspect, models, pull
 from .help import HelpCommand
 from .settings import default_map, file_settings
 
@@ -34,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command("inspect", cls=HelpCommand, short_help="Show what is relevant, without an answer.")(
         inspect.inspect
     )
+    app.command("batch", cls=HelpCommand, short_help="Answer many questions about many videos.")(batch.batch)
     app.command("clips", cls=HelpCommand, short_help="Cut out the parts that stand out.")(clips.clips)
     app.command("pull", cls=HelpCommand, short_help="Download a model.")(pull.pull)
     app.add_typer(models.app, name="models", short_help="List, verify and remove models.")

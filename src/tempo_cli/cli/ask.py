@@ -5,21 +5,30 @@ from typing import Annotated
 
 import typer
 
+from ..batch.jobs import Defaults
 from ..config import BudgetOptions, CacheOptions, GenerationOptions, LoadOptions, SamplingOptions
 from ..events import Progress
 from ..schema import Request, Run
 from . import options as o
 from . import render
+from .batch_model import BatchModel
 from .console import Screen, expect
 from .exports import Exports, Rows, chosen_format
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
+from .several import ask_several
 
 
 def ask(
     command: typer.Context,
     video: Annotated[
-        Path, typer.Argument(metavar="VIDEO", help="A video file.", show_default=False, readable=False)
+        Path,
+        typer.Argument(
+            metavar="VIDEO",
+            help="A video file; several with -q.",
+            show_default=False,
+            readable=False,
+        ),
     ],
     words: Annotated[
         list[str] | None,
@@ -77,7 +86,7 @@ def ask(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
-) -> None:
+) -> int | None:
     """Answer a question about a video, and show which segments the answer came from.
 
     tempo sees, it does not hear: no audio, no subtitles.
@@ -87,12 +96,18 @@ def ask(
     "25 of 8,192 tokens": what all segments keep, of the budget.
 
     Example: tempo ask movie.mp4 what color was the car
+
+    Example: tempo ask *.mp4 -q "is there a car?"
     """
+    videos = [video, *map(Path, words or [])] if question else [video]
+    words = None if question else words
     given = ([" ".join(words)] if words else []) + list(question or [])
-    waiting = _expect(command, given, video, model)
+    waiting = _expect(command, given, videos, model)
     check_order(video, words or [], question or [])
     questions = read_questions(words or [], question or [])
-    waiting = _expect(command, questions, video, model)
+    if len(videos) > 1:
+        videos, questions = list(dict.fromkeys(videos)), list(dict.fromkeys(questions))
+    waiting = _expect(command, questions, videos, model)
     rows = o.parse_top(top)
     exports = Exports(
         chosen_format(json, format), output, html, png, svg, force, rows, min_relevance, ffmpeg=ffmpeg
@@ -103,9 +118,14 @@ def ask(
         verbose=verbose,
         color=color,
         waiting=waiting,
-        with_filename=with_filename,
+        with_filename=with_filename or len(videos) > 1,
         silent=exports.silent,
     ) as screen:
+
+        def present(run: Run) -> None:
+            _present(run, screen, Rows(rows, min_relevance, sort))
+            exports.add(run)
+
         load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
         frames = SamplingOptions(
             fps=fps,
@@ -121,6 +141,12 @@ def ask(
         generation = GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
         check_questions(questions, video)
         cache = CacheOptions(limit=cache_size, keep=not no_cache)
+        if len(videos) > 1:
+            running = BatchModel(model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline)
+            defaults = Defaults(frames, limits, generation)
+            code = ask_several(running, tuple(waiting), defaults, screen, present)
+            exports.write(screen)
+            return code
         with opened(
             video, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
         ) as decoding:
@@ -133,14 +159,14 @@ def ask(
                 decoding, questions, budget=limits, generation=generation, on_event=screen.on_event
             )
             for run in runs:
-                _present(run, screen, Rows(rows, min_relevance, sort))
-                exports.add(run)
+                present(run)
         exports.write(screen)
+    return None
 
 
-def _expect(command: typer.Context, questions: list[str], video: Path, model: str) -> list[Request]:
-    asked = [Request(text, str(video), model) for text in questions]
-    return expect(command, *(asked or [Request(None, str(video), model)]))
+def _expect(command: typer.Context, questions: list[str], videos: list[Path], model: str) -> list[Request]:
+    asked = [Request(text, str(video), model) for video in videos for text in questions]
+    return expect(command, *(asked or [Request(None, str(video), model) for video in videos]))
 
 
 def _present(run: Run, screen: Screen, rows: Rows) -> None:

@@ -51,7 +51,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._quiet = quiet
         self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
-        self._err = _rich(stderr=True, color=color)
+        self._err = self.errors = _rich(stderr=True, color=color)
         self.terminal = sys.stdout.isatty() and not json and not silent
         self.silent = silent
         self._waiting = [] if waiting is None else waiting
@@ -88,25 +88,20 @@ class Screen(AbstractContextManager["Screen"]):
                 sys.stdout.write("\n")
                 sys.stdout.flush()
                 self._in_line = False
-            self._err.print(
-                f"warning: {printable(in_flags(message))}",
-                style="yellow",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._say(f"warning: {in_flags(message)}", "yellow")
 
     def print(self, message: str) -> None:
         """A line on stderr that belongs to the command's work."""
         if not self._quiet:
-            self._err.print(printable(message), markup=False, highlight=False, soft_wrap=True)
+            self._say(message)
+
+    def _say(self, message: str, style: str | None = None) -> None:
+        self._err.print(printable(message), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def introduce(self, scope: str | None) -> None:
         """A line on a terminal's stderr: what the model can answer, in its own words."""
         if scope and not self._quiet and not self.json and sys.stderr.isatty():
-            self._err.print(
-                f"note: {printable(scope)}", style="dim", markup=False, highlight=False, soft_wrap=True
-            )
+            self._say(f"note: {scope}", "dim")
 
     @property
     def is_interactive(self) -> bool:
@@ -123,7 +118,7 @@ class Screen(AbstractContextManager["Screen"]):
     def log(self, message: str) -> None:
         """A line on stderr that only --verbose shows."""
         if self.verbose:
-            self._err.print(printable(message), style="dim", markup=False, highlight=False, soft_wrap=True)
+            self._say(message, "dim")
 
     def result(self, run: Run) -> None:
         """End the answer that was streamed to a terminal; elsewhere write it whole, or the run as JSON."""
@@ -131,7 +126,6 @@ class Screen(AbstractContextManager["Screen"]):
         del self._waiting[:1]
         self._answered += 1
         ended, self._in_line = not self._in_line, False
-        last = self._answered == len(self._requests)
         self._open(self._answered - 1)
         if self.json:
             warnings = tuple(in_flags(warning) for warning in run.warnings)
@@ -140,8 +134,19 @@ class Screen(AbstractContextManager["Screen"]):
             sys.stdout.write(("\n" if ended else "\n\n") if run.answer else "")
         elif run.answer and not self.silent:
             path = f"{printable(run.video.path)}: " if self._with_filename else ""
-            sys.stdout.write(path + run.answer.text + ("\n" if last else "\n\n"))
+            sys.stdout.write(("\n" if self._opened else "") + path + run.answer.text + "\n")
+            self._opened += 1
         sys.stdout.flush()
+
+    def fail(self) -> None:
+        """The next request has failed: it is not waited for any more."""
+        self.stop_progress()
+        del self._waiting[:1]
+        self._answered += 1
+        if self.terminal:
+            self._opened = self._answered
+        sys.stdout.write("\n" if self._in_line else "")
+        self._in_line = False
 
     def show(self, *parts: RenderableType) -> None:
         """Tables and the like on stdout."""

@@ -11,6 +11,10 @@ PANELS: dict[str, tuple[str, ...]] = {
         "no-cache", "cache-size",
     ),
     "Answer": ("question", "budget", "context", "no-ata", "max-new-tokens", "temperature", "seed"),
+    "Batch": (
+        "output", "glob", "stream", "retry-failed", "fail-fast", "shard", "limit", "workers", "devices",
+        "progress",
+    ),
     "Output": (
         "padding", "copy", "dry-run", "top", "min-relevance", "sort", "json", "format", "output", "html",
         "png", "svg", "force", "with-filename", "quiet", "verbose", "color",

@@ -16,6 +16,7 @@ from ..config import (
     SamplingOptions,
 )
 from ..errors import UsageError
+from ..plan.moments import parse_time
 from . import complete
 
 
@@ -47,25 +48,12 @@ class Sort(StrEnum):
     tokens = "tokens"
 
 
-_NUMBER = r"\d{1,9}(?:\.\d{0,9})?"
-_PLAIN = re.compile(rf"({_NUMBER})s?")
-_CLOCK = re.compile(rf"(?:(\d{{1,6}}):)?(\d{{1,6}}):({_NUMBER})")
-_UNITS = re.compile(rf"(?:(\d{{1,6}})h)?(?:(\d{{1,6}})m(?:in)?)?(?:({_NUMBER})s)?")
-
-
 def parse_seconds(text: str | float) -> float:
     """Seconds of `90`, `90s`, `1:30`, `0:01:30.5` or `1m30s`."""
-    written = str(text).strip().lower()
-    if match := _PLAIN.fullmatch(written):
-        return float(match[1])
-    match = _CLOCK.fullmatch(written)
-    if match and (float(match[3]) >= 60 or (match[1] and int(match[2]) >= 60)):
-        raise typer.BadParameter(f"'{text}' has a minute or second above 59; write it as HH:MM:SS")
-    match = match or (_UNITS.fullmatch(written) if written else None)
-    if match is None:
-        raise typer.BadParameter(f"'{text}' is not a time; write seconds, HH:MM:SS or 1m30s")
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    try:
+        return parse_time(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def parse_size(text: str | int) -> int:
@@ -78,7 +66,7 @@ def parse_size(text: str | int) -> int:
 
 def parse_share(text: str | float) -> float:
     """A number from 0 to 1."""
-    match = re.fullmatch(_NUMBER, str(text).strip())
+    match = re.fullmatch(r"\d{1,9}(?:\.\d{0,9})?", str(text).strip())
     if match is None or float(match[0]) > 1:
         raise typer.BadParameter(f"'{text}' is not a number from 0 to 1")
     return float(match[0])

@@ -31,21 +31,15 @@ def check_order(video: Path, words: Sequence[str], asked: Sequence[str]) -> None
         UsageError: several videos, or a video among the words of a question.
     """
     if asked:
-        if words:
-            raise UsageError(
-                f"with -q every other argument is a video, and {1 + len(words)} were given: "
-                "tempo takes one video at a time",
-                f'Give every question with -q: tempo ask {video} -q "first question" -q "second question"',
-            )
         return
     found = next((word for word in words if _names_video(word)), None)
     if found is None:
         return
-    if not exists(video) and not _is_video_name(str(video)):
+    if not exists(video) and not is_video_name(str(video)):
         raise UsageError("the video comes first, then the question", f'Try: tempo ask {found} "{video}"')
     raise UsageError(
-        f"'{found}' is a video, not a word of the question: tempo takes one video at a time",
-        f'Ask about each video separately: tempo ask {found} "what happens?"',
+        f"'{found}' is a video, not a word of the question",
+        f'Ask about several videos with -q: tempo ask {video} {found} -q "what happens?"',
     )
 
 
@@ -116,8 +110,9 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _names_video(word: str) -> bool:
-    return _is_video_name(word) and exists(Path(word))
+    return is_video_name(word) and exists(Path(word))
 
 
-def _is_video_name(word: str) -> bool:
+def is_video_name(word: str) -> bool:
+    """Whether it ends like a video's name."""
     return Path(word).suffix.lower() in _SUFFIXES

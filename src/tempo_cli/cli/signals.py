@@ -25,6 +25,32 @@ _WORDS = 0.1  # seconds for the last words of a process that is ended
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
+class Patience:
+    """What the first SIGINT does instead of ending the command, while `action` is set.
+
+    Attributes:
+        action: called once, in the watcher: the main thread may compute for long.
+    """
+
+    def __init__(self) -> None:
+        self.action: Callable[[], object] | None = None
+        self._taken = {"main": False, "watcher": False}
+
+    def takes(self, number: int, thread: str) -> bool:
+        """Whether a signal is no end yet; each of the two threads asks once for each signal."""
+        action = self.action
+        if number != signal.SIGINT or action is None or self._taken[thread]:
+            return False
+        self._taken[thread] = True
+        if thread == "watcher":
+            with suppress(Exception):
+                action()
+        return True
+
+
+patience = Patience()  # of this process's command
+
+
 class Signals:
     """Turns signals into exceptions in the main thread: `KeyboardInterrupt` for SIGINT, else `Interrupted`.
 
@@ -84,6 +110,8 @@ class Signals:
             os._exit(code)
 
     def _leave(self, number: int, _: FrameType | None) -> None:
+        if patience.takes(number, "main"):
+            return
         now = time.monotonic()
         if self._ended or (self._first is not None and now - self._first < _CLEANUP):
             return
@@ -95,6 +123,8 @@ class Signals:
     def _watch(self, pipe: int) -> None:
         while True:
             for number in os.read(pipe, 64):
+                if patience.takes(number, "watcher"):
+                    continue
                 if number in self._numbers:
                     time.sleep(_GRACE)  # if the process is still here then, it is ended
                     self._exit(number)
