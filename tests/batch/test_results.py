@@ -48,6 +48,18 @@ def test_lines_are_found_again(path: Path) -> None:
     assert path.read_text() == failed("1") + "\n" + answered("2") + "\n"
 
 
+def test_lines_can_be_read_again_from_their_places(path: Path) -> None:
+    with ResultsFile(path) as file:
+        file.append(failed("1"))
+        first, second = failed("1").encode() + b"\n", answered("2").encode() + b"\n"
+        assert list(file.lines()) == [(0, first)]
+        file.append(answered("2"))
+        assert list(file.lines()) == [(0, first), (len(first), second)]
+        assert list(file.lines(len(first))) == [(len(first), second)]
+        file.append(failed("3"))
+    assert path.read_bytes() == first + second + failed("3").encode() + b"\n"
+
+
 @pytest.mark.parametrize("cut", [1, 20, 60, -1])
 def test_a_half_line_is_cut_off(path: Path, cut: int) -> None:
     path.write_text(failed("1") + "\n" + failed("2")[:cut])

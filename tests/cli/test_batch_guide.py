@@ -16,8 +16,8 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_guide_is_read() -> None:
-    assert len(BLOCKS) == 11
-    assert sum(block.count("tempo ") for block in BLOCKS) >= 12
+    assert len(BLOCKS) == 12
+    assert sum(block.count("tempo ") for block in BLOCKS) >= 13
 
 
 @pytest.mark.skipif(shutil.which("jq") is None or shutil.which("bash") is None, reason="needs bash and jq")
@@ -40,13 +40,15 @@ def test_every_command_line_of_the_guide_runs(tmp_path: Path) -> None:
             ["bash", "-e", "-o", "pipefail", "-c", block],
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, ""), block
+        wrote = "wrote pages/index.html and 2 of its 2 pages\n" if "--html" in block else ""
+        assert (done.returncode, done.stderr) == (0, wrote), block
         results = [path for path in tmp_path.glob("*.jsonl") if path.name != "jobs.jsonl"]
         lines = [json.loads(line) for path in results for line in path.read_text().splitlines()]
         shown.append((len(done.stdout.splitlines()), len(lines)))
     # lines on stdout, and in files of results
-    searched, table, jobs, sheet, piped, results, part, cron, arguments, parallel, told = shown
+    searched, table, jobs, sheet, piped, results, pages, part, cron, arguments, parallel, told = shown
     assert (searched, table, jobs, sheet, piped) == ((0, 3), (6, 0), (0, 3), (0, 2), (0, 3))
     assert (results, part, cron, arguments, told) == ((3, 3), (0, 1), (0, 0), (5, 3), (3, 3))
-    assert parallel == (0, 0)
+    assert (pages, parallel) == ((0, 3), (0, 0))
+    assert len(list((tmp_path / "pages").glob("*.html"))) == 1 + 2  # of an index and two videos
     assert len(list((tmp_path / "videos").rglob("*.mp4.jsonl"))) == 3

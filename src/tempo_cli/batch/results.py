@@ -123,6 +123,16 @@ class ResultsFile:
                     f"'{self.path}' has results of the model {found.model}, not {model}", _ELSEWHERE
                 )
 
+    def lines(self, place: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every line from `place` on, with the byte at which it begins; none where the path is no file."""
+        if not self._regular:
+            return
+        self._file.seek(place)
+        for line in self._lines():
+            if line.strip():
+                yield place, line
+            place += len(line)
+
     def close(self) -> None:
         """Unlock it. Repeatable."""
         self._file.close()

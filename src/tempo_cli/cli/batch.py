@@ -19,6 +19,7 @@ from ..plan.schedule import Job, Shard, schedule, unique
 from . import options as o
 from .batch_input import jobs_as_they_come, jobs_of_file, jobs_of_videos, parse_devices, parse_shard
 from .batch_model import BatchModel
+from .batch_pages import prepare_folder, write_pages
 from .batch_progress import BatchScreen, ProgressMode, Tracker, failures
 from .console import Screen, expect
 from .flags import in_flags
@@ -92,6 +93,10 @@ def batch(
         ProgressMode,
         typer.Option("--progress", metavar="MODE", help="auto: a bar on a terminal. json: lines on stderr."),
     ] = ProgressMode.auto,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FOLDER", help="Write a page for each video, and an index of all."),
+    ] = None,
     model: o.Model = o.MODEL,
     revision: o.Revision = None,
     offline: o.Offline = False,
@@ -156,11 +161,23 @@ def batch(
             model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline, devices=crew
         )
         with _results(output, retry_failed) as results:
-            return Batch(running, results, screen, progress, fail_fast=fail_fast).run(jobs, part, limit)
+            if html is not None:
+                if results is None:
+                    raise UsageError("--html goes with -o", "Name the file of results: -o results.jsonl")
+                prepare_folder(html)
+            run = Batch(running, results, screen, progress, fail_fast=fail_fast)
+            code = run.run(jobs, part, limit)
+            if html is not None and results is not None and code != STOPPED:
+                write_pages(html, results, run.videos, screen, ffmpeg)
+            return code
 
 
 class Batch:
-    """One run of the command: does jobs, writes their lines, and gives the exit code."""
+    """One run of the command: does jobs, writes their lines, and gives the exit code.
+
+    Attributes:
+        videos: those of which it has written a line.
+    """
 
     def __init__(
         self,
@@ -174,6 +191,7 @@ class Batch:
         self._model, self._results, self._screen = model, results, screen
         self._mode, self._fail_fast = progress, fail_fast
         self._failed: dict[str, TempoError] = {}
+        self.videos: set[str] = set()
 
     def run(self, jobs: list[Job] | Iterator[Job], shard: Shard | None, limit: int | None) -> int:
         """Do what is not done yet; `jobs` is an iterator where they are done as they come."""
@@ -233,9 +251,10 @@ class Batch:
                 traceback.print_exception(outcome.error.__cause__)
         line = in_words(outcome, in_flags).to_json(self._model.name)
         if self._results is None:
-            self._screen.object(line)
+            self._screen.text(line + "\n")
         else:
             self._results.append(line)
+            self.videos.add(outcome.job.video or "")
 
     def _end(self, total: int) -> int:
         rows = [(name, error.code, in_flags(error.message)) for name, error in self._failed.items()]

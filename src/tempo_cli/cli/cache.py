@@ -38,7 +38,7 @@ def cache(
         if json:
             listed = [{"video": entry.video(), "bytes": entry.size, "used": entry.used} for entry in entries]
             plain = {"path": str(folder.path), "limit": cache_size, "bytes": used, "entries": listed}
-            screen.object(jsonlib.dumps({"schema": "tempo.cache/1", **plain}))
+            screen.text(jsonlib.dumps({"schema": "tempo.cache/1", **plain}) + "\n")
             return
         for entry in entries:
             when = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")

@@ -137,7 +137,7 @@ def clips(
         if not dry_run:
             write_whole(folder / MANIFEST, (jsonlib.dumps(manifest, indent=2) + "\n").encode(), force)
         if json:
-            screen.object(jsonlib.dumps(manifest))
+            screen.text(jsonlib.dumps(manifest) + "\n")
         elif not parts:
             screen.print("no segment stands out: there is nothing to cut")
 

@@ -158,13 +158,8 @@ class Screen(AbstractContextManager["Screen"]):
         """Text on stdout, not broken at the screen's width."""
         self._out.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def object(self, line: str) -> None:
-        """The one JSON object on stdout that `--json` promises."""
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
     def text(self, text: str) -> None:
-        """The lines of another format on stdout, as they are."""
+        """Whole lines of JSON or of another format on stdout, as they are."""
         self.stop_progress()
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -45,7 +45,7 @@ def doctor(
                     _show(screen, finding)
         levels = Counter(finding.level for _, finding in found)
         if json:
-            screen.object(findings_to_json(found))
+            screen.text(findings_to_json(found) + "\n")
         else:
             screen.line("")
             screen.line(_verdict(levels))

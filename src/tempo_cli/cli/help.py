@@ -12,7 +12,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Answer": ("question", "budget", "context", "no-ata", "max-new-tokens", "temperature", "seed"),
     "Batch": (
-        "output", "glob", "stream", "retry-failed", "fail-fast", "shard", "limit", "workers", "devices",
+        "glob", "stream", "retry-failed", "fail-fast", "shard", "limit", "workers", "devices",
         "progress",
     ),
     "Output": (

@@ -50,7 +50,7 @@ def models(
         states = [*packaged(), *inventory()]
         told = [_as_json(state) for state in states]
         if name == "json":
-            screen.object(jsonlib.dumps({"schema": "tempo.models/1", "cache": _cache(), "models": told}))
+            screen.text(jsonlib.dumps({"schema": "tempo.models/1", "cache": _cache(), "models": told}) + "\n")
             return
         if name is not None:
             screen.text(_in_format(name, told))
@@ -95,7 +95,7 @@ def verify(
         if json:
             told = [_result_as_json(state, files) for state, files in results]
             method = "headers" if hub is None else "hub"
-            screen.object(jsonlib.dumps({"schema": "tempo.verify/1", "by": method, "models": told}))
+            screen.text(jsonlib.dumps({"schema": "tempo.verify/1", "by": method, "models": told}) + "\n")
         else:
             _show_results(screen, results)
         bad = [state for state, files in results if not _is_right(state, files)]

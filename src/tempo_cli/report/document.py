@@ -11,6 +11,7 @@ from typing import Any
 from ..texts import printable
 
 _FOLDER = Path(__file__).parent
+GENERATOR = '<meta name="generator" content="tempo">'
 
 
 def escape(text: object) -> str:
@@ -40,6 +41,7 @@ def document(title: str, body: str, data: Any = None) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
