@@ -58,7 +58,10 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     assert run["video"] == {
         "path": str(FRACTAL), "duration": 10.0, "fps": 25.0, "width": 640, "height": 272, "codec": "h264",
         "start": 0.0, "end": 10.0, "size": FRACTAL.stat().st_size, "mtime": FRACTAL.stat().st_mtime,
-        "picture": "auto", "sample_aspect_ratio": "1:1", "color_transfer": None,
+        "picture": "auto", "sample_aspect_ratio": "1:1", "color_transfer": None, "constant_rate": True,
+        "unseen": {
+            "sound": 0, "texts": 0, "interlaced": False, "alpha": False, "hdr": False, "shape": False,
+        },
         "decoder": {"processes": 1, "packets": 250, "decoded": 250},
     }  # fmt: skip
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}

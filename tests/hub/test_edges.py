@@ -104,7 +104,7 @@ def test_a_continuation_goes_on_where_the_file_ends(
     asked = []
 
     @contextmanager
-    def answer(url: str, **told: str) -> Iterator[Answer]:
+    def answer(url: str, rate: int, **told: str) -> Iterator[Answer]:
         asked.append((url.rpartition("/")[2], told))
         yield Answer(status_code=status, headers=headers)
 
@@ -157,7 +157,7 @@ def test_no_more_is_read_than_can_be_used(
             yield b"x" * 4
 
     @contextmanager
-    def answer(url: str, **_: str) -> Iterator[SimpleNamespace]:
+    def answer(url: str, rate: int, **_: str) -> Iterator[SimpleNamespace]:
         assert url
         headers = {"Content-Range": "bytes 0-9/20"}
         yield SimpleNamespace(status_code=206, headers=headers, iter_raw=endless)

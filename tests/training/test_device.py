@@ -69,6 +69,8 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = dict(kwargs or {})
+        if getattr(func, "__self__", None) is Tensor.device and self.device.holds(args[0]):
+            return PLACE
         if func is Tensor.cpu:
             return torch.from_numpy(np.array(args[0].detach().tolist()))
         if func is Tensor.to and args[1:] == (PLACE,):

@@ -195,7 +195,7 @@ class _Crew:
             tries = self._tries[first.id] = self._tries.get(first.id, 0) + 1
             if tries >= _TRIES:
                 worker.groups[0].popleft()
-                hint = "It may need more memory: use fewer workers, then --retry-failed."
+                hint = "It may need more memory: use fewer `workers`, then `retry_failed`."
                 yield Outcome(first, error=SetupError(f"the worker that did it was lost twice ({how})", hint))
                 yield from _faulty(worker.groups[0])
         for jobs in reversed([left for left in worker.groups if left]):

@@ -110,7 +110,7 @@ class ResultsFile:
             if found is not None and found.digest is not None and found.digest != job.digest:
                 raise UsageError(
                     f"the job '{job.id}' is in '{self.path}' with {_difference(job, found)}",
-                    "Do failed jobs again with --retry-failed."
+                    "Do failed jobs again with `retry_failed`."
                     if found.error is not None
                     else "Give it another id, or name another file with -o.",
                 )

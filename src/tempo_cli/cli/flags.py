@@ -34,6 +34,7 @@ def _names() -> Iterator[str]:
 
 
 _FLAGS = {name: "--" + name.replace("_", "-") for name in _names()}
+_FLAGS |= {"workers": "--workers", "retry_failed": "--retry-failed"}  # of `tempo batch` alone
 _FLAGS["mode"] = _FLAGS["sampling"]  # in Python the options say of what
 
 
