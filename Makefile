@@ -18,8 +18,8 @@ demo: $(READY)  ## ask a question about a short video
 	@echo "  $(BIN)/python examples/questions.py examples/sky.mkv \"which way did the plane go\" --model nano"
 	@echo "What works on this machine: $(BIN)/tempo doctor"
 
-test: $(READY)  ## run every test
-	$(BIN)/python -m pytest
+test: $(READY)  ## run every test, in as many processes as there are cores, at most 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -105,7 +105,7 @@ def test_a_continuation_goes_on_where_the_file_ends(
 
     @contextmanager
     def answer(url: str, rate: int, **told: str) -> Iterator[Answer]:
-        asked.append((url.rpartition("/")[2], told))
+        asked.append((url.rpartition("/")[2], rate, told))
         yield Answer(status_code=status, headers=headers)
 
     monkeypatch.setattr(remote, "_answer", answer)
@@ -115,7 +115,7 @@ def test_a_continuation_goes_on_where_the_file_ends(
     else:
         with pytest.raises(remote._MismatchError):
             list(remote._rest(file, 600, 0))
-    assert asked == [("x.bin", {"Range": "bytes=600-"})]
+    assert asked == [("x.bin", 0, {"Range": "bytes=600-"})]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_no_more_is_read_than_can_be_used(
 
     @contextmanager
     def answer(url: str, rate: int, **_: str) -> Iterator[SimpleNamespace]:
-        assert url
+        assert (bool(url), rate) == (True, 0)
         headers = {"Content-Range": "bytes 0-9/20"}
         yield SimpleNamespace(status_code=206, headers=headers, iter_raw=endless)
 

@@ -201,7 +201,7 @@ def test_only_hdr_is_converted_and_what_is_not_told_is_supposed() -> None:
     assert to_sdr(colors("bt709")) == to_sdr(colors(None)) == ""
     assert to_sdr(colors("smpte2084", "range", "matrix")) == (
         "zscale=w='iw*min(1,2048/max(iw,ih))':h='ih*min(1,2048/max(iw,ih))':f=bicubic"
-            ":t=linear:p=bt709:npl=203"
+        ":t=linear:p=bt709:npl=203"
         ":matrixin=bt2020nc:rangein=tv,format=gbrpf32le,"
         "tonemap=mobius:param=0.95:peak=4.926:desat=0,zscale=t=bt709:m=gbr:r=pc,format=gbrp"
     )

@@ -330,7 +330,8 @@ def test_more_frames_than_any_video_has(clip: ClipMaker, monkeypatch: pytest.Mon
 
 # --- signals ---
 
-HANG = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+# it holds no lifeline of its own: tempo needs a moment to tie it to itself
+HANG = "import os, sys, time; time.sleep(.3); open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
 ASK = """
 import sys
 from tempo_cli.video import isolated
