@@ -1,0 +1,120 @@
+"""What every command writes in every mode, compared with a recorded snapshot.
+
+`UPDATE_SNAPSHOTS=1 python -m pytest tests/cli/test_snapshots.py` records `snapshots/` again: read the diff.
+The runs come from a saved run and from a golden checkpoint, so nothing here depends on what a model knows.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tempo_cli
+from tempo_cli import __version__
+from tempo_cli.cli.options import RUN_FORMATS, TABLE_FORMATS
+
+from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
+
+Tempo = Callable[..., Outcome]
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+WRITE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
+SAVED = Path(__file__).parent / "run.json"
+WHAT = "what color was the car"
+TWO = ["-q", WHAT, "-q", "where is it"]
+CASES: dict[str, list[str]] = {
+    **{f"inspect-saved-{name}": ["inspect", "run.json", "--format", name] for name in RUN_FORMATS},
+    "inspect-saved": ["inspect", "run.json"],
+    "inspect-saved-sorted": ["inspect", "run.json", "--sort", "relevance", "--top", "all"],
+    "inspect-saved-least": ["inspect", "run.json", "--min-relevance", "0.99"],
+    "inspect-saved-two": ["inspect", "run.json", "run.json", "--format", "csv"],
+    "inspect": ["inspect", "a.mp4", WHAT, *SHORT[:4]],
+    "inspect-json": ["inspect", "a.mp4", WHAT, *SHORT[:4], "--json"],
+    "ask": ["ask", "a.mp4", WHAT, *SHORT],
+    "ask-quiet": ["ask", "a.mp4", WHAT, *SHORT, "--quiet"],
+    "ask-json": ["ask", "a.mp4", WHAT, *SHORT, "--json"],
+    "ask-two-questions": ["ask", "a.mp4", *TWO, *SHORT],
+    "ask-two-questions-csv": ["ask", "a.mp4", *TWO, *SHORT, "--format", "csv"],
+    "ask-several": ["ask", "a.mp4", "bad.mp4", "b.mp4", *TWO, *SHORT],
+    "ask-several-json": ["ask", "a.mp4", "bad.mp4", "-q", WHAT, *SHORT, "--json"],
+    "batch": ["batch", "jobs.jsonl", *SHORT],
+    "clips-dry-run": ["clips", "run.json", "-o", "parts", "--dry-run"],
+    "clips-dry-run-json": ["clips", "run.json", "-o", "parts", "--dry-run", "--json"],
+    **{f"models-{name}": ["models", "--format", name] for name in TABLE_FORMATS},
+    "models": ["models"],
+    "cache": ["cache"],
+    "cache-json": ["cache", "--json"],
+    "error-video": ["ask", "bad.mp4", WHAT, *SHORT],
+    "error-video-json": ["ask", "bad.mp4", WHAT, *SHORT, "--json"],
+    "error-video-csv": ["ask", "bad.mp4", WHAT, *SHORT, "--format", "csv"],
+    "error-usage": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x"],
+    "error-usage-json": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x", "--json"],
+    "error-model": ["ask", "a.mp4", WHAT, "--model", "./none"],
+    "error-saved": ["inspect", "a.mp4"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: two videos, a broken one, a saved run, jobs."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    shutil.copy(FRACTAL, here / "a.mp4")
+    shutil.copy(GOLDEN / "videos" / "pattern.mp4", here / "b.mp4")
+    (here / "bad.mp4").write_text("no video")
+    facts = (here / "a.mp4").stat()
+    value = json.loads(SAVED.read_text())
+    value["video"] |= {
+        "path": "a.mp4", "constant_rate": True, "duration": 40.0,
+        "size": facts.st_size, "mtime": facts.st_mtime,
+    }  # fmt: skip
+    (here / "run.json").write_text(json.dumps(value))
+    jobs = [{"video": video, "question": WHAT} for video in ("a.mp4", "bad.mp4")]
+    (here / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    return here
+
+
+def lasting(text: str, folder: Path) -> str:
+    """`text` without what differs from run to run and from machine to machine."""
+    text = text.replace(str(folder.parent), "/tmp").replace(str(MODEL.parent.parent.parent), "golden")
+    text = text.replace(str(Path(tempo_cli.__file__).parent), "tempo_cli")
+    text = text.replace(json.dumps(__version__), '"VERSION"')
+    text = re.sub(r'"(timing|memory|decoder)": \{[^}]*\}', r'"\1": {}', text)
+    text = re.sub(r'"(mtime|size)": [0-9.]+', r'"\1": 0', text)
+    text = re.sub(r"\b\d{6,}\b", "N", text)  # bytes
+    text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|bytes)\b", "N", text)
+    return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
+
+
+def compare(name: str, found: str) -> None:
+    """Fail unless `found` is the snapshot of this name."""
+    file = SNAPSHOTS / f"{name}.txt"
+    if WRITE:
+        file.write_text(found, encoding="utf-8")
+    assert found == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_command_writes(name: str, tempo: Tempo, folder: Path) -> None:
+    done = tempo(*CASES[name])
+    shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
+    compare(name, lasting(shown, folder))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+def test_what_a_terminal_shows(columns: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    code, shown = on_terminal("inspect", "run.json", columns=columns)
+    assert code == 0
+    compare(f"terminal-{columns}", lasting(shown, folder))
+
+
+def test_no_snapshot_is_left_over() -> None:
+    names = {*CASES, *(f"terminal-{columns}" for columns in (40, 80, 160))}
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == names
