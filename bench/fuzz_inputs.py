@@ -15,7 +15,6 @@ import io
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -470,6 +469,7 @@ def work(kind: str, numbers: list[int]) -> None:
     os.environ.setdefault("XDG_CONFIG_HOME", tempfile.gettempdir() + "/no-config")
     results = os.fdopen(os.dup(1), "w")
     import tempo_cli.tempo  # noqa: F401  not a part of the first case
+    from tempo_cli.system_memory import host_peak_bytes
 
     if kind == "commands":
         _remember()
@@ -487,7 +487,7 @@ def work(kind: str, numbers: list[int]) -> None:
                 found = "internal: late"
             signal.alarm(0)
             signal.setitimer(signal.ITIMER_PROF, 0)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            peak = host_peak_bytes() or 0
             if peak > BYTES:
                 found = f"internal: {peak >> 20} MiB"
             seconds = round(time.perf_counter() - started, 2)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
 _GROUP = Path("/sys/fs/cgroup")  # of a container: its own root
 
 
@@ -29,6 +30,8 @@ def host_free_bytes() -> int | None:
 
 def host_peak_bytes() -> int | None:
     """Largest resident memory of this process so far; None on Windows."""
+    if (peak := _high_water()) is not None:
+        return peak
     try:
         import resource
     except ImportError:
@@ -43,13 +46,25 @@ def trim_heap() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def _high_water() -> int | None:
+    """The peak on Linux: what getrusage gives there includes the peak of the process that started this one."""
+    try:
+        return _field(_STATUS, "VmHWM:")
+    except OSError:
+        return None
+
+
 def _available() -> int | None:
     try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+        return _field(_MEMINFO, "MemAvailable:")
     except OSError:
         return host_total_bytes()
-    sizes = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(size) * 1024 for size in sizes), None)
+
+
+def _field(file: Path, name: str) -> int | None:
+    """Bytes of a line such as `VmHWM: 1024 kB`."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def _group_room() -> int | None:

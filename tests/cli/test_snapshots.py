@@ -64,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     shutil.copy(FRACTAL, here / "a.mp4")
     shutil.copy(GOLDEN / "videos" / "pattern.mp4", here / "b.mp4")
     (here / "bad.mp4").write_text("no video")

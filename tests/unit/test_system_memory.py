@@ -47,3 +47,15 @@ def test_the_peak_is_what_this_process_takes():
     peak = system_memory.host_peak_bytes()
     assert peak is not None
     assert 10 * 2**20 < peak < 2**40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's peak is its own")
+def test_the_peak_of_the_process_that_started_this_one_does_not_count():
+    """A parent of 600 MB starts a process that holds a few."""
+    script = (
+        "import subprocess, sys; held = bytearray(600 * 2**20); "
+        "print(subprocess.run([sys.executable, '-c', sys.argv[1]], capture_output=True, text=True).stdout)"
+    )
+    inner = "from tempo_cli.system_memory import host_peak_bytes; print(host_peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", script, inner], capture_output=True, text=True, check=True)
+    assert 2**20 < int(done.stdout) < 300 * 2**20
