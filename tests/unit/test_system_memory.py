@@ -1,5 +1,7 @@
 """The machine's free memory, read from files like the kernel's."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
