@@ -47,7 +47,7 @@ def trim_heap() -> None:
 
 
 def _high_water() -> int | None:
-    """The peak on Linux: what getrusage gives there includes the peak of the process that started this one."""
+    """The peak on Linux, where getrusage also counts the process that started this one."""
     try:
         return _field(_STATUS, "VmHWM:")
     except OSError:
