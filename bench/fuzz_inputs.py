@@ -42,7 +42,7 @@ FILES = (
 )
 SECONDS, PROCESSOR_SECONDS, BYTES, BATCH = 600, 10, 3 << 29, 1000
 _LARGEST = 1 << 26  # bytes of a file that is changed; those of the checkpoint are smaller
-KNOWN = {"ok", "usage", "video", "model", "environment", "memory"}
+KNOWN = {"ok", "usage", "video", "model", "environment", "memory", "some failed"}
 
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 3, 7, 64, 2**31, 2**63, 2**64, 10**30, -(2**40), 0.5, -0.0, 1e-320, 1e308,
@@ -441,7 +441,7 @@ def run_command(number: int, scratch: Path) -> str:
         os.environ.update(before)
     err.seek(0)
     told = err.read()
-    names = {0: "ok", 2: "usage", 3: "video", 4: "model", 5: "environment", 6: "memory"}
+    names = {0: "ok", 2: "usage", 3: "video", 4: "model", 5: "environment", 6: "memory", 7: "some failed"}
     two_lines = [line[:6] for line in told.splitlines() if not line.startswith("warning: ")][-2:] == [
         "error:",
         "hint: ",
