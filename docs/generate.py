@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 HEAD = "# Commands\n\nWritten by `make docs` from the commands' own `--help`.\n"
 FOREIGN = {
+    "--dist",
     "--extra-index-url",
     "--no-deps",
     "--remote-debugging-pipe",

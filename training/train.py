@@ -141,7 +141,7 @@ def note_run(options: argparse.Namespace) -> None:
     Raises:
         SystemExit: the folder holds a run with other options.
     """
-    names = ("torch", "transformers", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
+    names = ("torch", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
     facts["start"] = options.start is not None
     log = options.work / "log.jsonl"

@@ -250,7 +250,7 @@ def test_the_first_interrupt_ends_behind_the_job_in_hand(
     write(folder / "jobs.jsonl", job("a.mp4", "what?"), job("a.mp4", "who?"))
     done = tempo("batch", "jobs.jsonl", "-o", "r.jsonl", *QUICK)
     assert (done.code, len(read(folder / "r.jsonl"))) == (130, 1)
-    assert done.err.startswith("finishing the job in hand (how long that takes is not known yet); interrupt")
+    assert done.err.startswith("finishing the current job (how long that takes is not known yet); interrupt")
 
 
 def test_patience_takes_one_interrupt_and_nothing_else() -> None:

@@ -111,7 +111,7 @@ def test_an_interrupt_finishes_the_job_in_hand_and_says_so(folder: Path) -> None
     lines = read(folder / "r.jsonl")
     assert process.returncode == 130
     assert 0 < len(lines) < 60
-    assert told.startswith(b"finishing the job in hand (about ")
+    assert told.startswith(b"finishing the current job (about ")
     process = spawn(*words)
     wait_for_lines(folder / "r.jsonl", len(lines) + 1, process)
     process.send_signal(signal.SIGTERM)

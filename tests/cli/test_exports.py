@@ -136,5 +136,5 @@ def test_a_saved_run_of_a_video_without_a_constant_rate_has_no_edit_list(
     shutil.copy(SAVED, tmp_path / "older.json")
     done = tempo("inspect", tmp_path / "older.json", "-o", tmp_path / "a.edl")
     assert done.code == 2
-    assert "does not tell" in done.err
+    assert "does not say" in done.err
     assert not (tmp_path / "a.edl").exists()

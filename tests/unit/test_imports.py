@@ -1,6 +1,7 @@
 """The layers, read from the source: lower ones never import upper ones, and each duty has one place."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,6 +104,14 @@ LAYER = {package: number for number, packages in enumerate(LAYERS) for package i
 
 def test_every_module_has_its_layer():
     assert {module(path).split(".")[0] for path in SOURCES} - {""} <= set(LAYER)
+
+
+def test_every_module_is_on_the_map():
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    words = set(re.findall(r"\w+", page))
+    parts = [path.relative_to(ROOT) for path in ROOT.rglob("*.py")]
+    named = [part for part in parts if part.parts[0] not in ("cli", "doctor", "nano")]
+    assert [str(part) for part in named if part.stem.strip("_") not in {*words, "init", "main"}] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module)

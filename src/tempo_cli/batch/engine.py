@@ -53,7 +53,7 @@ def answer(
 
     Args:
         open_one: opens a group's video; called in another thread.
-        on_event: called in this thread with the job in hand and what happens; `AnswerText` has the number 0.
+        on_event: called in this thread with the current job and what happens; `AnswerText` has the number 0.
 
     Yields:
         an outcome for each job, as soon as it is there.

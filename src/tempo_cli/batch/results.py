@@ -12,9 +12,9 @@ from typing import IO, Any
 from ..checked import parse_object
 from ..errors import SetupError, TempoError, UsageError
 from ..files import reason
-from ..leftovers import forget_file, note_file
 from ..plan.schedule import Job
 from ..schema import SCHEMA
+from ..written import discard, partial_path
 from .outcome import error_of
 
 if sys.platform != "win32":
@@ -188,8 +188,7 @@ class ResultsFile:
         if not failed:
             return
         target = Path(os.path.realpath(self.path))
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        note_file(part)
+        part = partial_path(target)
         kept = part.open("xb+", buffering=0)
         try:
             _lock(kept)
@@ -203,10 +202,9 @@ class ResultsFile:
             part.replace(target)
         except BaseException:
             kept.close()
-            part.unlink(missing_ok=True)
             raise
         finally:
-            forget_file(part)
+            discard(part)
         _sync_folder(target.parent)
         self._file.close()
         self._file = kept

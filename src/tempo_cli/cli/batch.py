@@ -18,7 +18,7 @@ from ..errors import TempoError, UsageError
 from ..plan.schedule import Job, Shard, schedule, unique
 from . import options as o
 from .batch_input import jobs_as_they_come, jobs_of_file, jobs_of_videos, parse_devices, parse_shard
-from .batch_model import BatchModel
+from .batch_model import SOME_FAILED, BatchModel
 from .batch_pages import prepare_folder, write_pages
 from .batch_progress import BatchScreen, ProgressMode, Tracker, failures
 from .console import Screen, expect
@@ -28,7 +28,7 @@ from .questions import check_questions, read_questions
 if TYPE_CHECKING:  # numpy
     from ..batch.engine import Jobs
 
-SOME_FAILED, STOPPED = 7, 130
+STOPPED = 130
 
 
 def batch(
@@ -65,7 +65,7 @@ def batch(
         typer.Option("--stream", help="Do each job of standard input as it comes; neighbors share a video."),
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do failed jobs of FILE again.")
+        bool, typer.Option("--retry-failed", help="Do the failed jobs in FILE again.")
     ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed job.")] = False,
     shard: Annotated[
@@ -73,7 +73,7 @@ def batch(
         typer.Option("--shard", metavar="I/N", help="Do only part I of N, for several machines; by video."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Do N jobs at most in this run.")
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Do at most N jobs in this run.")
     ] = None,
     workers: Annotated[
         int | None,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # torch, numpy
     from ..tempo import Tempo
     from ..video.opened import Video
 
+SOME_FAILED = 7  # exit code: some jobs or videos have no answer
+
 
 class BatchModel:
     """Answers jobs with one model.

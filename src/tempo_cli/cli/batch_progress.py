@@ -38,7 +38,7 @@ class Tracker:
 
     Attributes:
         done, failed: jobs.
-        stopping: set once the user has asked to stop behind the job in hand.
+        stopping: set once the user has asked to stop behind the current job.
     """
 
     def __init__(self, groups: Sequence[Group] | None) -> None:
@@ -54,7 +54,7 @@ class Tracker:
         self._stages: dict[str, tuple[float, int, int]] = {}  # when it began, done, total
 
     def begin(self, event: events.Event) -> None:
-        """Something happens for the job in hand."""
+        """Something happens for the current job."""
         now = time.monotonic()
         self._began = self._began or now
         if isinstance(event, events.Progress):
@@ -72,14 +72,14 @@ class Tracker:
 
     @property
     def seconds_left(self) -> float | None:
-        """For all that is left; None where that can't be told."""
+        """For all that is left; None where that is unknown."""
         if self.total is None or not self.done or self._began is None:
             return None
         return (self._last - self._began) / self.done * (self.total - self.done)
 
     @property
     def seconds_in_hand(self) -> float | None:
-        """For the job in hand; None where that can't be told."""
+        """For the current job; None where that is unknown."""
         now, usual = time.monotonic(), None
         if self.done and self._began is not None:
             usual = (self._last - self._began) / self.done
@@ -94,7 +94,7 @@ class Tracker:
 
 
 class BatchScreen:
-    """Shows a tracker's numbers, and takes the first Ctrl-C while a job is in hand.
+    """Shows a tracker's numbers, and takes the first Ctrl-C while a job runs.
 
     Args:
         bar: whether a bar may be drawn.
@@ -158,7 +158,7 @@ class BatchScreen:
         self._tell("stopping", seconds=seconds)
         if self._mode is ProgressMode.auto:
             told = _UNKNOWN if seconds is None else f"about {duration(max(1.0, seconds))}"
-            self._screen.print(f"finishing the job in hand ({told}); interrupt again to stop now")
+            self._screen.print(f"finishing the current job ({told}); interrupt again to stop now")
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self._mode is ProgressMode.json:

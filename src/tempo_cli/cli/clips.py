@@ -81,7 +81,7 @@ def clips(
     verbose: o.Verbose = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
-    """Cut out the segments that stand out, neighbors joined, and write clips.json beside them.
+    """Cut out the segments that stand out, neighbors joined, and write a clips.json next to them.
 
     Needs no language model; a run saved with `tempo ask … -o RUN.json` needs no model at all. Clips are
     encoded as H.264 and AAC and exact by picture. With --copy nothing is encoded, and a clip begins at the
@@ -152,11 +152,11 @@ def _saved_run(path: Path) -> Run:
 
 
 def _prepare(folder: Path, force: bool) -> None:
-    """The folder, made if need be, before the work."""
+    """The folder, created if necessary, before the work."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise SetupError(f"'{folder}' can't be made: {reason(error)}", "Name another folder.") from None
+        raise SetupError(f"'{folder}' can't be created: {reason(error)}", "Name another folder.") from None
     check_writable(folder / MANIFEST, force)
 
 
@@ -169,7 +169,7 @@ def _unchanged(run: Run, saved: Path | None, max_pixels: int) -> "VideoInfo":
     info = probe(path, max_pixels)
     if run.video.size is None or run.video.mtime is None:
         raise VideoError(
-            f"the run does not tell which '{path}' it saw: an older tempo saved it", "Ask again, then cut."
+            f"the run does not identify its '{path}', because an older tempo saved it", "Ask again, then cut."
         )
     if (info.size, info.mtime) != (run.video.size, run.video.mtime):
         raise VideoError(f"'{path}' has changed since the run", "Ask again, then cut.")
@@ -185,7 +185,7 @@ def _cut(
     force: bool,
     dry_run: bool,
 ) -> list[dict[str, Any]]:
-    """Write each part, and tell of it: its file, where it was to be and where it is."""
+    """Write each part, and list for each its file, the planned times and the measured ones."""
     made = []
     for number, part in enumerate(parts, 1):
         assert cutter is not None
@@ -241,7 +241,7 @@ def _stem(path: Path) -> str:
 
 
 def _time(seconds: float) -> str:
-    """`01h02m03.400s`: it sorts, and can stand in a name."""
+    """`01h02m03.400s`: it sorts, and is valid in a file name."""
     thousandths = round(seconds * 1000)
     whole, rest = divmod(thousandths, 1000)
     return f"{whole // 3600:02}h{whole // 60 % 60:02}m{whole % 60:02}.{rest:03}s"

@@ -273,8 +273,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write the format into a file, and show what is shown without it. Without --format, the file's "
-        "ending tells which.",
+        help="Write the format to a file; the screen shows the answer and the table as usual. Without "
+        "--format, the file's ending selects it.",
     ),
 ]
 Html = Annotated[
@@ -284,17 +284,15 @@ Png = Annotated[
     Path | None,
     _option("--png", metavar="FILE", help="Draw the timeline as a picture (needs tempo-cli[plot])."),
 ]
-Svg = Annotated[
-    Path | None, _option("--svg", metavar="FILE", help="The same as a drawing that can be scaled.")
-]
-Force = Annotated[bool, _option("--force", help="Replace files that are there.")]
+Svg = Annotated[Path | None, _option("--svg", metavar="FILE", help="The same, as a vector drawing.")]
+Force = Annotated[bool, _option("--force", help="Replace existing files.")]
 Folder = Annotated[
     Path,
     _option(
         "--output",
         "-o",
         metavar="FOLDER",
-        help="Where the clips go. It is made if need be.",
+        help="Folder for the clips; created if necessary.",
         show_default=False,
     ),
 ]
@@ -305,7 +303,7 @@ Padding = Annotated[
         parser=parse_seconds,
         metavar="TIME",
         show_default="0",
-        help="More at both ends of each clip: 2, 0:02 or 2s.",
+        help="Time to add at both ends of each clip: 2, 0:02 or 2s.",
     ),
 ]
 Copy = Annotated[
@@ -322,7 +320,7 @@ MinRelevance = Annotated[
         "--min-relevance",
         parser=parse_share,
         metavar="NUMBER",
-        help="Show no segment that is less relevant, 0 to 1.",
+        help="Leave out segments below this relevance, 0 to 1.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Reports in HTML with what belongs to them: the pictures of a run's video, and the way to it."""
+"""Reports in HTML with what belongs to them: the pictures of a run's video, and the path to it."""
 
 import os
 import re
@@ -27,9 +27,9 @@ def report(
     """A page about runs, with pictures where the video is still the one that the run saw.
 
     Args:
-        target: where the page will be: its way to the video is relative to it.
+        target: where the page will be: its path to the video is relative to it.
         top, least: which segments stand out.
-        saved: the file that each run was read from: a video is looked for beside it too; empty: none was.
+        saved: the file that each run was read from: a video is looked for next to it too; empty: none was.
     """
     sources: dict[tuple[object, ...], Source] = {}
     found = []
@@ -52,7 +52,7 @@ def _source(run: Run, target: Path, saved: Path | None, ffmpeg: str | None) -> S
     except (OSError, ValueError):
         return Source(url, (), f"“{video.path}” was not there when this page was made: no pictures.")
     if video.size is None or video.mtime is None:
-        note = "The run does not tell which file it saw, because an older tempo saved it: no pictures."
+        note = "The run does not identify its file, because an older tempo saved it: no pictures."
         return Source(url, (), note)
     if (facts.st_size, facts.st_mtime) != (video.size, video.mtime):
         return Source(None, (), f"“{video.path}” has changed since: no pictures, and nothing to play.")
@@ -76,22 +76,22 @@ def _middles(run: Run) -> list[float]:
 
 
 def located(name: str, saved: Path | None) -> Path:
-    """The file of a run: from the working folder or, where it is not there, beside the saved run."""
+    """The file of a run: from the working folder or, where it is not there, next to the saved run."""
     path = Path(name)
     if saved is None or path.is_absolute():
         return path
-    beside = saved.parent / path
+    neighbor = saved.parent / path
     try:
-        return beside if beside.exists() and not path.exists() else path
+        return neighbor if neighbor.exists() and not path.exists() else path
     except (OSError, ValueError):
         return path
 
 
 def _url(path: Path, target: Path) -> str | None:
-    """The way from a page to a file; a whole one where there is no relative one, as between drives."""
+    """The relative URL from a page to a file; an absolute one where there is none, as between drives."""
     try:
-        way = os.path.relpath(path, target.parent).replace(os.sep, "/")
-        return f"./{quote(os.fsencode(way), safe='/')}"
+        relative = os.path.relpath(path, target.parent).replace(os.sep, "/")
+        return f"./{quote(os.fsencode(relative), safe='/')}"
     except ValueError:
         pass
     try:

@@ -11,11 +11,9 @@ from ..errors import TempoError
 from ..events import AnswerText, Event
 from ..plan.schedule import Job, schedule, unique
 from ..schema import Request, Run
-from .batch_model import BatchModel
+from .batch_model import SOME_FAILED, BatchModel
 from .console import Screen, report_error
 from .saved import refuse_saved_run
-
-SOME_FAILED = 7
 
 
 def ask_several(

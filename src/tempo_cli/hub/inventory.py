@@ -117,7 +117,7 @@ def removable(model: str) -> list[ModelState]:
     if model in PACKAGED:
         raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
     if as_folder(model) is not None:
-        raise ModelError(f"{model} is a local folder", "tempo removes only what lies in the Hub's cache.")
+        raise ModelError(f"{model} is a local folder", "tempo removes only models in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]
     if not own:
         raise ModelError(f"there is no Tempo model {model} in {cache_folder()}", "See: tempo models")

@@ -73,7 +73,7 @@ def _rate(runs: Sequence[Run]) -> Fraction:
     for run in runs:
         if run.video.constant_rate is None:
             raise UsageError(
-                "this run does not tell whether its video has a constant frame rate",
+                "this run does not say whether its video has a constant frame rate",
                 "It was saved by an older tempo: run it again.",
             )
         if not run.video.constant_rate:

@@ -1,4 +1,4 @@
-"""Parts of a video as files of their own: encoded anew and exact by picture, or copied from a keyframe on."""
+"""Parts of a video as files of their own: re-encoded and exact by picture, or copied from a keyframe on."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ _ENCODERS = ("libx264", "aac")
 _VIDEO = ("-c:v", "libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p")
 _SOUND = ("-c:a", "aac", "-b:a", "192k")
 _TICKS = 90_000  # a second: the times of uneven pictures are kept to 11 microseconds
-# nothing of the file's own metadata: it may tell where it was filmed
+# nothing of the file's own metadata: it may reveal where it was filmed
 _BARE = ("-map_metadata", "-1", "-map_metadata:s:v", "-1", "-map_metadata:s:a", "-1", "-map_chapters", "-1")
 _COPIED_AS = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".webm": ".webm"}  # all others: Matroska
 _STALL = 120.0  # seconds without a word of progress
@@ -64,9 +64,9 @@ class Cutter:
         self._binary = find_ffmpeg(ffmpeg)
         if info.restarts:
             message = f"the timestamps of '{info.path}' restart, so its parts can't be cut out"
-            raise VideoError(message, "Write it anew first: ffmpeg -i VIDEO -fflags +genpts fixed.mp4")
+            raise VideoError(message, "Rewrite it first: ffmpeg -i VIDEO -fflags +genpts fixed.mp4")
         if copy and (info.pts is None or not info.keyframes):
-            raise VideoError(f"'{info.path}' does not tell where it can be cut", "Leave `copy` out.")
+            raise VideoError(f"'{info.path}' does not say where it can be cut", "Leave `copy` out.")
         if not copy and (lacking := [name for name in _ENCODERS if name not in _encoders(self._binary)]):
             message = f"'{self._binary}' has no encoder {' and no '.join(lacking)}"
             raise SetupError(message, "Give `copy=True` to cut without encoding.")
