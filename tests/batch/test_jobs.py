@@ -65,7 +65,12 @@ def test_nothing_is_no_job() -> None:
     [
         ({"video": "a.mp4"}, "there is no question"),
         ({"question": "what?"}, "there is no video"),
-        ({"video": 3, "question": "what?"}, "there is no video"),
+        ({"video": 3, "question": "what?"}, "video is 3: it is not text"),
+        ({"video": "a.mp4", "question": ["what?"]}, "question is ['what?']: it is not text"),
+        ({"video": "a\ud800.mp4", "question": "what?"}, "video is 'a\\ud800.mp4': it has half a character"),
+        ({"video": "a.mp4", "question": "a \ud83d"}, "question is 'a \\ud83d': it has half a character"),
+        ({**EVERY, "id": "\ud800"}, "id is '\\ud800': it has half a character"),
+        ({**EVERY, "sampling": "foo"}, "sampling is 'foo': it is not auto, index or time"),
         ({"video": "a.mp4", "question": "?!"}, "'?!' is not a question"),
         ({**EVERY, "fps": -1}, "fps is -1; it can be from"),
         ({**EVERY, "fps": "fast"}, "fps is 'fast': it is not a number"),
@@ -90,6 +95,12 @@ def test_a_bad_line_is_a_faulty_job_in_its_place(value: Any, message: str) -> No
     assert message in bad.fault.message
     if isinstance(value, dict) and value.get("id") == 7:
         assert bad.id == "7"
+    assert "\\ud8" not in json.dumps([bad.id, bad.video, bad.question])  # jq can't read half a character
+
+
+def test_a_name_that_is_not_utf8_is_a_name() -> None:
+    (job,) = read(lines({"video": "a\udcff.mp4", "question": "what?"}))
+    assert (job.video, job.fault) == ("a\udcff.mp4", None)
 
 
 def test_broken_json_is_a_faulty_job_with_an_id_of_its_own() -> None:

@@ -191,6 +191,24 @@ def test_jobs_on_standard_input(mode: list[str], tempo: Tempo, monkeypatch: pyte
     assert (done.code, [line["question"] for line in read(done.out)]) == (7, order)
 
 
+def test_a_failure_among_streamed_jobs_is_remembered(
+    folder: Path, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [job("bad.mp4", "1?"), job("a.mp4", "2?"), job("a.mp4", "3?", max_frames=8)]
+    text = "".join(json.dumps(value) + "\n" for value in values)
+    for _ in range(2):  # the second time nothing is done
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        done = tempo("batch", "-", "--stream", "-o", folder / "r.jsonl", *QUICK)
+        assert (done.code, "bad.mp4" in done.err) == (7, True)
+
+
+def test_failures_of_earlier_runs_are_told_in_order(folder: Path, tempo: Tempo) -> None:
+    jobs = write(folder / "jobs.jsonl", *(job("a.mp4", "?", id=f"f{number}") for number in range(9)))
+    words = ["batch", jobs, "-o", folder / "r.jsonl", *QUICK]
+    assert tempo(*words).err == (again := tempo(*words)).err
+    assert [line.split()[0] for line in again.err.splitlines()[1:]] == [f"f{number}" for number in range(9)]
+
+
 def test_shards_share_the_videos_out(folder: Path, tempo: Tempo) -> None:
     write(folder / "jobs.jsonl", *MIXED)
     found = [read(tempo("batch", "jobs.jsonl", "--shard", f"{part}/2", *QUICK).out) for part in (1, 2)]

@@ -295,4 +295,6 @@ def _difference(job: Job, found: Recorded) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> SetupError:
+    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+        return SetupError(f"there is no folder '{path.parent}'", f"Create it first: mkdir -p '{path.parent}'")
     return SetupError(f"'{path}' can't be written: {reason(error)}", "Name another file with -o.")

@@ -218,9 +218,9 @@ class Batch:
             return set()
         self._results.check(jobs)
         recorded = self._results.recorded
-        found = {job.id for job in jobs if job.id in recorded}
-        self._failed = {name: error for name in found if (error := recorded[name].error) is not None}
-        return found
+        found = [job.id for job in jobs if job.id in recorded]
+        self._failed |= {name: error for name in found if (error := recorded[name].error) is not None}
+        return set(found)
 
     def _new(self, jobs: Iterable[Job]) -> Iterator[Job]:
         for job in jobs:
