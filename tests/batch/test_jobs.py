@@ -84,6 +84,7 @@ def test_nothing_is_no_job() -> None:
         ({**EVERY, "model": "x"}, "a job can't set 'model'"),
         ({**EVERY, "ffmpeg": "/bin/sh"}, "a job can't set 'ffmpeg'"),
         ({**EVERY, "max_frame": 3}, "a job has no field 'max_frame'"),
+        ({**EVERY, "video_path": "b.mp4"}, "a field is given under two names"),
         ([1], "not an object"),
     ],
 )
@@ -118,11 +119,19 @@ def test_rows_that_do_not_fit_their_header() -> None:
     assert short.fault.message == "line 3: there is no question"
 
 
+def test_a_lost_quote_is_a_faulty_job_and_no_long_question() -> None:
+    first, lost = read('video,question\na.mp4,say "what"?\na.mp4,"what?\na.mp4,who?\n')
+    assert (first.question, first.fault) == ('say "what"?', None)
+    assert lost.fault is not None
+    assert lost.fault.message == "line 4 is not CSV: unexpected end of data"
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
         (b"\x00\x00\x00\x18ftypmp42\xff", "'jobs', line 1 is not text in UTF-8"),
         (b"what happens?", "'jobs' is neither JSON nor a table with the columns video and question"),
+        (b"video,question,query\na,b,c", "'jobs' has several columns for question"),
         (b"video,question,model\na,b,c", "'jobs': a job can't set 'model'"),
         (b"[1", "'jobs' is not a list in JSON: Expecting"),
         (b"x" * (2**20 + 1), "'jobs', line 1 has more than 1,048,576 bytes"),

@@ -135,6 +135,8 @@ def _of_table(header: str, rows: Iterable[tuple[int, str]], source: str, default
     for name in names:
         if problem := _unknown(name):
             raise UsageError(f"{source}: {problem[0]}", problem[1])
+        if names.count(name) > 1:
+            raise UsageError(f"{source} has several columns for {name}", "Leave all but one out.")
     at = 1
 
     def lines() -> Iterator[str]:
@@ -143,7 +145,7 @@ def _of_table(header: str, rows: Iterable[tuple[int, str]], source: str, default
             at = number
             yield text
 
-    reader = csv.reader(lines(), delimiter=delimiter)
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)  # else a lost quote swallows jobs
     while True:
         try:
             cells = next(reader)
@@ -253,8 +255,11 @@ def _of_value(value: Any, text: str, place: str, defaults: Defaults) -> Job:
     """The job of one JSON value or row; whatever is wrong with it makes it a faulty one."""
     if not isinstance(value, dict):
         return _faulty({}, text, UsageError(f"{place} is not an object", _FORMS), defaults)
-    named = {_name(name): item for name, item in value.items() if item is not None}
+    given = [(_name(name), item) for name, item in value.items() if item is not None]
+    named = dict(given)
     try:
+        if len(named) < len(given):
+            raise UsageError("a field is given under two names", "Leave one of them out.")
         return _checked(named, defaults)
     except UsageError as error:
         return _faulty(named, text, UsageError(f"{place}: {error.message}", error.hint), defaults)

@@ -199,8 +199,9 @@ class Batch:
             self._results.check_model(self._model.name)
         if isinstance(jobs, list):
             known = list(unique(jobs))
-            if len(known) < len(jobs):
-                self._screen.print(f"{len(jobs) - len(known)} jobs are given twice, and done once")
+            if (more := len(jobs) - len(known)) > 0:
+                told = "1 job is" if more == 1 else f"{more} jobs are"
+                self._screen.print(f"{told} given twice, and done once")
             done = self._recorded(known)
             groups = schedule(known, done, shard, limit)
             if not groups:
