@@ -136,6 +136,21 @@ def test_failed_jobs_are_done_again_when_asked(folder: Path, tempo: Tempo) -> No
     assert "with another question, 'what?'" in tempo(*words).err
 
 
+def test_a_failure_is_forgotten_only_where_its_job_is_done_again(folder: Path, tempo: Tempo) -> None:
+    jobs, results = folder / "jobs.jsonl", folder / "r.jsonl"
+    write(jobs, job("bad.mp4", "what?", id=1), job("a.mp4", "what?", id=2))
+    words = ["batch", jobs, *QUICK, "-o", results, "--retry-failed"]
+    assert tempo(*words).code == 7
+    before = results.read_bytes()
+    assert tempo(*words, "--model", "nano").code == 2  # lines of another model
+    write(jobs, job("bad.mp4", "what?", id=1), job("a.mp4", "what else?", id=2))
+    assert tempo(*words).code == 2
+    assert results.read_bytes() == before
+    write(jobs, job("a.mp4", "who?", id=3))
+    assert tempo(*words).code == 0
+    assert {line["id"] for line in read(results)} == {"1", "2", "3"}
+
+
 @pytest.mark.usefixtures("folder")
 def test_videos_and_folders_with_questions(tempo: Tempo) -> None:
     done = tempo("batch", "a.mp4", "more", "-q", "what?", "-q", "who?", *QUICK)
