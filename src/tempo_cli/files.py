@@ -30,6 +30,14 @@ def exists(path: Path) -> bool:
         return False
 
 
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two names lead to the same file, as far as can be told."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def reason(error: Exception) -> str:
     """Why a file can't be read or written, in few words."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -65,7 +65,12 @@ def test_nothing_is_no_job() -> None:
     [
         ({"video": "a.mp4"}, "there is no question"),
         ({"question": "what?"}, "there is no video"),
-        ({"video": 3, "question": "what?"}, "there is no video"),
+        ({"video": 3, "question": "what?"}, "video is 3: it is not text"),
+        ({"video": "a.mp4", "question": ["what?"]}, "question is ['what?']: it is not text"),
+        ({"video": "a\ud800.mp4", "question": "what?"}, "video is 'a\\ud800.mp4': it has half a character"),
+        ({"video": "a.mp4", "question": "a \ud83d"}, "question is 'a \\ud83d': it has half a character"),
+        ({**EVERY, "id": "\ud800"}, "id is '\\ud800': it has half a character"),
+        ({**EVERY, "sampling": "foo"}, "sampling is 'foo': it is not auto, index or time"),
         ({"video": "a.mp4", "question": "?!"}, "'?!' is not a question"),
         ({**EVERY, "fps": -1}, "fps is -1; it can be from"),
         ({**EVERY, "fps": "fast"}, "fps is 'fast': it is not a number"),
@@ -79,6 +84,7 @@ def test_nothing_is_no_job() -> None:
         ({**EVERY, "model": "x"}, "a job can't set 'model'"),
         ({**EVERY, "ffmpeg": "/bin/sh"}, "a job can't set 'ffmpeg'"),
         ({**EVERY, "max_frame": 3}, "a job has no field 'max_frame'"),
+        ({**EVERY, "video_path": "b.mp4"}, "a field is given under two names"),
         ([1], "not an object"),
     ],
 )
@@ -90,6 +96,12 @@ def test_a_bad_line_is_a_faulty_job_in_its_place(value: Any, message: str) -> No
     assert message in bad.fault.message
     if isinstance(value, dict) and value.get("id") == 7:
         assert bad.id == "7"
+    assert "\\ud8" not in json.dumps([bad.id, bad.video, bad.question])  # jq can't read half a character
+
+
+def test_a_name_that_is_not_utf8_is_a_name() -> None:
+    (job,) = read(lines({"video": "a\udcff.mp4", "question": "what?"}))
+    assert (job.video, job.fault) == ("a\udcff.mp4", None)
 
 
 def test_broken_json_is_a_faulty_job_with_an_id_of_its_own() -> None:
@@ -107,11 +119,19 @@ def test_rows_that_do_not_fit_their_header() -> None:
     assert short.fault.message == "line 3: there is no question"
 
 
+def test_a_lost_quote_is_a_faulty_job_and_no_long_question() -> None:
+    first, lost = read('video,question\na.mp4,say "what"?\na.mp4,"what?\na.mp4,who?\n')
+    assert (first.question, first.fault) == ('say "what"?', None)
+    assert lost.fault is not None
+    assert lost.fault.message == "line 4 is not CSV: unexpected end of data"
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
         (b"\x00\x00\x00\x18ftypmp42\xff", "'jobs', line 1 is not text in UTF-8"),
         (b"what happens?", "'jobs' is neither JSON nor a table with the columns video and question"),
+        (b"video,question,query\na,b,c", "'jobs' has several columns for question"),
         (b"video,question,model\na,b,c", "'jobs': a job can't set 'model'"),
         (b"[1", "'jobs' is not a list in JSON: Expecting"),
         (b"x" * (2**20 + 1), "'jobs', line 1 has more than 1,048,576 bytes"),

@@ -136,6 +136,21 @@ def test_failed_jobs_are_done_again_when_asked(folder: Path, tempo: Tempo) -> No
     assert "with another question, 'what?'" in tempo(*words).err
 
 
+def test_a_failure_is_forgotten_only_where_its_job_is_done_again(folder: Path, tempo: Tempo) -> None:
+    jobs, results = folder / "jobs.jsonl", folder / "r.jsonl"
+    write(jobs, job("bad.mp4", "what?", id=1), job("a.mp4", "what?", id=2))
+    words = ["batch", jobs, *QUICK, "-o", results, "--retry-failed"]
+    assert tempo(*words).code == 7
+    before = results.read_bytes()
+    assert tempo(*words, "--model", "nano").code == 2  # lines of another model
+    write(jobs, job("bad.mp4", "what?", id=1), job("a.mp4", "what else?", id=2))
+    assert tempo(*words).code == 2
+    assert results.read_bytes() == before
+    write(jobs, job("a.mp4", "who?", id=3))
+    assert tempo(*words).code == 0
+    assert {line["id"] for line in read(results)} == {"1", "2", "3"}
+
+
 @pytest.mark.usefixtures("folder")
 def test_videos_and_folders_with_questions(tempo: Tempo) -> None:
     done = tempo("batch", "a.mp4", "more", "-q", "what?", "-q", "who?", *QUICK)
@@ -189,6 +204,24 @@ def test_jobs_on_standard_input(mode: list[str], tempo: Tempo, monkeypatch: pyte
     done = tempo("batch", "-", *mode, *QUICK)
     order = ["1?", "2?", "3?", None] if mode else ["1?", "3?", "2?", None]
     assert (done.code, [line["question"] for line in read(done.out)]) == (7, order)
+
+
+def test_a_failure_among_streamed_jobs_is_remembered(
+    folder: Path, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [job("bad.mp4", "1?"), job("a.mp4", "2?"), job("a.mp4", "3?", max_frames=8)]
+    text = "".join(json.dumps(value) + "\n" for value in values)
+    for _ in range(2):  # the second time nothing is done
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        done = tempo("batch", "-", "--stream", "-o", folder / "r.jsonl", *QUICK)
+        assert (done.code, "bad.mp4" in done.err) == (7, True)
+
+
+def test_failures_of_earlier_runs_are_told_in_order(folder: Path, tempo: Tempo) -> None:
+    jobs = write(folder / "jobs.jsonl", *(job("a.mp4", "?", id=f"f{number}") for number in range(9)))
+    words = ["batch", jobs, "-o", folder / "r.jsonl", *QUICK]
+    assert tempo(*words).err == (again := tempo(*words)).err
+    assert [line.split()[0] for line in again.err.splitlines()[1:]] == [f"f{number}" for number in range(9)]
 
 
 def test_shards_share_the_videos_out(folder: Path, tempo: Tempo) -> None:

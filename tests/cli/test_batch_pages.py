@@ -1,5 +1,6 @@
 """`tempo batch --html FOLDER`: a page for each video, an index, and nothing of others harmed."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -56,6 +57,21 @@ def test_each_video_has_a_page_and_the_index_leads_there(folder: Path, tempo: Te
     assert [row[0] for row in rows(pages / "index.html")] == ["a.mp4", "a.mp4", "bad.mp4", "./more/b.MP4"]
     assert (pages / page[1]).stat().st_mtime == 1
     assert len(list(pages.glob("b-*.html"))) == 1
+
+
+def test_lines_that_other_programs_wrote_have_their_pages(folder: Path, tempo: Tempo) -> None:
+    jobs, results = folder / "jobs.jsonl", folder / "r.jsonl"
+    write(jobs, job("a.mp4", "où?"), job("a.mp4", "who?"))
+    words = ["batch", jobs, *QUICK, "-o", results]
+    assert tempo(*words).code == 0
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    del lines[1]["segments"]
+    results.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    assert tempo(*words, "--html", "pages").code == 0
+    whole, cut = rows(folder / "pages" / "index.html")
+    assert whole[1].endswith("] où?")
+    assert cut[1] == "who?"
+    assert cut[2].startswith("the saved run can't be used")
 
 
 def test_pages_need_a_file_of_results_and_spare_the_pages_of_others(

@@ -86,6 +86,12 @@ def test_a_video_that_has_changed_and_runs_that_do_not_tell(
     assert list((tmp_path / "parts").iterdir()) == []
 
 
+def test_without_a_question_the_hint_is_about_clips(tempo: Tempo, tmp_path: Path) -> None:
+    done = tempo("clips", FRACTAL, "-o", tmp_path / "parts")
+    assert (done.code, f'tempo clips {FRACTAL} "what happens?"' in done.err) == (2, True)
+    assert not (tmp_path / "parts").exists()
+
+
 def test_of_a_video_and_a_question(tempo: Tempo, tmp_path: Path) -> None:
     options = ["--model", MODEL, "--device", "cpu", "-o", tmp_path, "--dry-run", "--json"]
     (part,) = tempo("clips", FRACTAL, "what color was the car", *options).json["clips"]

@@ -45,6 +45,40 @@ def test_every_format_of_a_saved_run_on_standard_output_and_in_a_file(
     assert tempo("inspect", saved, "--format", name, "-o", target, "--force").code == 0
 
 
+def test_a_dash_is_standard_output(tempo: Tempo, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(saved.parent)
+    done = tempo("inspect", saved, "--format", "csv", "-o", "-")
+    assert (done.code, done.err, done.out[:15]) == (0, "", "video,question,")
+    assert not Path("-").exists()
+    assert tempo("inspect", saved, "-o", "-").code == 2
+
+
+@pytest.mark.parametrize("option", ["--html", "--svg", "-o"])
+def test_what_is_read_is_never_replaced(
+    option: str, tempo: Tempo, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = tmp_path / "video.mp4"
+    shutil.copy(FRACTAL, video)
+    for path, words in ((saved, ["inspect", saved]), (video, ["ask", video, WHAT, *SHORT])):
+        before = path.read_bytes()
+        done = tempo(*words, option, path.name, "--format", "csv", "--force")
+        assert (done.code, path.read_bytes()) == (2, before)
+        assert done.err.splitlines()[0] == f"error: '{path.name}' is read here, and is not replaced"
+
+
+def test_several_videos_that_all_fail_leave_no_file(tempo: Tempo, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    targets = [tmp_path / "a.html", tmp_path / "a.csv"]
+    words = ["ask", bad, tmp_path / "none.mp4", "-q", WHAT, "-q", "where", *SHORT]
+    done = tempo(*words, "--html", targets[0], "-o", targets[1])
+    assert (done.code, done.out) == (3, "")
+    assert done.err.count("bad.mp4' is not a readable video") == 1  # though there are two questions
+    assert done.err.count("error: ") == done.err.count("hint: ") == 2
+    assert not any(path.exists() for path in targets)
+
+
 def test_the_ending_of_a_file_names_the_format(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
     assert tempo("inspect", saved, "-o", tmp_path / "a.SRT").code == 0
     assert (tmp_path / "a.SRT").read_text().startswith("1\n00:00:04,200 --> 00:00:10,000\nwhat color")

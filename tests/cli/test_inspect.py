@@ -82,6 +82,12 @@ def test_a_saved_run_needs_no_model(tempo: Tempo, saved: Path) -> None:
     assert tempo("inspect", saved, "--json").out == saved.read_text()
 
 
+def test_a_saved_run_and_something_else(tempo: Tempo, saved: Path) -> None:
+    done = tempo("inspect", saved, "none.json")
+    assert done.code == 2
+    assert done.err.splitlines()[0] == f"error: '{saved}' is a saved run, and 'none.json' is not"
+
+
 def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
     saved.write_text(saved.read_text() * 2)
     assert len(tempo("inspect", saved, "--json").out.splitlines()) == 2

@@ -88,5 +88,7 @@ def test_a_digest_changes_with_every_part() -> None:
 
 def test_the_same_job_counts_once_and_another_with_its_id_is_an_error() -> None:
     assert [one.id for one in unique([job("1"), job("2"), job("1")])] == ["1", "2"]
-    with pytest.raises(UsageError, match="two different jobs have the id '1'"):
+    with pytest.raises(
+        UsageError, match=r"two different jobs have the id '1': '.*' about '.*', and '.*' about"
+    ):
         list(unique([job("1"), job("1", "b")]))

@@ -173,6 +173,17 @@ def test_what_can_not_be_cut(clip: ClipMaker, tmp_path: Path, monkeypatch: pytes
     Cutter(info, copy=True, ffmpeg=FFMPEG)
 
 
+def test_a_full_disk_is_no_fault_of_the_video(clip: ClipMaker, tmp_path: Path) -> None:
+    full = tmp_path / "ffmpeg"
+    full.write_text("#!/bin/sh\necho 'Error submitting a packet: No space left on device' >&2\nexit 228\n")
+    full.chmod(0o755)
+    cutter = Cutter(probe(clip("h264.mp4")), copy=True, ffmpeg=FFMPEG)
+    cutter._binary = str(full)
+    with pytest.raises(SetupError, match=r"a\.mp4' can't be written: No space left on device"):
+        cutter.cut(0.0, 1.0, tmp_path / "a.mp4", force=False)
+    assert not (tmp_path / "a.mp4").exists()
+
+
 CUT = """
 import sys
 from tempo_cli.video.cutting import Cutter

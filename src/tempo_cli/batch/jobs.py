@@ -7,6 +7,7 @@ at all is an error.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ _LONGEST_ID = 1000  # characters
 _SHOWN = 40  # characters of a wrong value in a message
 _ALIASES = {"video_path": "video", "query": "question"}
 _OF_THE_COMMAND = {"model", "revision", "device", "devices", "dtype", "quantize", "ffmpeg", "output", "html"}
+# lone surrogates but those of a file's name: other programs can't read lines that have them
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _FORMS = 'Write one object a line: {"video": "a.mp4", "question": "what happens?"}'
 
 
@@ -132,6 +135,8 @@ def _of_table(header: str, rows: Iterable[tuple[int, str]], source: str, default
     for name in names:
         if problem := _unknown(name):
             raise UsageError(f"{source}: {problem[0]}", problem[1])
+        if names.count(name) > 1:
+            raise UsageError(f"{source} has several columns for {name}", "Leave all but one out.")
     at = 1
 
     def lines() -> Iterator[str]:
@@ -140,7 +145,7 @@ def _of_table(header: str, rows: Iterable[tuple[int, str]], source: str, default
             at = number
             yield text
 
-    reader = csv.reader(lines(), delimiter=delimiter)
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)  # else a lost quote swallows jobs
     while True:
         try:
             cells = next(reader)
@@ -196,6 +201,13 @@ def _word(value: Any) -> str:
     return value.strip()
 
 
+def _mode(value: Any) -> str:
+    name = _word(value)
+    if name not in ("auto", "index", "time"):
+        raise ValueError("it is not auto, index or time")
+    return name
+
+
 def _allocates(value: Any) -> bool:
     """`no_ata` as `ata`."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -212,7 +224,7 @@ _OPTIONS = {
     "start": _Option("sampling", "start", _time),
     "end": _Option("sampling", "end", _time),
     "picture": _Option("sampling", "picture", _word),
-    "sampling": _Option("sampling", "mode", _word),
+    "sampling": _Option("sampling", "mode", _mode),
     "budget": _Option("budget", "budget", _whole),
     "context": _Option("budget", "context", _whole),
     "no_ata": _Option("budget", "ata", _allocates),
@@ -243,8 +255,11 @@ def _of_value(value: Any, text: str, place: str, defaults: Defaults) -> Job:
     """The job of one JSON value or row; whatever is wrong with it makes it a faulty one."""
     if not isinstance(value, dict):
         return _faulty({}, text, UsageError(f"{place} is not an object", _FORMS), defaults)
-    named = {_name(name): item for name, item in value.items() if item is not None}
+    given = [(_name(name), item) for name, item in value.items() if item is not None]
+    named = dict(given)
     try:
+        if len(named) < len(given):
+            raise UsageError("a field is given under two names", "Leave one of them out.")
         return _checked(named, defaults)
     except UsageError as error:
         return _faulty(named, text, UsageError(f"{place}: {error.message}", error.hint), defaults)
@@ -256,7 +271,11 @@ def _checked(named: dict[str, Any], defaults: Defaults) -> Job:
             raise UsageError(*problem)
     for name in ("video", "question"):
         if not isinstance(named.get(name), str) or not named[name].strip():
-            raise UsageError(f"there is no {name}", _FORMS)
+            wrong = named.get(name)
+            told = f"{name} is {_shown(wrong)}: it is not text" if wrong else f"there is no {name}"
+            raise UsageError(told, _FORMS)
+        if _HALF.search(named[name]):
+            raise UsageError(f"{name} is {_shown(named[name])}: it has half a character", "Correct it.")
     changes: dict[str, dict[str, Any]] = {}
     for name in _OPTIONS.keys() & named.keys():
         option = _OPTIONS[name]
@@ -278,6 +297,8 @@ def _own_id(named: dict[str, Any]) -> str | None:
         return None
     if isinstance(found, bool) or not isinstance(found, str | int) or not str(found).strip():
         raise UsageError("id is neither text nor a whole number", "Correct it, or leave it out.")
+    if _HALF.search(str(found)):
+        raise UsageError(f"id is {_shown(found)}: it has half a character", "Correct it, or leave it out.")
     if len(str(found)) > _LONGEST_ID:
         raise UsageError(f"id has more than {_LONGEST_ID:,} characters", "Shorten it, or leave it out.")
     return str(found)
@@ -292,8 +313,8 @@ def _faulty(named: dict[str, Any], text: str, fault: UsageError, defaults: Defau
         known = None
     return Job(
         known or text_id(text.strip()),
-        video if isinstance(video, str) else None,
-        question if isinstance(question, str) else None,
+        _HALF.sub("\ufffd", video) if isinstance(video, str) else None,
+        _HALF.sub("\ufffd", question) if isinstance(question, str) else None,
         defaults.sampling,
         defaults.budget,
         defaults.generation,

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,6 @@ class ResultsFile:
     A line that was cut off at the end, by a kill or a power failure, is removed. Where the path is no
     regular file (a pipe, /dev/null), lines are written and nothing is read.
 
-    Args:
-        retry: remove the lines of failed jobs, so that they are done again.
-
     Attributes:
         recorded: what the lines say, by job id.
 
@@ -59,7 +56,7 @@ class ResultsFile:
         SetupError: it can't be opened or written.
     """
 
-    def __init__(self, path: Path, *, retry: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.recorded: dict[str, Recorded] = {}
         try:
@@ -69,8 +66,6 @@ class ResultsFile:
         try:
             if self._regular:
                 self._read()
-                if retry:
-                    self._drop_failed()
         except OSError as error:
             self.close()
             raise _unwritable(path, error) from None
@@ -182,11 +177,24 @@ class ResultsFile:
             ) from None
         self.recorded[found.id] = found
 
-    def _drop_failed(self) -> None:
-        """Replace the file by one without the lines of failed jobs, at once or not at all."""
+    def drop_failed(self, jobs: Iterable[Job] | None = None) -> None:
+        """Remove the lines of those of `jobs` (None: of all) that failed, so that they are done again.
+
+        Raises:
+            SetupError: the file can't be written; it is then as it was.
+        """
         failed = {found.id for found in self.recorded.values() if found.error is not None}
+        if jobs is not None:
+            failed &= {job.id for job in jobs}
         if not failed:
             return
+        try:
+            self._leave_out(failed)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def _leave_out(self, failed: Collection[str]) -> None:
+        """Replace the file by one without these jobs' lines, at once or not at all."""
         target = Path(os.path.realpath(self.path))
         part = partial_path(target)
         kept = part.open("xb+", buffering=0)
@@ -293,4 +301,6 @@ def _difference(job: Job, found: Recorded) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> SetupError:
+    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+        return SetupError(f"there is no folder '{path.parent}'", f"Create it first: mkdir -p '{path.parent}'")
     return SetupError(f"'{path}' can't be written: {reason(error)}", "Name another file with -o.")

@@ -110,7 +110,16 @@ def ask(
     waiting = _expect(command, questions, videos, model)
     rows = o.parse_top(top)
     exports = Exports(
-        chosen_format(json, format), output, html, png, svg, force, rows, min_relevance, ffmpeg=ffmpeg
+        chosen_format(json, format),
+        output,
+        html,
+        png,
+        svg,
+        force,
+        rows,
+        min_relevance,
+        ffmpeg,
+        inputs=videos,
     )
     with Screen(
         json=exports.json,

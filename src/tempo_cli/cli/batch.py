@@ -165,7 +165,7 @@ def batch(
                 if results is None:
                     raise UsageError("--html goes with -o", "Name the file of results: -o results.jsonl")
                 prepare_folder(html)
-            run = Batch(running, results, screen, progress, fail_fast=fail_fast)
+            run = Batch(running, results, screen, progress, fail_fast=fail_fast, retry=retry_failed)
             code = run.run(jobs, part, limit)
             if html is not None and results is not None and code != STOPPED:
                 write_pages(html, results, run.videos, screen, ffmpeg)
@@ -187,9 +187,10 @@ class Batch:
         progress: ProgressMode,
         *,
         fail_fast: bool,
+        retry: bool,
     ) -> None:
         self._model, self._results, self._screen = model, results, screen
-        self._mode, self._fail_fast = progress, fail_fast
+        self._mode, self._fail_fast, self._retry = progress, fail_fast, retry
         self._failed: dict[str, TempoError] = {}
         self.videos: set[str] = set()
 
@@ -199,8 +200,10 @@ class Batch:
             self._results.check_model(self._model.name)
         if isinstance(jobs, list):
             known = list(unique(jobs))
-            if len(known) < len(jobs):
-                self._screen.print(f"{len(jobs) - len(known)} jobs are given twice, and done once")
+            if (more := len(jobs) - len(known)) > 0:
+                told = "1 job is" if more == 1 else f"{more} jobs are"
+                self._screen.print(f"{told} given twice, and done once")
+            self._drop_failed(known)
             done = self._recorded(known)
             groups = schedule(known, done, shard, limit)
             if not groups:
@@ -209,8 +212,18 @@ class Batch:
             return self._do(groups, tracker, len(known))
         from ..batch.live import live_groups
 
+        self._drop_failed(None)
         tracker = Tracker(None)
         return self._do(live_groups(self._new(unique(jobs))), tracker, None)
+
+    def _drop_failed(self, jobs: list[Job] | None) -> None:
+        """With --retry-failed: of these jobs or all, once nothing else is wrong with them."""
+        if self._retry and self._results is not None:
+            recorded = self._results.recorded
+            self._results.check(
+                job for job in jobs or () if job.id in recorded and recorded[job.id].error is None
+            )
+            self._results.drop_failed(jobs)
 
     def _recorded(self, jobs: list[Job]) -> set[str]:
         """Ids of jobs that have a line; failed ones are noted."""
@@ -218,9 +231,9 @@ class Batch:
             return set()
         self._results.check(jobs)
         recorded = self._results.recorded
-        found = {job.id for job in jobs if job.id in recorded}
-        self._failed = {name: error for name in found if (error := recorded[name].error) is not None}
-        return found
+        found = [job.id for job in jobs if job.id in recorded]
+        self._failed |= {name: error for name in found if (error := recorded[name].error) is not None}
+        return set(found)
 
     def _new(self, jobs: Iterable[Job]) -> Iterator[Job]:
         for job in jobs:
@@ -297,4 +310,4 @@ def _results(output: str | None, retry: bool) -> AbstractContextManager[ResultsF
         if retry:
             raise UsageError("--retry-failed goes with -o", "Name the file of results: -o results.jsonl")
         return nullcontext()
-    return ResultsFile(Path(output), retry=retry)
+    return ResultsFile(Path(output))

@@ -79,9 +79,13 @@ def _entries(results: ResultsFile) -> tuple[list[Entry], dict[str, _Page]]:
         if value["status"] == "error":
             entries.append(Entry(video, question, None, error=str(value["error"]["message"])))
             continue
+        try:
+            run = _run(line)
+        except UsageError as error:  # a line that was changed by hand
+            entries.append(Entry(video, question, None, error=error.message))
+            continue
         page = pages.setdefault(video, _Page(_page_name(video)))
         page.places.append(place)
-        run = run_from_json(line.decode("ascii"))
         highest = max((part.relevance or 0.0 for part in run.segments), default=None)
         entries.append(Entry(video, question, page.name, run.answer.text if run.answer else None, highest))
     return entries, pages
@@ -89,7 +93,12 @@ def _entries(results: ResultsFile) -> tuple[list[Entry], dict[str, _Page]]:
 
 def _run_at(results: ResultsFile, place: int) -> Run:
     _, line = next(results.lines(place))
-    return run_from_json(line.decode("ascii"))
+    return _run(line)
+
+
+def _run(line: bytes) -> Run:
+    """The run of a line; what other programs write, such as `jq -c`, is not always ASCII."""
+    return run_from_json(line.decode("utf-8-sig"))
 
 
 def _page(runs: list[Run], target: Path, results: Path, ffmpeg: str | None) -> str:

@@ -143,7 +143,7 @@ def clips(
 
 
 def _saved_run(path: Path) -> Run:
-    runs = saved_runs(path)
+    runs = saved_runs(path, "clips")
     if len(runs) != 1:
         raise UsageError(
             f"'{path}' has {len(runs)} runs, and clips are cut for one", "Save each run in a file of its own."

@@ -1,10 +1,12 @@
 """What a command writes besides its words: a format on standard output or in a file, and pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UsageError
+from ..files import is_same
 from ..plan.stretches import stretches
 from ..schema import Run
 from ..written import check_writable, write_whole
@@ -28,11 +30,12 @@ class Exports:
 
     Attributes:
         format: one of `RUN_FORMATS`; None: the words for people.
-        output: a file for `format`; None: standard output.
+        output: a file for `format`; None or `-`: standard output.
         html: a file for a report.
         png, svg: files for a picture.
         ffmpeg: the one to use; None finds one.
         top, least: which segments (`plan.stretches`).
+        inputs: files that are read; none of them is ever replaced.
     """
 
     format: str | None
@@ -44,23 +47,28 @@ class Exports:
     top: int | None
     least: float | None
     ffmpeg: str | None = None
+    inputs: Sequence[Path] = ()
     _runs: list[Run] = field(default_factory=list)
     _saved: list[Path | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """
         Raises:
-            UsageError: an unknown format; a file that is there; two outputs in one file.
+            UsageError: an unknown format; a file that is there; two outputs in one file; an input as output.
             SetupError: a file can't be written.
         """
         if self.output is not None and self.format is None:
             self.format = format_of(self.output)
         if self.format is not None:
             check_format(self.format, RUN_FORMATS)
+        if self.output == Path("-"):
+            self.output = None
         files = [path for path in (self.output, self.html, self.png, self.svg) if path is not None]
         if len({path.absolute() for path in files}) < len(files):
             raise UsageError(f"'{files[0]}' is named for two outputs", "Give each a file of its own.")
         for path in files:
+            if any(is_same(path, source) for source in self.inputs):
+                raise UsageError(f"'{path}' is read here, and is not replaced", "Give another name.")
             check_writable(path, self.force)
 
     @property
@@ -79,11 +87,13 @@ class Exports:
         self._saved.append(saved)
 
     def write(self, screen: Screen) -> None:
-        """Everything that was asked for.
+        """Everything that was asked for; nothing where there is no run.
 
         Raises:
             UsageError, SetupError: it can't be; no file is then half written.
         """
+        if not self._runs:
+            return
         if self.output is not None or self.silent:
             text = self._text()
             if self.output is None:

@@ -89,6 +89,9 @@ def inspect(
         waiting = expect(command, Request(question, str(source), model))
     paths = [source, *map(Path, words or [])]
     together = not question.strip() or all(is_saved_run(path) for path in paths)
+    if not together and is_saved_run(source):
+        other = next(path for path in paths if not is_saved_run(path))
+        raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give saved runs alone.")
     saved = [(run, path) for path in paths for run in saved_runs(path)] if together else []
     if together:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))
@@ -103,6 +106,7 @@ def inspect(
         rows,
         min_relevance,
         ffmpeg,
+        inputs=paths if together else [source],
     )
     with Screen(
         json=exports.json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, silent=exports.silent
@@ -151,8 +155,8 @@ def measured(
     return tempo.inspect(video, question, budget=budget, on_event=screen.on_event)
 
 
-def saved_runs(path: Path) -> list[Run]:
-    """The runs in a file of `--json` lines.
+def saved_runs(path: Path, command: str = "inspect") -> list[Run]:
+    """The runs in a file of `--json` lines, for a command that takes a video and a question as well.
 
     Raises:
         UsageError: it is no such file.
@@ -164,7 +168,7 @@ def saved_runs(path: Path) -> list[Run]:
     if not text.lstrip().startswith("{"):
         raise UsageError(
             f"there is no question for '{path}', and it is not a saved run",
-            f'Put a question after the video: tempo inspect {path} "what happens?"',
+            f'Put a question after the video: tempo {command} {path} "what happens?"',
         )
     return [run_from_json(line) for line in text.splitlines() if line.strip()]
 

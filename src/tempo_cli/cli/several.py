@@ -37,13 +37,16 @@ def ask_several(
     def listen(job: Job, event: Event) -> None:
         screen.on_event(AnswerText(numbers[job.id], event.text) if isinstance(event, AnswerText) else event)
 
-    codes = set()
+    codes, told = set(), set()
     for outcome in model.outcomes(groups, listen):
         error = outcome.error
         codes.add(error.exit_code if error is not None else 0)
         if error is not None:
             screen.fail()
-            _report(error, requests[numbers[outcome.job.id]], screen.json)
+            about = (outcome.job.video, error.message)
+            if screen.json or about not in told:  # people are told of a broken video once, not by question
+                _report(error, requests[numbers[outcome.job.id]], screen.json)
+            told.add(about)
         elif outcome.run is not None:
             present(outcome.run)
     return codes.pop() if len(codes) == 1 else SOME_FAILED

@@ -126,16 +126,20 @@ def unique(jobs: Iterable[Job]) -> Iterator[Job]:
     Raises:
         UsageError: two different jobs have the same id.
     """
-    seen: dict[str, str] = {}
+    seen: dict[str, Job] = {}
     for job in jobs:
         if job.id not in seen:
-            seen[job.id] = job.digest
+            seen[job.id] = job
             yield job
-        elif seen[job.id] != job.digest:
+        elif seen[job.id].digest != job.digest:
             raise UsageError(
-                f"two different jobs have the id '{job.id}'",
+                f"two different jobs have the id '{job.id}': {_told(seen[job.id])}, and {_told(job)}",
                 "Give each an id of its own; without ids, jobs differ by video, question, start and end.",
             )
+
+
+def _told(job: Job) -> str:
+    return f"'{job.question}' about '{job.video}'"
 
 
 def _changed(options: Any) -> dict[str, Any]:

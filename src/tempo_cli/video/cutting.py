@@ -32,6 +32,7 @@ _BARE = ("-map_metadata", "-1", "-map_metadata:s:v", "-1", "-map_metadata:s:a", 
 _COPIED_AS = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".webm": ".webm"}  # all others: Matroska
 _STALL = 120.0  # seconds without a word of progress
 _MESSAGE = 400  # characters of what ffmpeg says
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no fault of the video
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,11 @@ class Cutter:
                 pass
             told = PipeReader(child.stderr, child.has_ended, child.kill).read(1 << 16, 5.0)
             if child.wait(_STALL) != 0:
-                lines = told.decode("utf-8", "replace").strip().splitlines() or ["it was ended"]
+                text = told.decode("utf-8", "replace")
+                for number in _FULL:
+                    if os.strerror(number) in text:
+                        raise OSError(number, os.strerror(number))
+                lines = text.strip().splitlines() or ["it was ended"]
                 told_first = lines[0][:_MESSAGE]
                 message = f"a part of '{self._info.path}' can't be cut out: ffmpeg says '{told_first}'"
                 raise VideoError(message, "Leave `copy` out." if self._copy else "Give `copy=True`.")
