@@ -40,7 +40,7 @@ def test_every_command_line_of_the_guide_runs(tmp_path: Path) -> None:
             ["bash", "-e", "-o", "pipefail", "-c", block],
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        wrote = "wrote pages/index.html and 2 of its 2 pages\n" if "--html" in block else ""
+        wrote = "wrote pages/index.html and 2 pages\n" if "--html" in block else ""
         assert (done.returncode, done.stderr) == (0, wrote), block
         results = [path for path in tmp_path.glob("*.jsonl") if path.name != "jobs.jsonl"]
         lines = [json.loads(line) for path in results for line in path.read_text().splitlines()]

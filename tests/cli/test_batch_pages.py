@@ -11,7 +11,7 @@ import pytest
 
 from tempo_cli.cli import batch_model
 
-from .conftest import Outcome
+from .conftest import Outcome, on_terminal
 from .test_batch import QUICK, folder, job, write
 
 __all__ = ["folder"]
@@ -36,7 +36,7 @@ def test_each_video_has_a_page_and_the_index_leads_there(folder: Path, tempo: Te
     write(jobs, *given)
     done = tempo(*words)
     assert done.code == 7
-    assert f"wrote {pages / 'index.html'} and 1 of its 1 pages" in done.err.splitlines()
+    assert f"wrote {pages / 'index.html'} and 1 page" in done.err.splitlines()
     first, second, failed = rows(pages / "index.html")
     page = re.fullmatch(r"\[\./(a-[0-9a-f]{8}\.html)\] what\?", first[1])
     assert page is not None
@@ -53,7 +53,7 @@ def test_each_video_has_a_page_and_the_index_leads_there(folder: Path, tempo: Te
     # what comes later has a page too; the page of a video without new results stays
     os.utime(pages / page[1], (1.0, 1.0))
     write(jobs, *given, job("./more/b.MP4", "what?"))
-    assert "1 of its 2 pages" in tempo(*words).err
+    assert "1 of 2 pages" in tempo(*words).err
     assert [row[0] for row in rows(pages / "index.html")] == ["a.mp4", "a.mp4", "bad.mp4", "./more/b.MP4"]
     assert (pages / page[1]).stat().st_mtime == 1
     assert len(list(pages.glob("b-*.html"))) == 1
@@ -72,6 +72,22 @@ def test_lines_that_other_programs_wrote_have_their_pages(folder: Path, tempo: T
     assert whole[1].endswith("] où?")
     assert cut[1] == "who?"
     assert cut[2].startswith("the saved run can't be used")
+
+
+def test_a_page_that_an_earlier_run_did_not_bring_up_to_date_is_written_again(
+    folder: Path, tempo: Tempo
+) -> None:
+    jobs, results, pages = folder / "jobs.jsonl", folder / "r.jsonl", folder / "pages"
+    words = ["batch", jobs, *QUICK, "-o", results]
+    write(jobs, job("a.mp4", "what?"))
+    assert tempo(*words, "--html", pages).code == 0
+    os.utime(pages / "index.html", (1.0, 1.0))  # long before the next run, which makes no pages
+    write(jobs, job("a.mp4", "what?"), job("a.mp4", "and then?"))
+    assert tempo(*words).code == 0
+    assert f"wrote {pages / 'index.html'} and 1 page" in tempo(*words, "--html", pages).err.splitlines()
+    (page,) = pages.glob("a-*.html")
+    assert "and then?" in page.read_text()
+    assert "0 of 1 page" in tempo(*words, "--html", pages).err
 
 
 def test_pages_need_a_file_of_results_and_spare_the_pages_of_others(
@@ -93,3 +109,12 @@ def test_pages_need_a_file_of_results_and_spare_the_pages_of_others(
     assert (done.code, done.err.splitlines()[0]) == (
         5, "error: the folder 'a.mp4/pages' can't be used: Not a directory",
     )  # fmt: skip
+
+
+def test_a_terminal_is_told_where_the_results_are(folder: Path) -> None:
+    jobs = write(folder / "jobs.jsonl", job("a.mp4", "what?"))
+    words = ["batch", jobs, *QUICK, "-o", "r.jsonl"]
+    assert on_terminal(*words)[1].endswith("wrote 1 line to r.jsonl\n")
+    told = "nothing is left to do: the jobs have their lines in r.jsonl\n"
+    assert on_terminal(*words)[1] == told
+    assert on_terminal(*words, "--progress", "json")[1].count("r.jsonl") == 0

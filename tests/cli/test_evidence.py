@@ -57,6 +57,17 @@ def test_a_terminal_shows_the_scope_once_and_the_weak_evidence_of_each_answer(
     assert shown.count("\n    weak evidence: no segment above 0.96\n") == 2
 
 
+def test_a_long_scope_is_broken_between_words(described: Callable[..., Path]) -> None:
+    words = "knows " * 30
+    code, shown = on_terminal(
+        "inspect", FRACTAL, WHAT, "--model", described(scope=words.strip()), "--device", "cpu", "--color",
+        "never",
+    )  # fmt: skip
+    assert code == 0
+    lines = [line.split() for line in shown[shown.index("note: ") :].splitlines()[:3]]
+    assert lines == [["note:", *["knows"] * 12], ["knows"] * 13, ["knows"] * 5]
+
+
 def test_strong_evidence_and_a_threshold_that_nobody_measured_are_not_mentioned(
     described: Callable[..., Path],
 ) -> None:

@@ -161,14 +161,15 @@ def batch(
             model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline, devices=crew
         )
         with _results(output, retry_failed) as results:
+            current = False
             if html is not None:
                 if results is None:
                     raise UsageError("--html goes with -o", "Name the file of results: -o results.jsonl")
-                prepare_folder(html)
+                current = prepare_folder(html, results)
             run = Batch(running, results, screen, progress, fail_fast=fail_fast, retry=retry_failed)
             code = run.run(jobs, part, limit)
             if html is not None and results is not None and code != STOPPED:
-                write_pages(html, results, run.videos, screen, ffmpeg)
+                write_pages(html, results, run.videos, screen, ffmpeg, current=current)
             return code
 
 
@@ -207,6 +208,7 @@ class Batch:
             done = self._recorded(known)
             groups = schedule(known, done, shard, limit)
             if not groups:
+                self._summarize("nothing is left to do: the jobs have their lines in")
                 return self._end(len(known))
             tracker = Tracker(groups)
             return self._do(groups, tracker, len(known))
@@ -254,6 +256,7 @@ class Batch:
             code = STOPPED if tracker.stopping.is_set() else SOME_FAILED if self._failed else 0
         finally:
             shown.close(code=code)
+        self._summarize(f"wrote {tracker.done} line{'s' * (tracker.done != 1)} to")
         self._end(total or tracker.done)
         return code
 
@@ -268,6 +271,11 @@ class Batch:
         else:
             self._results.append(line)
             self.videos.add(outcome.job.video or "")
+
+    def _summarize(self, what: str) -> None:
+        """On a terminal, so that the bar does not vanish without a word; from cron, success is silent."""
+        if self._results is not None and self._mode is ProgressMode.auto and sys.stderr.isatty():
+            self._screen.print(f"{what} {self._results.path}")
 
     def _end(self, total: int) -> int:
         rows = [(name, error.code, in_flags(error.message)) for name, error in self._failed.items()]

@@ -28,8 +28,11 @@ class _Page:
     places: list[int] = field(default_factory=list)
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path, results: ResultsFile) -> bool:
     """Create the folder if it is missing.
+
+    Returns:
+        Whether its pages show all results so far: nothing was added since the index was written.
 
     Raises:
         UsageError: it has an index that is not a page of tempo.
@@ -40,6 +43,7 @@ def prepare_folder(folder: Path) -> None:
         present = folder / INDEX
         if present.exists() and not _is_ours(present):
             raise UsageError(f"'{present}' is not a page of tempo", "Name another folder with --html.")
+        return present.exists() and results.path.stat().st_mtime_ns <= present.stat().st_mtime_ns
     except (OSError, ValueError) as error:
         raise SetupError(
             f"the folder '{folder}' can't be used: {reason(error)}", "Name another folder with --html."
@@ -47,12 +51,19 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write_pages(
-    folder: Path, results: ResultsFile, fresh: Collection[str], screen: Screen, ffmpeg: str | None = None
+    folder: Path,
+    results: ResultsFile,
+    fresh: Collection[str],
+    screen: Screen,
+    ffmpeg: str | None = None,
+    *,
+    current: bool,
 ) -> None:
     """Write the pages of all results, those of earlier runs too.
 
     Args:
-        fresh: videos of which a result is new; pages of other videos are left as they are.
+        fresh: videos of which a result is new.
+        current: the pages of other videos show all of their results, and are left as they are.
 
     Raises:
         SetupError: a page can't be written; no page is then half written.
@@ -61,13 +72,14 @@ def write_pages(
     written = 0
     for video, page in pages.items():
         target = folder / page.name
-        if video not in fresh and target.exists():
+        if current and video not in fresh and target.exists():
             continue
         runs = [_run_at(results, place) for place in page.places]
         _write(target, _page(runs, target, results.path, ffmpeg))
         written += 1
     _write(folder / INDEX, index(entries))
-    screen.print(f"wrote {folder / INDEX} and {written} of its {len(pages)} pages")
+    count = f"{written} of {len(pages)}" if written < len(pages) else f"{written}"
+    screen.print(f"wrote {folder / INDEX} and {count} page{'s' * (len(pages) != 1)}")
 
 
 def _entries(results: ResultsFile) -> tuple[list[Entry], dict[str, _Page]]:

@@ -101,7 +101,7 @@ class Screen(AbstractContextManager["Screen"]):
     def introduce(self, scope: str | None) -> None:
         """A line on a terminal's stderr: what the model can answer, in its own words."""
         if scope and not self._quiet and not self.json and sys.stderr.isatty():
-            self._say(f"note: {scope}", "dim")
+            self._err.print(f"note: {printable(scope)}", style="dim", markup=False, highlight=False)
 
     @property
     def is_interactive(self) -> bool:
