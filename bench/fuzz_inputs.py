@@ -477,6 +477,8 @@ def work(kind: str, numbers: list[int]) -> None:
     gc.freeze()  # dropping a model collects garbage after each case: not among all modules
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HF_HUB_CACHE"] = f"{scratch}/cache"
+        sys.path[:] = map(os.path.abspath, sys.path)
+        os.chdir(scratch)  # some command lines write files: --svg 1
         for number in numbers:
             started = time.perf_counter()
             signal.alarm(SECONDS)

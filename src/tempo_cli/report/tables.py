@@ -31,7 +31,7 @@ def table_markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     """A table of Markdown; numbers are put to the right. Texts in it are `escaped` already."""
     numeric = [all(not isinstance(row[at], str) for row in rows) for at in range(len(columns))]
     lines = [columns, ["---:" if right else "---" for right in numeric]]
-    lines += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]
+    lines += [[f"{value:,}" if type(value) is int else str(value) for value in row] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
