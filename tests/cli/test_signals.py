@@ -102,6 +102,7 @@ def test_ignored_signals_stay_ignored():
 
 LOST = """
 import os, signal, sys, time, weakref
+from tempo_cli.cli import signals
 from tempo_cli.cli.signals import Signals
 from tempo_cli.errors import Interrupted
 
@@ -114,12 +115,14 @@ def callback(_):
         pass
     print("not reached")
 
+again = signals._send_again
+signals._send_again = lambda number: (again(number), time.sleep({slow}))
 Signals().catch()
 thing = Thing()
 reference = weakref.ref(thing, callback)
 try:
     del thing
-    time.sleep(30)
+    time.sleep(5)
 except KeyboardInterrupt:
     sys.exit(130)
 except Interrupted as error:
@@ -127,10 +130,11 @@ except Interrupted as error:
 """
 
 
+@pytest.mark.parametrize("slow", [0, 0.3])  # seconds in the hook, in which the signal comes again
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_signal_in_a_callback_of_a_weak_reference_is_not_lost(number):
+def test_a_signal_in_a_callback_of_a_weak_reference_is_not_lost(number, slow):
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LOST.format(number=int(number)))],
+        [sys.executable, "-c", textwrap.dedent(LOST.format(number=int(number), slow=slow))],
         capture_output=True,
         timeout=20,
         check=False,

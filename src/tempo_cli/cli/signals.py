@@ -71,6 +71,7 @@ class Signals:
         self._code: int | None = None  # of a command that is over
         self._numbers: set[int] = set()
         self._hook = sys.unraisablehook
+        self._in_hook = False  # where what is raised is lost
 
     def catch(self) -> None:
         """Handle signals from here on, except those that are ignored already, as under nohup."""
@@ -112,6 +113,9 @@ class Signals:
     def _leave(self, number: int, _: FrameType | None) -> None:
         if patience.takes(number, "main"):
             return
+        if self._in_hook:
+            _send_again(number)
+            return
         now = time.monotonic()
         if self._ended or (self._first is not None and now - self._first < _CLEANUP):
             return
@@ -151,10 +155,17 @@ class Signals:
             self._hook(lost)
             return
         number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
+        self._in_hook = True
         self._first = None
-        again = threading.Timer(_AGAIN, _send, [number])  # here it would be lost again
-        again.daemon = True
-        again.start()
+        _send_again(number)
+        self._in_hook = False
+
+
+def _send_again(number: int) -> None:
+    """Send it a little later, because what it would raise here is lost."""
+    again = threading.Timer(_AGAIN, _send, [number])
+    again.daemon = True
+    again.start()
 
 
 def _send(number: int) -> None:
