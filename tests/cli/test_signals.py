@@ -115,8 +115,8 @@ def callback(_):
         pass
     print("not reached")
 
-again = signals._send_again
-signals._send_again = lambda number: (again(number), time.sleep({slow}))
+again, slow = signals._send_again, [{slow}]
+signals._send_again = lambda number: (again(number), slow and time.sleep(slow.pop()))
 Signals().catch()
 thing = Thing()
 reference = weakref.ref(thing, callback)
