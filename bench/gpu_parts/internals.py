@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from checkpoints import is_gain
 
-from tempo_cli import LoadOptions, Tempo
+from tempo_cli import GenerationOptions, LoadOptions, Tempo
 from tempo_cli.model.checkpoint import TensorFiles
 from tempo_cli.model.compressor import Compressor, Features, Prefix, SegmentInput
 from tempo_cli.model.compressor import batches as compressor_batches
 from tempo_cli.model.device import release_memory
+from tempo_cli.model.generation import SamplingRule
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.loading import choose_target
 from tempo_cli.plan import prompts
@@ -90,9 +91,10 @@ def prefill(network: Decoder, embeds: torch.Tensor) -> tuple[torch.Tensor, Any]:
     return network.prefill(embeds)
 
 
-def step(network: Decoder, token: int, cache: Any) -> torch.Tensor:
-    """Logits (V,) after one more token."""
-    return network.step(token, cache)
+def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[int]:
+    """So many ids behind a decoder input, as an answer is written."""
+    rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
+    return (token.id for token in network.generate(embeds, rule, options))
 
 
 def check_options(options: LoadOptions) -> None:

@@ -1,5 +1,6 @@
 """How fast? Full-size random weights, made on the device, each figure beside its floor."""
 
+import time
 from functools import partial
 from statistics import median
 from typing import Any
@@ -164,15 +165,12 @@ def prefill(
 def write_tokens(
     bench: Bench, tempo: Tempo, position: int, ceilings: Ceilings, weight_bytes: float | None = None
 ) -> Row:
-    """Seconds of a token of the answer after so many others; each one comes back, as in an answer."""
+    """Seconds of a token of an answer after so many others, once writing has got going."""
     network = internals.decoder(tempo)
     embeds = internals.embeddings(network, position)
     device.reset_peak()
-    logits, cache = internals.prefill(network, embeds)
-    times = []
-    for _ in range(bench.scale.steps):
-        seconds, logits = device.timed(partial(_next, network, logits, cache))
-        times.append(seconds)
+    first, _ = _written(network, embeds, bench.scale.steps)  # from nothing: the step is recorded
+    again, seconds = _written(network, embeds, bench.scale.steps)
     middle = position + bench.scale.steps // 2
     cost = counts.language(
         SIZES[bench.scale.size].decoder,
@@ -184,16 +182,27 @@ def write_tokens(
     )
     return {
         "position": position,
-        "seconds": median(times),
-        "tokens_per_second": 1 / median(times),
+        "seconds": seconds,
+        "tokens_per_second": 1 / seconds,
         "floor_seconds": ceilings.floor(cost),
+        "share_of_floor": ceilings.floor(cost) / seconds,
+        "first_token_seconds": first[0],
+        "first_token_again_seconds": again[0],
+        "first_answer_seconds": first[1],
         "peak_bytes": device.peak(),
-        "note": f"{1 / median(times):.1f} tokens/s",
+        "note": f"{1 / seconds:.1f} tokens/s; first token {1000 * first[0]:.0f} ms, "
+        f"again {1000 * again[0]:.0f} ms; {bench.scale.steps} tokens {1000 * first[1]:.0f} ms, "
+        f"again {1000 * again[1]:.0f} ms",
     }
 
 
-def _next(network: Any, logits: torch.Tensor, cache: Any) -> torch.Tensor:
-    return internals.step(network, int(logits.argmax()), cache)
+def _written(network: Any, embeds: torch.Tensor, tokens: int) -> tuple[tuple[float, float], float]:
+    """Seconds until the first and the last token, and between two in the second half."""
+    device.wait()
+    started = time.perf_counter()
+    times = [time.perf_counter() - started for _ in internals.write(network, embeds, tokens)]
+    half = len(times) // 2
+    return (times[0], times[-1]), (times[-1] - times[half]) / (len(times) - 1 - half)
 
 
 def four_questions(bench: Bench, tempo: Tempo, ceilings: Ceilings) -> None:

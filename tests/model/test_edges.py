@@ -13,7 +13,7 @@ from tempo_cli.model import device
 from tempo_cli.model.configuration import sampling_rule
 from tempo_cli.model.device import Target
 from tempo_cli.model.fields import check_fields
-from tempo_cli.model.llm import SamplingRule
+from tempo_cli.model.generation import SamplingRule
 
 from ..conftest import TinyModel
 from .test_compressor import prepared, read, segment

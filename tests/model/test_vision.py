@@ -1,4 +1,4 @@
-"""The vision tower against that of transformers, bit for bit."""
+"""The vision tower against that of transformers."""
 
 import numpy as np
 import pytest
@@ -12,9 +12,9 @@ from .qwen import qwen3_vl
 GRIDS = [((4, 8, 12), 1), ((2, 2, 2), 3), ((1, 4, 64), 2), ((3, 20, 6), 2)]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 5e-5), (torch.bfloat16, 0.125)])
 @torch.inference_mode()
-def test_tokens_are_those_of_transformers(tiny_model, dtype):
+def test_tokens_are_those_of_transformers(tiny_model, dtype, tolerance):
     ours = tiny_model.checkpoint.load_compressor(Target(torch.device("cpu"), dtype))
     theirs = qwen3_vl(ours).visual
     for grid, rows in GRIDS:
@@ -22,10 +22,10 @@ def test_tokens_are_those_of_transformers(tiny_model, dtype):
         patches = torch.randn(rows * int(np.prod(grid)), 1536, generator=randomness).to(dtype)
         found = ours.vlm.visual(patches, *grid[1:])
         expected = theirs(patches, grid_thw=torch.tensor([grid] * rows))
-        assert torch.equal(found.merged, expected.pooler_output)
+        assert (found.merged - expected.pooler_output).abs().max() <= tolerance  # values up to 9
         assert len(found.deepstack) == len(expected.deepstack_features) > 0
         for one, other in zip(found.deepstack, expected.deepstack_features, strict=True):
-            assert torch.equal(one, other)
+            assert (one - other).abs().max() <= tolerance
 
 
 @torch.inference_mode()

@@ -125,11 +125,11 @@ def tool_s_input(nano: Nano, number: int) -> torch.Tensor:
 
 def log_probabilities(decoder: Decoder, embeds: torch.Tensor, ids: Sequence[int]) -> list[float]:
     """Of each of `ids` after what stands before it."""
-    logits, cache = decoder.prefill(embeds)
     found = []
     for token in ids:
+        logits, _ = decoder.prefill(embeds)
         found.append(float(torch.log_softmax(logits, -1)[token]))
-        logits = decoder.step(token, cache)
+        embeds = torch.cat([embeds, decoder.llm.model.embed_tokens(torch.tensor([token]))])
     return found
 
 

@@ -28,7 +28,8 @@ from . import configuration
 from .architecture import TextArchitecture, VisionLanguageArchitecture
 from .compressor import Compressor
 from .device import Target
-from .llm import Decoder, SamplingRule
+from .generation import SamplingRule
+from .llm import Decoder
 from .loading import fill, put
 from .tensor_files import COMPRESSOR, TensorFiles, opened, read_json
 from .tokenizer import TextTokenizer

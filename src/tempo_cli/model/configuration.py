@@ -13,7 +13,7 @@ from ..plan import card
 from ..plan.shape import pixel_limits
 from .architecture import TextArchitecture, VisionArchitecture, VisionLanguageArchitecture
 from .fields import check_fields, rotary_fields
-from .llm import SamplingRule
+from .generation import SamplingRule
 
 Part = TypeVar("Part", TextArchitecture, VisionArchitecture)
 Json = dict[str, Any]

@@ -8,35 +8,22 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from ..config import GenerationOptions, ModelDimensions
-from ..errors import ModelError
 from ..types import Allocation, MemoryTokens
 from .architecture import TextArchitecture
+from .device import device_free_bytes
+from .generation import SamplingRule, Token, write
 from .layers import LanguageModel
 from .projector import build_projector
+from .step import GrowingStep, StaticStep, Step
 from .transformer import KVCache, Transformer
 
+_KEPT = 0.1  # of the free memory that may be kept for the next answer
 ANSWER_ROOM = 256  # tokens of an answer that the cache has room for from the beginning
-
-
-class Token(NamedTuple):
-    """A generated token and its log-probability under the model (temperature 1)."""
-
-    id: int
-    logprob: float
-
-
-class SamplingRule(NamedTuple):
-    """The checkpoint's own `generation_config.json`: used with a temperature above 0."""
-
-    stop_ids: frozenset[int]
-    top_k: int | None
-    top_p: float | None
 
 
 class Decoder(nn.Module):
@@ -47,6 +34,7 @@ class Decoder(nn.Module):
         self.llm = LanguageModel(config)
         width = dimensions.compressor_width, dimensions.decoder_width
         self.projector = build_projector(dimensions.projector, *width)
+        self._kept: Step | None = None
 
     @torch.inference_mode()
     def splice(
@@ -79,20 +67,18 @@ class Decoder(nn.Module):
         return embeds
 
     @torch.inference_mode()
-    def prefill(self, embeds: torch.Tensor, room: int = 0) -> tuple[torch.Tensor, KVCache]:
+    def prefill(self, embeds: torch.Tensor, cache: KVCache | None = None) -> tuple[torch.Tensor, KVCache]:
         """Logits (V,) after the decoder input (L, D), and the cache to go on with.
 
         Args:
-            room: tokens that the cache has room for without growing.
+            cache: to use, whatever it holds; a new one by default.
         """
-        cache = self._transformer.cache(1, len(embeds) + room)
-        return self._logits(embeds[None], cache), cache
-
-    @torch.inference_mode()
-    def step(self, token: int, cache: KVCache) -> torch.Tensor:
-        """Logits (V,) after one more token."""
-        weight = self._weight
-        return self._logits(weight[token].view(1, 1, -1), cache)
+        cache = cache or self._transformer.cache(1, len(embeds))
+        cache.length = 0
+        angles = self._transformer.text_angles(0, len(embeds))
+        last = self._transformer(embeds[None], cache, angles)[0, -1]
+        logits: torch.Tensor = self.llm.lm_head(last)
+        return logits.float(), cache
 
     def generate(
         self, embeds: torch.Tensor, rule: SamplingRule, options: GenerationOptions
@@ -102,30 +88,34 @@ class Decoder(nn.Module):
         Raises:
             ModelError: the logits are no numbers.
         """
-        randomness = torch.Generator(device=embeds.device)
-        if options.seed is None:
-            randomness.seed()
-        else:
-            randomness.manual_seed(options.seed)
-        logits, cache = self.prefill(embeds, min(options.max_new_tokens, ANSWER_ROOM))
-        for count in range(options.max_new_tokens):
-            if not logits.isfinite().all():
-                raise ModelError(
-                    "the language model gives no numbers (NaN or infinity)", "Try `dtype='float32'`."
-                )
-            token = choose(logits, rule, options.temperature, randomness)
-            if token in rule.stop_ids:
-                return
-            yield Token(token, float(torch.log_softmax(logits, -1)[token]))
-            if count + 1 < options.max_new_tokens:
-                logits = self.step(token, cache)
+        step = self._step(len(embeds) + min(options.max_new_tokens, ANSWER_ROOM))
+        logits, _ = self.prefill(embeds, step.cache)
+        try:
+            yield from write(logits, step, rule, options)
+        finally:
+            self._keep(step)
 
-    def _logits(self, hidden: torch.Tensor, cache: KVCache) -> torch.Tensor:
-        """Of the token after `hidden`, (1, L, D)."""
-        angles = self._transformer.text_angles(cache.length, hidden.shape[1])
-        last = self._transformer(hidden, cache, angles)[0, -1]
-        logits: torch.Tensor = self.llm.lm_head(last)
-        return logits.float()
+    def forget(self) -> bool:
+        """Release what is kept for the next answer; False if there was nothing."""
+        kept, self._kept = self._kept, None
+        return kept is not None
+
+    @torch.inference_mode()
+    def _step(self, length: int) -> Step:
+        """With room for so many tokens: the one that is kept, or a new one."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.cache.capacity >= length:
+            return kept
+        del kept
+        kind = StaticStep if self._transformer.is_plain else GrowingStep
+        cache = self._transformer.cache(1, length)
+        return kind(self._transformer, self._weight, self.llm.lm_head.forward, cache)
+
+    def _keep(self, step: Step) -> None:
+        """Keep a recorded step with its cache for the next answer, where it takes little of what is free."""
+        free = device_free_bytes(self._weight.device)
+        if free is not None and step.is_recorded and step.cache.values.nbytes <= _KEPT * free:
+            self._kept = step
 
     @cached_property
     def _transformer(self) -> Transformer:

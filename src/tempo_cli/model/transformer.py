@@ -10,22 +10,24 @@ The compressor's and the decoder's text models have the same layers; `layers.Tex
 | angles: cosines and sines of the rotary embedding | (B or 1, L, 1, W) each |
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .layers import Activation, Linear, TextModel
 
+# cuDNN's attention is not among them: it makes a plan for each new length, which takes longer than it saves
+_BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _GROWTH = 256  # positions that a full cache grows by, at least
 
 
 class Angles(NamedTuple):
-    """Cosines and sines of the rotary embedding, (B or 1, L, 1, W) each."""
+    """Cosines and sines of the rotary embedding, (B or 1, L, 1, W) each; first halves of sines negated."""
 
     cos: Tensor
     sin: Tensor
@@ -56,7 +58,7 @@ class KVCache:
         """Have room for `length` positions; a full cache grows by a quarter at least."""
         if length > self.capacity:
             grown = max(length, self.capacity + max(_GROWTH, self.capacity // 4))
-            values = self.values.new_empty((*self.values.shape[:4], grown, self.values.shape[5]))
+            values = self.values.new_zeros((*self.values.shape[:4], grown, self.values.shape[5]))
             values[..., : self.length, :] = self.filled
             self.values = values
 
@@ -64,20 +66,58 @@ class KVCache:
 # linear layers that read the same input; their weights may be the rows of one tensor
 _JOINED = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("mlp", ("gate_proj", "up_proj")))
 
-Product = Callable[[Tensor], Tensor]
+_MANY = 64  # rows from which on separate products cost less than slices of one
+
+
+class Projection:
+    """Linear layers that read the same input, as one function.
+
+    Attributes:
+        weights: (out, in) of each layer, or (sum of out, in) of all where they are neighbors in memory; none
+            where a layer has a bias or computes in a way of its own (a quantized one).
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        plain = tuple(layer.weight for layer in layers if type(layer) is Linear and layer.bias is None)
+        joined = _joined(plain) if len(plain) == len(layers) else None
+        self.weights = () if len(plain) < len(layers) else plain if joined is None else (joined,)
+        self._parts = [layer.forward for layer in layers]
+        self._rows = [layer.out_features for layer in layers]
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """(…, in) to (…, sum of out)."""
+        if len(self.weights) == 1:
+            return functional.linear(values, self.weights[0])
+        return torch.cat([part(values) for part in self._parts], dim=-1)
+
+    def each(self, values: Tensor) -> list[Tensor]:
+        """(…, in) to (…, out) of each layer."""
+        if len(self.weights) != 1:
+            return [part(values) for part in self._parts]
+        if values.numel() < _MANY * values.shape[-1]:
+            return list(torch.split(self(values), self._rows, dim=-1))
+        return [functional.linear(values, weight) for weight in torch.split(self.weights[0], self._rows)]
+
+    def add_to(self, hidden: Tensor, values: Tensor) -> Tensor:
+        """`hidden`, (…, out), plus the output for `values`, (…, in); it may be changed in place."""
+        if len(self.weights) != 1:
+            return hidden + self(values)
+        rows = values.reshape(-1, values.shape[-1])
+        hidden.view(-1, hidden.shape[-1]).addmm_(rows, self.weights[0].t())
+        return hidden
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """One layer's weights. Linear layers are functions, because quantized ones compute in their own way."""
+class Layer:
+    """One layer's weights."""
 
     norm: Tensor
-    heads: Product  # queries, keys and values
+    heads: Projection  # queries, keys and values
     heads_norm: Tensor  # (H + K, W), of queries and keys
-    output: Product
+    output: Projection
     inner_norm: Tensor
-    gate_up: Product
-    down: Product
+    gate_up: Projection
+    down: Projection
     activation: Activation
 
 
@@ -91,32 +131,44 @@ class Transformer:
         config = text.config
         self._rotary = text.rotary_emb
         self._axes = 1 if config.mrope_section is None else 3  # time, height and width
-        self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
-        self._width, self._eps = config.head_dim, config.rms_norm_eps
-        self._norm = text.norm.weight
-        self._layers = [_layer(layer) for layer in text.layers]
+        self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
+        self.width, self.eps = config.head_dim, config.rms_norm_eps
+        self.norm = text.norm.weight
+        self.layers = [_layer(layer) for layer in text.layers]
         self._text: Angles | None = None  # of positions from 0 on
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all layers are products with weights, without anything of their own."""
+        return all(
+            part.weights
+            for layer in self.layers
+            for part in (layer.heads, layer.output, layer.gate_up, layer.down)
+        )
 
     def cache(self, batch: int, capacity: int) -> KVCache:
         """An empty cache for `batch` sequences."""
-        shape = len(self._layers), 2, batch, self._groups, capacity, self._width
-        return KVCache(self._norm.new_empty(shape))
+        shape = len(self.layers), 2, batch, self.groups, capacity, self.width
+        return KVCache(self.norm.new_zeros(shape))
 
     def angles(self, positions: Tensor) -> Angles:
         """Of `positions`, (3, L): time, height and width of every token."""
-        cos, sin = self._rotary(self._norm, positions[:, None])
-        return Angles(cos[:, :, None], sin[:, :, None])
+        return self._signed(*self._rotary(self.norm, positions[:, None]))
 
     def text_angles(self, start: int, count: int) -> Angles:
         """Of `count` text tokens from position `start` on."""
         end = start + count
         if self._text is None or end > self._text.cos.shape[1]:
-            positions = torch.arange(2 * end, device=self._norm.device)[None]
+            positions = torch.arange(2 * end, device=self.norm.device)[None]
             if self._axes > 1:
                 positions = positions.expand(self._axes, 1, -1)
-            cos, sin = self._rotary(self._norm, positions)
-            self._text = Angles(cos[:, :, None], sin[:, :, None])
+            self._text = self._signed(*self._rotary(self.norm, positions))
         return Angles(self._text.cos[:, start:end], self._text.sin[:, start:end])
+
+    def _signed(self, cos: Tensor, sin: Tensor) -> Angles:
+        """Of cosines and sines (B, L, W)."""
+        left, right = sin.chunk(2, dim=-1)
+        return Angles(cos[:, :, None], torch.cat((-left, right), dim=-1)[:, :, None])
 
     def __call__(
         self,
@@ -138,31 +190,34 @@ class Transformer:
         mask = None
         if start and count > 1 and start >= count:
             seen = torch.ones(count, start + count, dtype=torch.bool, device=hidden.device).tril_(start)
-            mask = seen.repeat(self._heads // self._groups, 1)
-        for number, layer in enumerate(self._layers):
-            hidden = self._layer(layer, hidden, cache.values[number], start, angles, mask)
-            if number < len(deepstack):
-                hidden[:, at] += deepstack[number]
+            mask = seen.repeat(self.heads // self.groups, 1)
+        hidden = hidden.clone()  # layers add to it in place
+        with sdpa_kernel(_BACKENDS):
+            for number, layer in enumerate(self.layers):
+                hidden = self._layer(layer, hidden, cache.values[number], start, angles, mask)
+                if number < len(deepstack):
+                    hidden[:, at] += deepstack[number]
         cache.length = start + count
-        return functional.rms_norm(hidden, self._norm.shape, self._norm, self._eps)
+        return functional.rms_norm(hidden, self.norm.shape, self.norm, self.eps)
 
     def _layer(
-        self, layer: _Layer, hidden: Tensor, cache: Tensor, start: int, angles: Angles, mask: Tensor | None
+        self, layer: Layer, hidden: Tensor, cache: Tensor, start: int, angles: Angles, mask: Tensor | None
     ) -> Tensor:
         """One layer; `cache` is its own, (2, B, K, capacity, W)."""
         batch, count, _ = hidden.shape
-        normed = functional.rms_norm(hidden, layer.norm.shape, layer.norm, self._eps)
-        heads = layer.heads(normed).view(batch, count, -1, self._width)
-        turned = functional.rms_norm(heads[:, :, : -self._groups], (self._width,), None, self._eps)
-        turned = _rotated(turned * layer.heads_norm, angles).transpose(1, 2)
+        normed = functional.rms_norm(hidden, layer.norm.shape, layer.norm, self.eps)
+        heads = layer.heads(normed).view(batch, count, -1, self.width)
+        # values are normed in vain, because a part of the heads would have to be copied first
+        turned = functional.rms_norm(heads, (self.width,), None, self.eps)[:, :, : -self.groups]
+        turned = rotated(turned * layer.heads_norm, angles).transpose(1, 2)
         keys, values = cache[:, :, :, : start + count]
-        keys[:, :, start:] = turned[:, self._heads :]
-        values[:, :, start:] = heads[:, :, -self._groups :].transpose(1, 2)
-        mixed = self._attend(turned[:, : self._heads], keys, values, mask)
-        hidden = hidden + layer.output(mixed.transpose(1, 2).reshape(batch, count, -1))
-        normed = functional.rms_norm(hidden, layer.inner_norm.shape, layer.inner_norm, self._eps)
-        gate, up = layer.gate_up(normed).chunk(2, dim=-1)
-        return hidden + layer.down(layer.activation(gate) * up)
+        keys[:, :, start:] = turned[:, self.heads :]
+        values[:, :, start:] = heads[:, :, -self.groups :].transpose(1, 2)
+        mixed = self._attend(turned[:, : self.heads], keys, values, mask)
+        hidden = layer.output.add_to(hidden, mixed.transpose(1, 2).reshape(batch, count, -1))
+        normed = functional.rms_norm(hidden, layer.inner_norm.shape, layer.inner_norm, self.eps)
+        gate, up = layer.gate_up.each(normed)
+        return layer.down.add_to(hidden, layer.activation(gate) * up)
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Attention of the last L positions to all, without a mask to all before; (B, H, L, W)."""
@@ -175,7 +230,7 @@ class Transformer:
             )
             return mixed[:, :, length - count :]
         # queries that share keys are one longer row of queries: no key is repeated
-        shared = queries.reshape(queries.shape[0], self._groups, -1, self._width)
+        shared = queries.reshape(queries.shape[0], self.groups, -1, self.width)
         mixed = functional.scaled_dot_product_attention(shared, keys, values, attn_mask=mask)
         return mixed.reshape(queries.shape)
 
@@ -193,34 +248,21 @@ def joined_weights(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _layer(layer: Any) -> _Layer:
+def _layer(layer: Any) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
     queries, keys = attention.q_norm.weight, attention.k_norm.weight
     rows = attention.q_proj.out_features // len(queries), attention.k_proj.out_features // len(keys)
     heads, gate_up = ([getattr(layer.get_submodule(part), name) for name in names] for part, names in _JOINED)
-    return _Layer(
+    return Layer(
         norm=layer.input_layernorm.weight,
-        heads=_together(heads),
+        heads=Projection(heads),
         heads_norm=torch.cat([queries.expand(rows[0], -1), keys.expand(rows[1], -1)]),
-        output=attention.o_proj.forward,
+        output=Projection([attention.o_proj]),
         inner_norm=layer.post_attention_layernorm.weight,
-        gate_up=_together(gate_up),
-        down=mlp.down_proj.forward,
+        gate_up=Projection(gate_up),
+        down=Projection([mlp.down_proj]),
         activation=mlp.act_fn,
     )
-
-
-def _together(layers: Sequence[nn.Linear]) -> Product:
-    """Linear layers with one input as one function, (…, in) to (…, sum of out)."""
-    weight = _joined([layer.weight for layer in layers if type(layer) is Linear and layer.bias is None])
-    if weight is not None and len(weight) == sum(layer.out_features for layer in layers):
-        return partial(_linear, weight)
-    parts = [layer.forward for layer in layers]
-    return lambda values: torch.cat([part(values) for part in parts], dim=-1)
-
-
-def _linear(weight: Tensor, values: Tensor) -> Tensor:
-    return functional.linear(values, weight)
 
 
 def _joined(weights: Sequence[Tensor]) -> Tensor | None:
@@ -236,7 +278,10 @@ def _joined(weights: Sequence[Tensor]) -> Tensor | None:
     return weights[0].as_strided(size, weights[0].stride())
 
 
-def _rotated(values: Tensor, angles: Angles) -> Tensor:
-    """The rotary embedding of (B, L, heads, W): halves of a head turn together."""
-    left, right = values.chunk(2, dim=-1)
-    return values * angles.cos + torch.cat((-right, left), dim=-1) * angles.sin
+def rotated(values: Tensor, angles: Angles) -> Tensor:
+    """The rotary embedding of (…, heads, W): halves of a head turn together."""
+    half = values.shape[-1] // 2
+    found = values * angles.cos
+    found[..., :half].addcmul_(values[..., half:], angles.sin[..., :half])
+    found[..., half:].addcmul_(values[..., :half], angles.sin[..., half:])
+    return found

@@ -45,14 +45,13 @@ class PatchEmbed(nn.Module):
 
     def __init__(self, config: VisionArchitecture) -> None:
         super().__init__()
-        self.size = config.in_channels, config.temporal_patch_size, config.patch_size, config.patch_size
-        kernel = self.size[1:]
+        kernel = config.temporal_patch_size, config.patch_size, config.patch_size
         self.proj = _Convolution(config.in_channels, config.hidden_size, kernel, stride=kernel)
 
     def forward(self, patches: Tensor) -> Tensor:
         """(N, C) to (N, D)."""
-        found: Tensor = self.proj(patches.view(-1, *self.size))
-        return found.view(len(patches), -1)
+        # as a product of matrices: convolutions round to TF32 by default, and are slow in bfloat16
+        return functional.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class _Convolution(nn.Conv3d):
@@ -94,10 +93,10 @@ class VisionAttention(nn.Module):
         self.proj = Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """(F, N, D) to the same; cosines and sines (N, 1, W)."""
+        """(F, N, D) to the same; cosines and sines (N, 1, 1, W), the first halves of sines negated."""
         frames, count, width = hidden.shape
         heads = self.qkv(hidden).view(frames, count, 3, self.num_heads, -1)
-        queries, keys = (_rotated(heads[:, :, part], cos, sin).transpose(1, 2) for part in (0, 1))
+        queries, keys = _rotated(heads[:, :, :2], cos, sin).permute(2, 0, 3, 1, 4)
         scale = heads.shape[-1] ** -0.5
         mixed = functional.scaled_dot_product_attention(
             queries, keys, heads[:, :, 2].transpose(1, 2), scale=scale
@@ -132,7 +131,7 @@ class VisionBlock(nn.Module):
         self.mlp = VisionMLP(config)
 
     def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """(F, N, D) to the same."""
+        """(F, N, D) to the same, by the cosines and sines of the attention."""
         hidden = hidden + self.attn(self.norm1(hidden), cos, sin)
         found: Tensor = hidden + self.mlp(self.norm2(hidden))
         return found
@@ -176,9 +175,10 @@ class VisionTower(nn.Module):
         """Tokens of frames of rows x columns patches, (F * rows * columns, C)."""
         hidden = self.patch_embed(patches).view(-1, rows * columns, self.config.hidden_size)
         hidden = hidden + self.positions(rows, columns).to(hidden.dtype)
-        cells = patch_cells(rows, columns, self.config.spatial_merge_size)
-        angles = self.rotary_pos_emb(torch.from_numpy(cells).to(hidden.device))
-        cos, sin = (part[:, None] for part in angles)
+        cells = _cells(rows, columns, self.config.spatial_merge_size, hidden.device)
+        cos, sin = (part[:, None, None] for part in self.rotary_pos_emb(cells))
+        left, right = sin.chunk(2, dim=-1)
+        sin = torch.cat((-left, right), dim=-1)
         deep: list[Tensor] = []
         for number, block in enumerate(self.blocks):
             hidden = block(hidden, cos, sin)
@@ -189,8 +189,8 @@ class VisionTower(nn.Module):
 
     def positions(self, rows: int, columns: int) -> Tensor:
         """Learned positions for every patch of a frame, interpolated between four of them: (N, D)."""
-        taps = position_taps(rows, columns, self.num_grid_per_side, self.config.spatial_merge_size)
-        places, weights = (torch.from_numpy(part).to(self.pos_embed.weight.device) for part in taps)
+        sizes = rows, columns, self.num_grid_per_side, self.config.spatial_merge_size
+        places, weights = _taps(*sizes, self.pos_embed.weight.device)
         found: Tensor = (self.pos_embed(places) * weights[:, :, None]).sum(1)
         return found
 
@@ -237,7 +237,24 @@ def _axis_taps(cells: IntArray, size: int, side: int) -> tuple[IntArray, npt.NDA
 
 
 def _rotated(values: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """The rotary embedding of (F, N, heads, W) in float32: halves of a head turn together."""
-    exact = values.float()
-    left, right = exact.chunk(2, dim=-1)
-    return (exact * cos + torch.cat((-right, left), dim=-1) * sin).to(values.dtype)
+    """The rotary embedding of (F, N, 2, heads, W) in float32: halves of a head turn together."""
+    half = values.shape[-1] // 2
+    exact = values * cos
+    exact[..., :half].addcmul_(values[..., half:], sin[..., :half])
+    exact[..., half:].addcmul_(values[..., :half], sin[..., half:])
+    return exact.to(values.dtype)
+
+
+@lru_cache(maxsize=64)
+def _cells(rows: int, columns: int, merge: int, device: torch.device) -> Tensor:
+    """`patch_cells` on a device, copied there once."""
+    with torch.inference_mode(False):  # training may use them too
+        return torch.from_numpy(patch_cells(rows, columns, merge)).to(device)
+
+
+@lru_cache(maxsize=64)
+def _taps(rows: int, columns: int, side: int, merge: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`position_taps` on a device, copied there once."""
+    with torch.inference_mode(False):
+        places, weights = position_taps(rows, columns, side, merge)
+        return torch.from_numpy(places).to(device), torch.from_numpy(weights).to(device)

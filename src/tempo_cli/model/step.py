@@ -1,0 +1,269 @@
+"""One more token through a language model, with shapes that never change.
+
+The position is a number on the device, the cache has its full length from the beginning, and the token is
+read from the device. So the step can be recorded as a CUDA graph once and replayed for each token, and the
+device never waits for the host.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .layers import Activation
+from .transformer import Angles, KVCache, Layer, Transformer, rotated
+
+_EAGER = 6  # steps before one is recorded: recording costs about as much as so many
+_FLASH = torch.float16, torch.bfloat16
+
+
+class Step(Protocol):
+    """Takes the token in `token` and gives the logits of the next one."""
+
+    token: Tensor  # (1,) int64
+    cache: KVCache
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is a CUDA graph, which is worth keeping."""
+
+    def __call__(self) -> Tensor:
+        """Logits (V,) float32, valid until the next call."""
+
+
+class GrowingStep:
+    """A step through layers that compute in a way of their own; the cache is read up to its filled length."""
+
+    def __init__(
+        self, transformer: Transformer, embedding: Tensor, head: Callable[[Tensor], Tensor], cache: KVCache
+    ) -> None:
+        self._transformer, self._embedding, self._head = transformer, embedding, head
+        self.cache = cache
+        self.token = torch.zeros(1, dtype=torch.long, device=embedding.device)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Never."""
+        return False
+
+    @torch.inference_mode()
+    def __call__(self) -> Tensor:
+        """Logits (V,)."""
+        hidden = self._embedding.index_select(0, self.token)[None]
+        angles = self._transformer.text_angles(self.cache.length, 1)
+        return self._head(self._transformer(hidden, self.cache, angles)[0, -1]).float()
+
+
+class StaticStep:
+    """A step with fixed shapes through layers of plain weights; on CUDA recorded after a few tokens.
+
+    Args:
+        embedding: (V, D).
+        head: hidden states (1, D) to logits (1, V).
+        cache: of one sequence; what it has room for is the longest sequence.
+    """
+
+    def __init__(
+        self, transformer: Transformer, embedding: Tensor, head: Callable[[Tensor], Tensor], cache: KVCache
+    ) -> None:
+        self._transformer, self._embedding, self._head = transformer, embedding, head
+        self.cache = cache
+        self._weights = [_weights(layer) for layer in transformer.layers]
+        self._activation = transformer.layers[0].activation
+        norms = torch.stack([layer.heads_norm for layer in transformer.layers])
+        self._norms = norms, norms.roll(norms.shape[-1] // 2, -1)  # (layers, H + K, W), and halves swapped
+        self._token = torch.zeros(1, dtype=torch.long, device=embedding.device)
+        self._position = torch.zeros_like(self._token)
+        self._at = -1  # the position on the device, as far as the host knows it
+        self._bind()
+
+    def _bind(self) -> None:
+        """Get ready for the cache as it is."""
+        self._capacity = self.cache.capacity
+        angles = self._transformer.text_angles(0, self._capacity)
+        self._angles = Angles(angles.cos[0, :, 0], angles.sin[0, :, 0])  # (capacity, W)
+        self._attention = _attention(self._transformer, self.cache)
+        self._eager = _EAGER if self._token.device.type == "cuda" else -1  # steps until recording; -1: never
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._logits = self._norms[0]
+
+    @property
+    def token(self) -> Tensor:
+        """The token that is read, (1,)."""
+        return self._token
+
+    @token.setter
+    def token(self, value: Tensor) -> None:
+        with torch.inference_mode():
+            self._token.copy_(value)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the step is a CUDA graph by now."""
+        return self._graph is not None
+
+    @torch.inference_mode()
+    def __call__(self) -> Tensor:
+        """Logits (V,)."""
+        if self.cache.length == self._capacity:
+            self.cache.reserve(self._capacity + 1)
+            self._bind()
+        if self._at != self.cache.length:
+            self._position.fill_(self.cache.length)
+        if self._graph is None and self._eager == 0:
+            self._record()
+        if self._graph is not None:
+            self._graph.replay()
+            logits = self._logits
+        else:
+            self._eager -= self._eager > 0
+            logits = self._step()
+        self.cache.length += 1
+        self._at = self.cache.length
+        return logits
+
+    def _record(self) -> None:
+        """Record one step, without computing it; where that fails, steps stay eager."""
+        graph, cuda = torch.cuda.CUDAGraph(), cast(Any, torch.cuda)  # in part untyped
+        stream = cuda.Stream(self._token.device)
+        stream.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(stream):
+                # other threads may copy and allocate meanwhile
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    logits = self._step()
+                finally:
+                    graph.capture_end()
+        except RuntimeError:
+            self._eager = -1
+            return
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph, self._logits = graph, logits
+
+    def _step(self) -> Tensor:
+        norms, swapped = self._norms
+        cos, sin = (part.index_select(0, self._position) for part in self._angles)  # (1, W)
+        # the gain of the heads' norms and the rotation in one: (layers, H + K, W)
+        turns = Angles(norms * cos, swapped * sin)
+        attend = self._attention(self._position)
+        hidden = self._embedding.index_select(0, self._token)
+        for number, weights in enumerate(self._weights):
+            hidden = _layer_step(
+                hidden,
+                Angles(turns.cos[number], turns.sin[number]),
+                self.cache.values[number, :, 0],
+                self._position,
+                attend,
+                weights,
+                self._activation,
+                self._transformer.eps,
+            )
+        self._position += 1
+        normed = functional.rms_norm(hidden, hidden.shape[1:], self._transformer.norm, self._transformer.eps)
+        return self._head(normed)[0].float()
+
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class _Weights(NamedTuple):
+    """Of one layer, as `transformer.Layer` has them; queries, keys and values may be apart."""
+
+    norm: Tensor
+    heads: tuple[Tensor, ...]
+    output: Tensor
+    inner_norm: Tensor
+    gate_up: tuple[Tensor, ...]
+    down: Tensor
+
+
+def _weights(layer: Layer) -> _Weights:
+    (output,), (down,) = layer.output.weights, layer.down.weights
+    return _Weights(layer.norm, layer.heads.weights, output, layer.inner_norm, layer.gate_up.weights, down)
+
+
+def _products(values: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
+    """(1, in) to (1, sum of out)."""
+    if len(weights) == 1:
+        return functional.linear(values, weights[0])
+    return torch.cat([functional.linear(values, weight) for weight in weights], dim=-1)
+
+
+def _layer_step(
+    hidden: Tensor,
+    turn: Angles,
+    cache: Tensor,
+    position: Tensor,
+    attend: Attend,
+    weights: _Weights,
+    activation: Activation,
+    eps: float,
+) -> Tensor:
+    """One layer for one token, (1, D), in place; `cache` is the layer's own, (2, K, capacity, W)."""
+    groups, width = cache.shape[1], cache.shape[3]
+    normed = functional.rms_norm(hidden, weights.norm.shape, weights.norm, eps)
+    heads = _products(normed, weights.heads).view(-1, width)
+    turned = rotated(functional.rms_norm(heads[:-groups], (width,), None, eps), turn)
+    cache[0].index_copy_(1, position, turned[-groups:, None])
+    cache[1].index_copy_(1, position, heads[-groups:, None])
+    mixed = attend(turned[:-groups], cache[0], cache[1])
+    hidden.addmm_(mixed.view(1, -1), weights.output.t())
+    normed = functional.rms_norm(hidden, weights.inner_norm.shape, weights.inner_norm, eps)
+    gate, up = _products(normed, weights.gate_up).chunk(2, dim=-1)
+    return hidden.addmm_(activation(gate) * up, weights.down.t())
+
+
+def _attention(transformer: Transformer, cache: KVCache) -> Callable[[Tensor], Attend]:
+    """What makes the attention of queries at a position, (1,), to everything up to there."""
+    kind = cache.values.device.type
+    if kind == "cuda" and cache.values.dtype in _FLASH and torch.cuda.get_device_capability()[0] >= 8:
+        return _SplitAttention(cache)
+    return _MaskedAttention(transformer, cache)
+
+
+class _MaskedAttention:
+    """Over the whole cache, with a mask."""
+
+    def __init__(self, transformer: Transformer, cache: KVCache) -> None:
+        self._groups = transformer.groups
+        self._slots = torch.arange(cache.capacity, device=cache.values.device)
+
+    def __call__(self, position: Tensor) -> Attend:
+        seen = (self._slots <= position)[None, None, None]  # (1, 1, 1, capacity)
+
+        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            shared = queries.view(1, self._groups, -1, queries.shape[-1])
+            return functional.scaled_dot_product_attention(shared, keys[None], values[None], attn_mask=seen)
+
+        return attend
+
+
+class _SplitAttention:
+    """FlashAttention, which reads the number of filled positions from the device and splits long keys."""
+
+    def __init__(self, cache: KVCache) -> None:
+        self._one = torch.tensor([0, 1], dtype=torch.int32, device=cache.values.device)
+        self._filled = torch.zeros(2, dtype=torch.int32, device=cache.values.device)
+        self._capacity = cache.capacity
+
+    def __call__(self, position: Tensor) -> Attend:
+        self._filled[1:].copy_(position + 1)
+        return self._attend
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        found: Tensor = torch.ops.aten._flash_attention_forward(
+            queries[None],
+            keys.transpose(0, 1),
+            values.transpose(0, 1),
+            self._one,
+            self._filled,
+            1,
+            self._capacity,
+            0.0,
+            False,
+            False,
+        )[0]
+        return found

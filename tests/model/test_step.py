@@ -1,0 +1,181 @@
+"""The step that writes an answer: what it gives is what reading the whole text gives."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import tempo_cli
+from tempo_cli.config import GenerationOptions
+from tempo_cli.model.checkpoint import Checkpoint
+from tempo_cli.model.device import Target
+from tempo_cli.model.generation import SamplingRule, Token
+from tempo_cli.model.llm import ANSWER_ROOM, Decoder
+from tempo_cli.model.step import GrowingStep, StaticStep
+from tempo_cli.model.transformer import Transformer
+from tempo_cli.plan import prompts
+
+CPU = torch.device("cpu")
+ENDLESS = SamplingRule(frozenset(), None, None)
+LENGTHS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129]  # around powers of two
+
+
+def noise(decoder: Decoder, length: int) -> torch.Tensor:
+    width = decoder.llm.config.hidden_size
+    values = torch.randn(length, width, generator=torch.Generator().manual_seed(length)) * 0.3
+    return values.to(decoder.llm.model.norm.weight.dtype)
+
+
+@torch.inference_mode()
+def one_by_one(decoder: Decoder, embeds: torch.Tensor, count: int) -> Iterator[Token]:
+    """Greedy tokens, the whole text being read again for each: no cache, no step."""
+    for _ in range(count):
+        logits, _ = decoder.prefill(embeds)
+        chances = logits.log_softmax(-1)
+        token = int(chances.argmax())
+        yield Token(token, float(chances[token]))
+        embeds = torch.cat([embeds, decoder.llm.model.embed_tokens(torch.tensor([token]))])
+
+
+def written(decoder: Decoder, embeds: torch.Tensor, count: int, **options: float) -> list[Token]:
+    return list(decoder.generate(embeds, ENDLESS, GenerationOptions(max_new_tokens=count, **options)))
+
+
+def ids_of(tokens: list[Token]) -> list[int]:
+    return [token.id for token in tokens]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_ids_and_log_probabilities_are_those_of_whole_passes(tiny_model, length):
+    embeds = noise(tiny_model.decoder, length)
+    right, found = (list(one_by_one(tiny_model.decoder, embeds, 12)), written(tiny_model.decoder, embeds, 12))
+    assert ids_of(found) == ids_of(right)
+    apart = [abs(one.logprob - other.logprob) for one, other in zip(found, right, strict=True)]
+    assert max(apart) <= 1e-5
+
+
+@pytest.mark.parametrize("length", [3, 64, 129])
+def test_a_step_that_grows_gives_the_same(tiny_model, length, monkeypatch):
+    embeds = noise(tiny_model.decoder, length)
+    fixed = written(tiny_model.decoder, embeds, 12)
+    monkeypatch.setattr(Transformer, "is_plain", False)
+    growing = written(tiny_model.decoder, embeds, 12)
+    assert ids_of(growing) == ids_of(fixed)
+    assert max(abs(a.logprob - b.logprob) for a, b in zip(growing, fixed, strict=True)) <= 1e-5
+
+
+def chances(decoder: Decoder, embeds: torch.Tensor, ids: list[int], kind: type) -> torch.Tensor:
+    """Log-probabilities of all tokens behind each of `ids`, (T, V)."""
+    cache = decoder._transformer.cache(1, len(embeds) + len(ids))
+    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head.forward, cache), []
+    with torch.inference_mode():
+        decoder.prefill(embeds.to(decoder._weight.dtype), cache)
+        for token in ids:
+            step.token = torch.tensor([token])
+            found.append(step().log_softmax(-1))
+    return torch.stack(found)
+
+
+def test_in_bfloat16_a_fixed_step_is_as_exact_as_one_that_grows(tiny_model):
+    """Random weights magnify rounding: single log-probabilities of both are off by up to 0.2."""
+    rough, errors = tiny_model.checkpoint.load_decoder(Target(CPU, torch.bfloat16)), []
+    for length in LENGTHS:
+        embeds = noise(tiny_model.decoder, length)
+        ids = ids_of(written(tiny_model.decoder, embeds, 12))
+        exact = chances(tiny_model.decoder, embeds, ids, StaticStep)
+        best = exact.argmax(-1, keepdim=True)
+        off = [chances(rough, embeds, ids, kind) - exact for kind in (StaticStep, GrowingStep)]
+        errors.append([float(one.gather(1, best).abs().mean()) for one in off])
+    fixed, growing = np.mean(errors, axis=0)
+    assert fixed <= 1.1 * growing <= 0.04
+
+
+def test_in_bfloat16_nano_writes_the_same_either_way():
+    folder = Path(tempo_cli.__file__).parent / "nano"
+    checkpoint = Checkpoint.open(folder / "Tempo-nano", folder / "Qwen3-VL-nano")
+    exact, rough = (checkpoint.load_decoder(Target(CPU, kind)) for kind in (torch.float32, torch.bfloat16))
+    for question in ("what color was the car?", "which way did the plane go?", "describe the scene"):
+        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, question)
+        embeds = exact._embed([*before, *after]).detach()
+        ids = ids_of(written(exact, embeds, 12))
+        fixed, growing = (chances(rough, embeds, ids, kind) for kind in (StaticStep, GrowingStep))
+        best = growing.argmax(-1, keepdim=True)
+        assert (fixed - growing).gather(1, best).abs().max() <= 0.05
+        two = growing.topk(2).values
+        same = fixed.argmax(-1) == best[:, 0]
+        assert (same | (two[:, 0] - two[:, 1] <= 0.05)).all()
+
+
+@pytest.mark.parametrize("kind", [StaticStep, GrowingStep])
+def test_an_answer_longer_than_its_room_goes_on(tiny_model, kind, monkeypatch):
+    monkeypatch.setattr(Transformer, "is_plain", kind is StaticStep)
+    embeds, seen = noise(tiny_model.decoder, 5), []
+    whole = kind.__call__
+
+    def counted(self):
+        seen.append(self.cache.capacity)
+        return whole(self)
+
+    monkeypatch.setattr(kind, "__call__", counted)
+    count = ANSWER_ROOM + 12
+    found = written(tiny_model.decoder, embeds, count)
+    assert (seen[0], seen[-1]) == (5 + ANSWER_ROOM, 5 + 2 * ANSWER_ROOM)
+    text = torch.cat([embeds, tiny_model.decoder.llm.model.embed_tokens(torch.tensor(ids_of(found)))])
+    for place in (ANSWER_ROOM - 1, ANSWER_ROOM, ANSWER_ROOM + 1, count - 1):
+        (right,) = one_by_one(tiny_model.decoder, text[: 5 + place], 1)
+        assert found[place].id == right.id
+        assert abs(found[place].logprob - right.logprob) <= 1e-5
+
+
+def test_what_lies_in_unfilled_slots_does_not_matter(tiny_model):
+    decoder, logits = tiny_model.decoder, []
+    with torch.inference_mode():
+        for rubbish in (0.0, 1e4):
+            step = decoder._step(30)
+            step.cache.values.fill_(rubbish)
+            decoder.prefill(noise(decoder, 9), step.cache)
+            step.token = torch.tensor([7])
+            logits.append(torch.stack([step().clone() for _ in range(3)]))
+    assert torch.equal(*logits)
+
+
+def test_a_step_is_used_again_for_another_text(tiny_model):
+    decoder, found = tiny_model.decoder, []
+    with torch.inference_mode():
+        step = decoder._step(40)
+        for length in (9, 20, 9):
+            decoder.prefill(noise(decoder, length), step.cache)
+            step.token = torch.tensor([7])
+            found.append(torch.stack([step().clone() for _ in range(3)]))
+    assert torch.equal(found[0], found[2])
+    assert not torch.allclose(found[0], found[1])
+
+
+def test_two_answers_at_once_do_not_disturb_each_other(tiny_model):
+    decoder = tiny_model.decoder
+    alone = [ids_of(written(decoder, noise(decoder, length), 8)) for length in (9, 20)]
+    both = [
+        decoder.generate(noise(decoder, length), ENDLESS, GenerationOptions(max_new_tokens=8))
+        for length in (9, 20)
+    ]
+    pairs = list(zip(*both, strict=True))
+    assert [ids_of(tokens) for tokens in zip(*pairs, strict=True)] == alone
+
+
+def test_on_a_cpu_nothing_is_kept_for_the_next_answer(tiny_model):
+    written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)
+    assert not tiny_model.decoder.forget()
+
+
+def test_an_answer_reads_only_as_far_as_it_is_asked_to(tiny_model, monkeypatch):
+    """Without a device that runs ahead, no step is taken whose token nobody sees."""
+    calls, whole = [], StaticStep.__call__
+    monkeypatch.setattr(StaticStep, "__call__", lambda self: calls.append(1) or whole(self))
+    tokens = tiny_model.decoder.generate(
+        noise(tiny_model.decoder, 9), ENDLESS, GenerationOptions(max_new_tokens=9)
+    )
+    assert len(list(itertools.islice(tokens, 4))) == 4
+    assert len(calls) == 3
