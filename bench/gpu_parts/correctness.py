@@ -84,7 +84,8 @@ def verdict(found: dict[str, float], dtype: str, *, answers: bool = True) -> dic
         for key, bound in due.items()
     )
     shares = f"tokens same {found['same_tokens']:.1%}, within 2 {found['within_2_tokens']:.1%}"
-    note = f"relevance {found['relevance']:.2g}, 99 % {found['relevance_99']:.2g}, {shares}, answers same {found['same_answers']:.1%}"
+    note = f"relevance {found['relevance']:.2g}, 99 % {found['relevance_99']:.2g}, {shares}"
+    note += f", answers same {found['same_answers']:.1%}"
     return {**found, "tolerances": due, "ok": ok, "note": note}
 
 

@@ -70,7 +70,7 @@ def test_a_step_that_grows_gives_the_same(tiny_model, length, monkeypatch):
 def chances(decoder: Decoder, embeds: torch.Tensor, ids: list[int], kind: type) -> torch.Tensor:
     """Log-probabilities of all tokens behind each of `ids`, (T, V)."""
     cache = decoder._transformer.cache(1, len(embeds) + len(ids))
-    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head.forward, cache), []
+    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head, cache), []
     with torch.inference_mode():
         decoder.prefill(embeds.to(decoder._weight.dtype), cache)
         for token in ids:
