@@ -9,7 +9,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-Tile = tuple[int, int, int]  # rows of the weights and columns per step of a program, and its warps
+# rows of the weights and columns per step of a program, and its warps: the fastest of 20 on an H200
+# (bench/tiles.py), where the vector is normed first and where the result is added
+_NORMED, _ADDED = (2, 512, 2), (2, 1024, 4)
 
 
 @triton.jit
@@ -54,22 +56,18 @@ def norm_product(hidden: Tensor, gain: Tensor, eps: float, weight: Tensor, out: 
 
 
 def gated_product(hidden: Tensor, gain: Tensor, eps: float, weight: Tensor, out: Tensor) -> None:
-    """`out`, (1, N): with the normed `hidden`, (1, D), SiLU of the first N rows of `weight`, (2 N, D), times the rest."""
+    """`out`, (1, N): SiLU of the product with the first half of `weight`, times that with the second half.
+
+    Args:
+        hidden: (1, D), which is normed first.
+        weight: (2 N, D).
+    """
     _launch(hidden, gain, eps, weight, out, norm=True, gated=True, add=False)
 
 
 def add_product(values: Tensor, weight: Tensor, out: Tensor) -> None:
     """Add to `out`, (1, N), the rows (N, D) of `weight` times `values`, (1, D)."""
     _launch(values, values, 0.0, weight, out, norm=False, gated=False, add=True)
-
-
-# the fastest of ten on an H100 or H200, by the rows and columns of the weights
-_TILES: dict[tuple[int, int], Tile] = {}
-
-
-def tile(rows: int, columns: int) -> Tile:
-    """For weights of such a shape."""
-    return _TILES.get((rows, columns), (8, 512, 4))
 
 
 def _launch(
@@ -84,7 +82,7 @@ def _launch(
     add: bool,
 ) -> None:
     rows, width = out.shape[-1], weight.shape[1]
-    block, columns, warps = tile(*weight.shape)
+    block, columns, warps = _ADDED if add else _NORMED
     _product[(triton.cdiv(rows, block),)](
         vector, gain, weight, out, rows, eps,
         width=width, block=block, columns=columns, norm=norm, gated=gated, add=add, num_warps=warps,

@@ -19,7 +19,7 @@ from .transformer import Angles, KVCache, Layer, Transformer, rotated
 if TYPE_CHECKING:
     from .fused import FusedLayers
 
-_EAGER = 6  # steps before one is recorded: recording costs about as much as so many
+_EAGER = 3  # steps before one is recorded: recording costs about as much as two of them
 _HALF = torch.float16, torch.bfloat16
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ class GrowingStep:
         """Logits (V,)."""
         hidden = self._embedding.index_select(0, self.token)[None]
         angles = self._transformer.text_angles(self.cache.length, 1)
-        return self._head(self._transformer(hidden, self.cache, angles)[0, -1]).float()
+        logits: Tensor = self._head(self._transformer(hidden, self.cache, angles)[0, -1])
+        return logits.float()
 
 
 class StaticStep:
@@ -179,7 +180,8 @@ class StaticStep:
             )
         self._position += 1
         normed = functional.rms_norm(hidden, hidden.shape[1:], self._transformer.norm, self._transformer.eps)
-        return self._head(normed)[0].float()
+        logits: Tensor = self._head(normed)[0]
+        return logits.float()
 
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries (H, W), keys and values (K, capacity, W)
