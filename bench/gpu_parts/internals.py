@@ -5,7 +5,7 @@ The rest of `gpu_parts` uses `Tempo`, its options, `doctor.accelerator.driver_cu
 """
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from checkpoints import is_gain
 
 from tempo_cli import GenerationOptions, LoadOptions, Tempo
+from tempo_cli.model import step
 from tempo_cli.model.checkpoint import TensorFiles
 from tempo_cli.model.compressor import Compressor, Features, Prefix, SegmentInput
 from tempo_cli.model.compressor import batches as compressor_batches
@@ -95,6 +96,22 @@ def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[int]:
     """So many ids behind a decoder input, as an answer is written."""
     rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
     return (token.id for token in network.generate(embeds, rule, options))
+
+
+def attention(network: Decoder, position: int) -> Callable[[], None]:
+    """The attention of one token of an answer at `position`, in all layers."""
+    transformer = network._transformer
+    cache = transformer.cache(1, position + 1)
+    place = torch.tensor([position], device=cache.values.device)
+    queries = torch.randn(transformer.heads, transformer.width, device=place.device).to(cache.values.dtype)
+    make = step._attention(transformer, cache)
+
+    def attend() -> None:
+        mix = make(place)
+        for keys, values in cache.values[:, :, 0]:
+            mix(queries, keys, values)
+
+    return attend
 
 
 def check_options(options: LoadOptions) -> None:

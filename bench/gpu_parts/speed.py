@@ -40,6 +40,8 @@ def run(bench: Bench) -> None:
         for position in bench.scale.positions:
             with bench.record.row(f"write after {position} tokens") as row:
                 row |= write_tokens(bench, tempo, position, ceilings)
+            with bench.record.row(f"attention of a token after {position} tokens") as row:
+                row |= attention(bench, tempo, position, ceilings)
         four_questions(bench, tempo, ceilings)
     del tempo
     internals.release(bench.device)
@@ -194,6 +196,18 @@ def write_tokens(
         f"again {1000 * again[0]:.0f} ms; {bench.scale.steps} tokens {1000 * first[1]:.0f} ms, "
         f"again {1000 * again[1]:.0f} ms",
     }
+
+
+@torch.inference_mode()
+def attention(bench: Bench, tempo: Tempo, position: int, ceilings: Ceilings) -> Row:
+    """Seconds of the attention of one token, which is part of writing it."""
+    seconds = device.fastest(device.recorded(internals.attention(internals.decoder(tempo), position)))
+    text, itemsize = (
+        SIZES[bench.scale.size].decoder,
+        internals.embeddings(internals.decoder(tempo), 1).itemsize,
+    )
+    floor = ceilings.floor(Cost(0, position * counts.keys_and_values(text, 1, itemsize)))
+    return {"position": position, "seconds": seconds, "floor_seconds": floor, "note": "part of writing"}
 
 
 def _written(network: Any, embeds: torch.Tensor, tokens: int) -> tuple[tuple[float, float], float]:

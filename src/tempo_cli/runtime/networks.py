@@ -120,14 +120,15 @@ class Networks:
         return KeepLimits(device, host, cast(Tier | Literal["none"], options.tier))
 
     def release_kept(self) -> bool:
-        """Drop kept segments from the device's memory, and plan with less; False if there were none."""
+        """Drop what the device keeps for later questions, and plan with less; False if there was nothing."""
+        forgotten = self._decoder is not None and self._decoder.forget()
         released = self.store.release(host=self.target.device.type == "cpu")
         if released:
             self._kept_share /= 2
             limits = self.store.limits
             host = limits.host // 2 if self.target.device.type == "cpu" else limits.host
             self.store.set_limits(KeepLimits(0, host, limits.tier))
-        return released
+        return released or forgotten
 
     def expected_seconds(self, frames: int, window: int) -> float:
         """About how long compressing `frames` takes on this CPU."""
