@@ -1,8 +1,8 @@
 """Which tiles suit the products of one token on this card? For `_NORMED` and `_ADDED` in model/kernels.py.
 
-Times each product of a layer of Tempo-6B's decoder LLM, and of its head, with random weights, more of them than
-the card's cache holds, recorded as a CUDA graph. A tile is the rows of the weights and the columns per step of
-a program, and its warps.
+Times each product of a layer of Tempo-6B's decoder LLM, and of its head, with random weights, more of them
+than the card's cache holds, recorded as a CUDA graph. A tile is the rows of the weights and the columns per
+step of a program, and its warps.
 
 Run: python bench/tiles.py          (needs CUDA and Triton)
 """
