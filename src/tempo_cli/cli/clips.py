@@ -95,7 +95,7 @@ def clips(
     if words == ["-"]:
         (question,) = read_questions(words)
         check_questions([question], source)
-    saved = _saved_run(source) if not question.strip() else None
+    saved, warning = (None, None) if question.strip() else _saved_run(source)
     waiting = expect(
         command,
         Request(saved.question, saved.video.path, saved.model.id)
@@ -103,6 +103,8 @@ def clips(
         else Request(question, str(source), model),
     )
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
+        if warning is not None:
+            screen.warn(warning)
         rows = o.parse_top(top)
         if not dry_run:
             _prepare(folder, force)
@@ -142,13 +144,13 @@ def clips(
             screen.print("no segment stands out: there is nothing to cut")
 
 
-def _saved_run(path: Path) -> Run:
-    runs = saved_runs(path, "clips")
+def _saved_run(path: Path) -> tuple[Run, str | None]:
+    runs, warning = saved_runs(path, "clips")
     if len(runs) != 1:
         raise UsageError(
             f"'{path}' has {len(runs)} runs, and clips are cut for one", "Save each run in a file of its own."
         )
-    return runs[0]
+    return runs[0], warning
 
 
 def _prepare(folder: Path, force: bool) -> None:
