@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tempo_cli.cli.signals import Patience
 from tempo_cli.errors import ModelError
 from tempo_cli.schema import run_from_json
 
-from .conftest import FRACTAL, GOLDEN, SHORT, Outcome
+from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
 ONE = [*SHORT[:4], "--max-new-tokens", "1"]
@@ -149,6 +150,41 @@ def test_a_failure_is_forgotten_only_where_its_job_is_done_again(folder: Path, t
     write(jobs, job("a.mp4", "who?", id=3))
     assert tempo(*words).code == 0
     assert {line["id"] for line in read(results)} == {"1", "2", "3"}
+
+
+def test_no_failure_is_lost_where_nothing_is_done_again(folder: Path, tempo: Tempo, tmp_path: Path) -> None:
+    jobs, results, model = folder / "jobs.jsonl", folder / "r.jsonl", tmp_path / "Tempo-tiny"
+    for name in (MODEL.name, "Qwen3-VL-tiny"):
+        shutil.copytree(MODEL.parent / name, tmp_path / name)
+    write(jobs, *(job("bad.mp4", f"{name}?", id=name) for name in "abc"))
+    words = ["batch", jobs, *QUICK, "--model", model, "-o", results]
+    assert tempo(*words).code == 7
+    before = results.read_bytes()
+    model.rename(tmp_path / "elsewhere")
+    assert tempo(*words, "--retry-failed").code == 4
+    assert results.read_bytes() == before
+    (tmp_path / "elsewhere").rename(model)
+    (folder / "bad.mp4").unlink()
+    (folder / "bad.mp4").symlink_to(FRACTAL)
+    done = tempo(*words, "--retry-failed", "--limit", "1")
+    assert (done.code, done.err.splitlines()[0]) == (7, "2 of 3 jobs failed:")
+    assert [(line["id"], line["status"]) for line in read(results)] == [
+        ("b", "error"), ("c", "error"), ("a", "ok"),
+    ]  # fmt: skip
+
+
+def test_a_stream_retries_the_jobs_that_come(
+    folder: Path, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = folder / "r.jsonl"
+    given = [job("bad.mp4", "what?", id=1), job("bad.mp4", "who?", id=2), job("a.mp4", "what?", id=3)]
+    for expected, more, jobs in ((7, [], given), (0, ["--retry-failed"], [job("a.mp4", "who?", id=2)])):
+        text = "".join(json.dumps(one) + "\n" for one in jobs)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert tempo("batch", "-", "--stream", *QUICK, "-o", results, *more).code == expected
+    assert [(line["id"], line["status"]) for line in read(results)] == [
+        ("1", "error"), ("3", "ok"), ("2", "ok"),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("folder")
