@@ -83,7 +83,25 @@ def test_a_video_that_has_changed_and_runs_that_do_not_tell(
     (tmp_path / "fractal.mp4").unlink()
     shutil.copy(SAVED, saved)
     assert tempo("clips", saved, "-o", tmp_path / "parts").code == 3
-    assert list((tmp_path / "parts").iterdir()) == []
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_failure_leaves_no_empty_folder_and_no_clip_of_another_is_replaced(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "fractal.mp4", (1.0, 1.0))
+    (tmp_path / "new").mkdir()
+    assert tempo("clips", saved, "-o", tmp_path / "new" / "a" / "b").code == 3
+    assert list((tmp_path / "new").iterdir()) == []
+    assert tempo("clips", saved, "-o", tmp_path / "run.json" / "a").code == 5
+    assert saved.is_file()
+    value = json.loads(saved.read_text())
+    os.utime(tmp_path / "fractal.mp4", (1.0, value["video"]["mtime"]))
+    (tmp_path / "new" / NAME).write_text("mine")
+    done = tempo("clips", saved, "-o", tmp_path / "new")
+    assert (done.code, f"{NAME}' exists" in done.err) == (2, True)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [NAME]
+    assert tempo("clips", saved, "-o", tmp_path / "new", "--force").code == 0
 
 
 def test_without_a_question_the_hint_is_about_clips(tempo: Tempo, tmp_path: Path) -> None:

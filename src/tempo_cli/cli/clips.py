@@ -1,7 +1,9 @@
 """`tempo clips`: the parts that stand out, as files."""
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from .. import __version__
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import SetupError, UsageError, VideoError
-from ..files import reason
+from ..files import exists, reason
 from ..plan.stretches import Stretch, padded, stretches
 from ..schema import Request, Run
 from ..texts import clock_time, one_line
@@ -107,7 +109,8 @@ def clips(
             screen.warn(warning)
         rows = o.parse_top(top)
         if not dry_run:
-            _prepare(folder, force)
+            with _folder(folder):  # said before the work
+                check_writable(folder / MANIFEST, force)
         run = saved
         if run is None:
             check_questions([question], source)
@@ -134,10 +137,11 @@ def clips(
 
         parts = padded(stretches(run.segments, rows, min_relevance), padding, info.duration)
         cutter = Cutter(info, copy, ffmpeg) if parts else None
-        made = _cut(parts, cutter, info, folder, screen, force, dry_run)
-        manifest = _manifest(run, made, copy, padding)
-        if not dry_run:
-            write_whole(folder / MANIFEST, (jsonlib.dumps(manifest, indent=2) + "\n").encode(), force)
+        with nullcontext() if dry_run else _folder(folder):
+            made = _cut(parts, cutter, info, folder, screen, force, dry_run)
+            manifest = _manifest(run, made, copy, padding)
+            if not dry_run:
+                write_whole(folder / MANIFEST, (jsonlib.dumps(manifest, indent=2) + "\n").encode(), force)
         if json:
             screen.text(jsonlib.dumps(manifest) + "\n")
         elif not parts:
@@ -153,13 +157,25 @@ def _saved_run(path: Path) -> tuple[Run, str | None]:
     return runs[0], warning
 
 
-def _prepare(folder: Path, force: bool) -> None:
-    """The folder, created if necessary, before the work."""
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """The folder, created with those above it that are missing; what was created and stays empty goes again.
+
+    Raises:
+        SetupError: it can't be created.
+    """
+    missing = [path for path in (folder, *folder.parents) if not exists(path)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise SetupError(f"'{folder}' can't be created: {reason(error)}", "Name another folder.") from None
-    check_writable(folder / MANIFEST, force)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            message = f"'{folder}' can't be created: {reason(error)}"
+            raise SetupError(message, "Name another folder.") from None
+        yield
+    finally:
+        with suppress(OSError, ValueError):  # the first one that is not empty ends this
+            for path in missing:
+                path.rmdir()
 
 
 def _unchanged(run: Run, saved: Path | None, max_pixels: int) -> "VideoInfo":
@@ -188,18 +204,27 @@ def _cut(
     dry_run: bool,
 ) -> list[dict[str, Any]]:
     """Write each part, and list for each its file, the planned times and the measured ones."""
-    made = []
-    for number, part in enumerate(parts, 1):
-        assert cutter is not None
-        begins, ends = cutter.planned(part.start, part.end)
-        path = folder / f"{_stem(info.path)}_{_time(begins)}_{_time(ends)}{cutter.ending}"
+    made: list[dict[str, Any]] = []
+    if cutter is None:
+        return made
+    planned, ending = [cutter.planned(part.start, part.end) for part in parts], cutter.ending
+
+    def named(begins: float, ends: float) -> Path:
+        return folder / f"{_stem(info.path)}_{_time(begins)}_{_time(ends)}{ending}"
+
+    if not dry_run:
+        for begins, ends in planned:
+            check_writable(named(begins, ends), force)
+    for number, (part, (begins, ends)) in enumerate(zip(parts, planned, strict=True), 1):
+        path = named(begins, ends)
         fact: dict[str, Any] = {"file": path.name, "start": part.start, "end": part.end}
         if dry_run:
             fact |= {"begins": begins, "ends": ends}
         else:
             screen.log(f"clip {number} of {len(parts)}")
-            clip = cutter.cut(part.start, part.end, path, force)
-            fact |= {"begins": clip.begins, "ends": clip.ends, "pictures": clip.pictures}
+            clip = cutter.cut(part.start, part.end, path, force, partial(named, ends=ends))
+            path = named(clip.begins, ends)
+            fact |= {"file": path.name, "begins": clip.begins, "ends": clip.ends, "pictures": clip.pictures}
         fact |= {
             "earlier": max(0.0, part.start - fact["begins"]),
             "segments": [part.first, part.last],
