@@ -274,13 +274,19 @@ def test_the_first_failure_can_be_the_end(folder: Path, tempo: Tempo) -> None:
 
 
 def test_progress_for_programs(folder: Path, tempo: Tempo) -> None:
-    write(folder / "jobs.jsonl", job("bad.mp4", "what?", id="x"), job("a.mp4", "what?"))
-    done = tempo("batch", "jobs.jsonl", "-o", "r.jsonl", "--progress", "json", "--quiet", *QUICK)
+    jobs = [job("bad.mp4", "what?", id="x"), job("a.mp4", "what?")]
+    write(folder / "jobs.jsonl", *jobs, jobs[0])
+    words = ["batch", "jobs.jsonl", "-o", "r.jsonl", "--progress", "json", "--html", "pages", *QUICK]
+    done = tempo(*words)
     start, bad, good, end = read(done.err)
     assert start == {"event": "start", "jobs": 2, "videos": 2}
     assert (bad["id"], bad["status"], bad["done"], bad["failed"]) == ("x", "error", 1, 1)
     assert (good["done"], good["videos_done"], good["seconds_left"]) == (2, 2, 0)
     assert end == {"event": "end", "done": 2, "failed": 1, "exit_code": 7}
+    assert read(tempo(*words).err) == [
+        {"event": "start", "jobs": 0, "videos": 0},
+        {"event": "end", "done": 0, "failed": 0, "exit_code": 7},
+    ]
 
 
 def test_without_a_model_nothing_is_written(folder: Path, tempo: Tempo) -> None:

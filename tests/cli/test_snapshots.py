@@ -42,12 +42,21 @@ CASES: dict[str, list[str]] = {
     "ask-several": ["ask", "a.mp4", "bad.mp4", "b.mp4", *TWO, *SHORT],
     "ask-several-json": ["ask", "a.mp4", "bad.mp4", "-q", WHAT, *SHORT, "--json"],
     "batch": ["batch", "jobs.jsonl", *SHORT],
+    "batch-progress-json": ["batch", "jobs.jsonl", *SHORT, "--progress", "json"],
+    "clips": ["clips", "run.json", "-o", "parts"],
+    "clips-copy-json": ["clips", "run.json", "-o", "parts", "--copy", "--json"],
+    "clips-nothing": ["clips", "run.json", "-o", "parts", "--min-relevance", "1"],
     "clips-dry-run": ["clips", "run.json", "-o", "parts", "--dry-run"],
     "clips-dry-run-json": ["clips", "run.json", "-o", "parts", "--dry-run", "--json"],
     **{f"models-{name}": ["models", "--format", name] for name in TABLE_FORMATS},
     "models": ["models"],
     "cache": ["cache"],
     "cache-json": ["cache", "--json"],
+    "cache-path": ["cache", "path"],
+    "cache-clear": ["cache", "clear"],
+    "models-verify": ["models", "verify", "nano", "--offline"],
+    "models-verify-json": ["models", "verify", "nano", "--offline", "--json"],
+    "error-models-rm": ["models", "rm", "tiny/none", "--yes"],
     "error-video": ["ask", "bad.mp4", WHAT, *SHORT],
     "error-video-json": ["ask", "bad.mp4", WHAT, *SHORT, "--json"],
     "error-video-csv": ["ask", "bad.mp4", WHAT, *SHORT, "--format", "csv"],
@@ -101,7 +110,7 @@ def lasting(text: str, folder: Path) -> str:
     text = re.sub(r"[^\s\"|,]*tempo\\?_cli/nano", "tempo_cli/nano", text)
     text = text.replace(json.dumps(__version__), '"VERSION"')
     text = re.sub(r'"(timing|memory|decoder)": \{[^}]*\}', r'"\1": {}', text)
-    text = re.sub(r'"(mtime|size)": [0-9.]+', r'"\1": 0', text)
+    text = re.sub(r'"(mtime|size|seconds_left)": [0-9.]+', r'"\1": 0', text)
     text = re.sub(r"\b(?:\d{6,}|\d{1,3}(?:,\d{3}){2,})\b", "N", text)  # bytes
     text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|TB|[KMGT]iB|bytes)\b", "N", text)
     return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)

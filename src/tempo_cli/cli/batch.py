@@ -151,7 +151,8 @@ def batch(
         GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed),
     )
     part, crew = parse_shard(shard), parse_devices(devices, workers, device)
-    with Screen(json=False, quiet=quiet, verbose=verbose, color=color, waiting=[]) as screen:
+    only_json = progress is ProgressMode.json  # on stderr
+    with Screen(json=False, quiet=quiet or only_json, verbose=verbose, color=color, waiting=[]) as screen:
         jobs = _jobs(inputs, question or [], glob, defaults, stream=stream, whole=not (part or limit))
         if len(crew) > 1 and not isinstance(jobs, list):
             raise UsageError("--stream goes with one worker", "Leave out --workers and --devices.")
@@ -213,7 +214,9 @@ class Batch:
                 self._note_failures(known)
             if not groups:
                 self._summarize("nothing is left to do: the jobs have their lines in")
-                return self._end(len(known))
+                code = self._end(len(known))
+                BatchScreen(Tracker([]), self._screen, self._mode, bar=False).close(code=code)
+                return code
             tracker = Tracker(groups)
             return self._do(groups, tracker, len(known))
         from ..batch.live import live_groups

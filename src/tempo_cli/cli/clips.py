@@ -136,6 +136,8 @@ def clips(
         from ..video.cutting import Cutter
 
         parts = padded(stretches(run.segments, rows, min_relevance), padding, info.duration)
+        if parts and run.evidence is not None and run.evidence.weak and run.evidence.threshold is not None:
+            screen.warn(f"weak evidence: no segment above {run.evidence.threshold:.2f}")
         cutter = Cutter(info, copy, ffmpeg) if parts else None
         with nullcontext() if dry_run else _folder(folder):
             made = _cut(parts, cutter, info, folder, screen, force, dry_run)

@@ -135,7 +135,9 @@ def inspect(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
                 runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
-        for run, path in runs:
+        for number, (run, path) in enumerate(runs):
+            if number and not (screen.json or screen.silent):
+                screen.show("")
             _present(run, screen, Rows(rows, min_relevance, sort))
             exports.add(run, path)
         exports.write(screen)
