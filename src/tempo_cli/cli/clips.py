@@ -154,7 +154,8 @@ def _saved_run(path: Path) -> tuple[Run, str | None]:
     runs, warning = saved_runs(path, "clips")
     if len(runs) != 1:
         raise UsageError(
-            f"'{path}' has {len(runs)} runs, and clips are cut for one", "Save each run in a file of its own."
+            f"'{path}' has {len(runs)} runs, and clips are cut for one",
+            f"Save one in a file of its own: sed -n 1p '{path}' > run.json",
         )
     return runs[0], warning
 
