@@ -97,11 +97,13 @@ def test_a_failure_leaves_no_empty_folder_and_no_clip_of_another_is_replaced(
     assert saved.is_file()
     value = json.loads(saved.read_text())
     os.utime(tmp_path / "fractal.mp4", (1.0, value["video"]["mtime"]))
-    (tmp_path / "new" / NAME).write_text("mine")
-    done = tempo("clips", saved, "-o", tmp_path / "new")
-    assert (done.code, f"{NAME}' exists" in done.err) == (2, True)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == [NAME]
-    assert tempo("clips", saved, "-o", tmp_path / "new", "--force").code == 0
+    words = ["clips", saved, "-o", tmp_path / "new", "--top", "all"]
+    last = tempo(*words, "--dry-run", "--json").json["clips"][2]["file"]
+    (tmp_path / "new" / last).write_text("mine")
+    done = tempo(*words)
+    assert (done.code, f"{last}' exists" in done.err) == (2, True)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [last]  # not even the first one
+    assert tempo(*words, "--force").code == 0
 
 
 def test_without_a_question_the_hint_is_about_clips(tempo: Tempo, tmp_path: Path) -> None:
