@@ -61,7 +61,8 @@ def test_encoded_anew_it_has_exactly_the_asked_pictures_at_their_times(
 @pytest.mark.parametrize(
     "name",
     ["h264.mp4", "h264.mkv", "h264.flv", "h264.ts", "hevc.mp4", "vp9.webm", "rotated_90.mp4",
-     "rotated_90.mkv", "uneven.mp4", "uneven.mkv", "late_start.mp4", "late_1.mkv", "open_gop.ts"],
+     "rotated_90.mkv", "uneven.mp4", "uneven.mkv", "late_start.mp4", "late_1.mkv", "open_gop.ts",
+     "mpeg2.mpg"],
 )  # fmt: skip
 def test_copied_it_begins_at_the_keyframe_before_and_loses_nothing(
     name: str, clip: ClipMaker, truth: FullDecode, tmp_path: Path

@@ -30,6 +30,7 @@ _TICKS = 90_000  # a second: the times of uneven pictures are kept to 11 microse
 # nothing of the file's own metadata: it may reveal where it was filmed
 _BARE = ("-map_metadata", "-1", "-map_metadata:s:v", "-1", "-map_metadata:s:a", "-1", "-map_chapters", "-1")
 _COPIED_AS = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".webm": ".webm"}  # all others: Matroska
+_WITH_TIMES = "+genpts"  # in MPEG program streams, only some packets have a time
 # ffmpeg seeks so much further back, in microseconds, where pictures are stored in another order than they are
 # shown and the container seeks by the stored order (Matroska, FLV)
 _FURTHER_BACK = 3_000_000 // 23
@@ -212,11 +213,13 @@ class Cutter:
         length = self._between(after) + self._offset - start
         seeking = ["-seek_timestamp", "1", "-ss", f"{start:.6f}", "-t", f"{length:.6f}"]
         kind = {".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".mkv": "matroska"}[self.ending]
-        return [*self._reading(seeking), "-c", "copy", *_BARE, "-f", kind]
+        return [*self._reading(seeking, _WITH_TIMES), "-c", "copy", *_BARE, "-f", kind]
 
-    def _reading(self, seeking: Sequence[str]) -> list[str]:
+    def _reading(self, seeking: Sequence[str], flags: str = "") -> list[str]:
         info = self._info
         options = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
+        if flags:
+            options = options | {"fflags": options.get("fflags", "") + flags}
         if info.format is not None:
             options = options | {"f": info.format}
         words = [word for name, value in options.items() for word in (f"-{name}", value)]
