@@ -93,6 +93,14 @@ def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
     assert len(tempo("inspect", saved, "--json").out.splitlines()) == 2
 
 
+def test_a_file_of_too_many_runs_says_so(tempo: Tempo, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempo_cli.cli.inspect._LARGEST_RUN", 1000)
+    done = tempo("inspect", saved)
+    assert (done.code, done.err.splitlines()[0]) == (
+        2, f"error: '{saved}' can't be read: it has more than 1,000 bytes",
+    )  # fmt: skip
+
+
 def test_failures_in_a_file_of_results_are_left_out(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
     failure = {"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}
     run, results = saved.read_text(), tmp_path / "results.jsonl"

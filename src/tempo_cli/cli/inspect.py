@@ -8,7 +8,7 @@ import typer
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import FailedRunError, UsageError
 from ..events import Progress
-from ..files import read_bytes
+from ..files import read_bytes, reason
 from ..schema import Request, Run, run_from_json
 from . import options as o
 from . import render
@@ -176,7 +176,10 @@ def saved_runs(path: Path, command: str = "inspect") -> Saved:
     """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_saved_run(path):
+            hint = f"Show a part of it: head -n 1000 '{path}' > part.jsonl"
+            raise UsageError(f"'{path}' can't be read: {reason(error)}", hint) from None
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(
