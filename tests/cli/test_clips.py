@@ -106,6 +106,21 @@ def test_a_failure_leaves_no_empty_folder_and_no_clip_of_another_is_replaced(
     assert tempo(*words, "--force").code == 0
 
 
+def test_a_failure_beside_the_run_and_weak_evidence_are_told(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    value = json.loads(saved.read_text())
+    value["evidence"] = {"highest": 0.95, "segments": [1, 2], "threshold": 0.99, "weak": True}
+    failure = {"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}
+    saved.write_text(json.dumps(failure) + "\n" + json.dumps(value) + "\n")
+    done = tempo("clips", saved, "-o", tmp_path / "parts", "--dry-run")
+    assert done.err.splitlines() == [
+        f"warning: 1 of 2 runs in '{saved}' failed: left out",
+        "warning: weak evidence: no segment above 0.99",
+    ]
+    assert (done.code, done.out) == (0, f"{tmp_path / 'parts' / NAME}\n")
+
+
 def test_without_a_question_the_hint_is_about_clips(tempo: Tempo, tmp_path: Path) -> None:
     done = tempo("clips", FRACTAL, "-o", tmp_path / "parts")
     assert (done.code, f'tempo clips {FRACTAL} "what happens?"' in done.err) == (2, True)
