@@ -15,20 +15,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from common import TINY_MODEL, Neighbours, made, medians, parser, report, spreads, timed
+from watched import run
 
 from tempo_cli.video.ffmpeg import find_ffmpeg
 
 SHORT = ("--max-new-tokens", "16")
 RATE = 30  # frames per second
 MINUTE = 60  # seconds
-INTERVAL = 0.05  # seconds between two looks at the memory
 SOURCE = f"testsrc2=size=1280x720:rate={RATE}:duration={MINUTE},noise=alls=8:allf=t"
 QUESTIONS = ("what moves?", "who is there?", "what color is it?", "where is it?", "when does it end?")
 WRAPPER = """#!/bin/sh
@@ -73,60 +69,6 @@ def best(work):
     return min(seconds)
 print(2 * 1024**3 / best(lambda: a @ a) / 1e9, (1 << 26) / best(lambda: b.clone()) / 1e9)
 """
-
-
-@dataclass
-class Process:
-    """A finished process: seconds by the clock and of processors, its peak memory, and what it wrote."""
-
-    seconds: float
-    cpu: float
-    peak_bytes: int
-    output: str
-
-
-def run(arguments: list[str], **variables: str) -> Process:
-    """Run a process to its end and watch its memory, with that of all its children."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        arguments, env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    )
-    peaks, ended = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=(process.pid, peaks, ended))
-    watcher.start()
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    ended.set()
-    watcher.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{arguments} ended with status {process.returncode}")
-    return Process(seconds, usage.ru_utime + usage.ru_stime, max(peaks), output)
-
-
-def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:
-    while not ended.wait(INTERVAL):
-        peaks.append(sum(_pss(one) for one in _family(pid)))
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            for child in path.read_text().split():
-                yield from _family(int(child))
-        except OSError:  # it has just ended
-            continue
-
-
-def _pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def clip(minutes: int, keyframes: int | None) -> Path:

@@ -277,6 +277,15 @@ Output = Annotated[
         "--format, the file's ending selects it.",
     ),
 ]
+TableOutput = Annotated[
+    Path | None,
+    _option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the format to a file. Without --format, the file's ending selects it.",
+    ),
+]
 Html = Annotated[
     Path | None, _option("--html", metavar="FILE", help="Write a report with thumbnails, for a browser.")
 ]
