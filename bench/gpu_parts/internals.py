@@ -23,7 +23,7 @@ from tempo_cli.model.device import release_memory
 from tempo_cli.model.generation import SamplingRule
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.loading import choose_target
-from tempo_cli.plan import prompts
+from tempo_cli.plan import memory, prompts
 from tempo_cli.plan.segments import plan_segment
 from tempo_cli.runtime import networks
 from tempo_cli.types import FramePlan, MemoryTokens, Segment
@@ -69,6 +69,11 @@ def compress(network: Compressor, prefix: Prefix, question: str) -> MemoryTokens
 def suffix_tokens(network: Compressor, question: str) -> int:
     """Tokens of the question and the memory tokens."""
     return len(prompts.compressor_suffix(network.tokenizer, question)) + network.dimensions.memory_tokens
+
+
+def micro_batch(device: str) -> int:
+    """Segments that the product compresses at once where memory is plenty."""
+    return memory.micro_batch(device)
 
 
 def noise_segments(count: int, window: int, height: int, width: int) -> list[Segment]:

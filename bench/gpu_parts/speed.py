@@ -271,14 +271,14 @@ def _default_costs(bench: Bench, tempo: Tempo) -> tuple[Cost, Cost, Cost]:
     network = internals.compressor(tempo)
     segments = internals.noise_segments(1, WINDOW, *FRAME)
     (one,) = internals.batches(network, segments, 1)
-    size = min(LoadOptions().micro_batch, bench.scale.segments)
+    size = min(internals.micro_batch(bench.device), bench.scale.segments)
     suffix, itemsize = internals.suffix_tokens(network, QUESTION), network.memory.element_size()
     sizes = SIZES[bench.scale.size]
     return segment_costs(sizes, internals.prefix_tokens(one), suffix, batch=size, itemsize=itemsize)
 
 
 def _batches(bench: Bench) -> float:
-    return bench.scale.segments / min(LoadOptions().micro_batch, bench.scale.segments)
+    return bench.scale.segments / min(internals.micro_batch(bench.device), bench.scale.segments)
 
 
 def _question_facts(runs: list[Run]) -> Row:

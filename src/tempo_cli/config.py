@@ -184,18 +184,23 @@ class LoadOptions:
         dtype: float32, bfloat16, float16, or auto: bfloat16 on CUDA where it has it, else float16;
             float32 on a CPU.
         quantize: none, or int8 or int4 for the linear layers of the decoder and the compressor.
-        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding.
+        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding. None: as
+            many as pay on the device.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     quantize: str = "none"
-    micro_batch: int = 8
+    micro_batch: int | None = None
 
     def __post_init__(self) -> None:
         known = self.quantize in ("none", "int8", "int4")
         _require(known, f"quantize is {self.quantize}", "Known: none, int8, int4.")
-        _require(self.micro_batch >= 1, f"micro_batch is {self.micro_batch}", "Give at least 1.")
+        _require(
+            self.micro_batch is None or self.micro_batch >= 1,
+            f"micro_batch is {self.micro_batch}",
+            "Give at least 1.",
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..model.compressor import Compressor
 from ..model.device import Target, cpu_speed, device_free_bytes, release_memory
 from ..model.llm import Decoder
 from ..plan.keep import KeepLimits, Tier
-from ..plan.memory import USABLE, Needs, Plan, Stage, Work, advice, make_plan, too_large
+from ..plan.memory import USABLE, Needs, Plan, Stage, Work, advice, make_plan, micro_batch, too_large
 from ..plan.threads import computing_threads
 from ..system_memory import host_free_bytes, host_total_bytes
 from .fallbacks import with_fallbacks
@@ -50,8 +50,11 @@ class Networks:
         self._compressor: Compressor | None = None
         self._decoder: Decoder | None = None
 
-    def plan(self, work: Work, wanted: int) -> Plan:
+    def plan(self, work: Work, wanted: int | None) -> Plan:
         """How to do `work`, by what is free now and what the networks here would give back.
+
+        Args:
+            wanted: segments at once, at most; None: as many as pay here.
 
         Raises:
             OutOfMemoryError: one network alone is too large for what is free.
@@ -59,7 +62,7 @@ class Networks:
         needs, free = self.needs(work), self.free_bytes()
         if message := too_large(free, needs):
             raise OutOfMemoryError(message, self.advice("load", work, None))
-        return make_plan(free, needs, wanted)
+        return make_plan(free, needs, wanted or micro_batch(self.target.device.type))
 
     def needs(self, work: Work, target: Target | None = None) -> Needs:
         """Bytes that `work` takes, here or with the weights kept as on another target."""
@@ -86,7 +89,7 @@ class Networks:
             free += self._weights.decoder
         return free
 
-    def ensure_loaded(self, work: Work, wanted: int) -> None:
+    def ensure_loaded(self, work: Work, wanted: int | None) -> None:
         """Load what will be held while such `work` is done.
 
         Raises:
