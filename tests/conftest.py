@@ -1,7 +1,10 @@
 """Shared fixtures: the golden cases and the tiny checkpoints, each loaded once."""
 
-import json
 import os
+
+os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton is imported, by whatever test is the first
+
+import json
 import signal
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Triton's kernels, run by its interpreter on the CPU, against plain operations."""
+"""Triton's kernels, run by its interpreter on the CPU (`conftest.py`), against plain operations."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,6 @@ from tempo_cli.model.step import StaticStep
 from tempo_cli.model.transformer import Angles, rotated
 from tempo_cli.plan import prompts
 
-os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
 if "triton" not in os.environ.get("TEMPO_TEST_REQUIRE", ""):
     pytest.importorskip("triton")
 

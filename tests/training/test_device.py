@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tempo_cli.model import vision
 from training.network import Nano
 from training.stages import Stage
 from training.stories import Shelf
@@ -88,6 +89,8 @@ class Calls(TorchFunctionMode):
 def imagined(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An accelerator; modules and arrays go there."""
     device = Imagined()
+    vision._cells.cache_clear()  # what lies on an accelerator of another test
+    vision._taps.cache_clear()
 
     def to(self: nn.Module, place: object) -> nn.Module:
         for tensor in (*self.parameters(), *self.buffers()):
