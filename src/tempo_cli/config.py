@@ -62,7 +62,9 @@ def _require_number(name: str, value: float, low: float, high: float, hint: str)
 
 def _shown(value: float) -> str:
     """A number that may have thousands of digits."""
-    return f"{value:g}" if isinstance(value, float) or abs(value) < 2**70 else "a number of too many digits"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if abs(value) < 2**70 else "a number with too many digits"
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,7 @@ class SamplingOptions:
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)
             _require(ok, f"{name} is {value}", "Give a time in seconds or as HH:MM:SS.")
-        _require(
-            self.end != 0, "end is 0: nothing comes before the beginning", "Give a later time, or no `end`."
-        )
+        _require(self.end != 0, "end is 0, so no frame is left", "Give a later time, or no `end`.")
         if self.start is not None and self.end is not None:
             _require(
                 self.start < self.end,

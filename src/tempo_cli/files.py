@@ -41,6 +41,8 @@ def is_same(one: Path, other: Path) -> bool:
 def reason(error: Exception) -> str:
     """Why a file can't be read or written, in few words."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if told.startswith("Exceeds the limit ("):  # Python's own words name a function of its own
+        return "a number has too many digits"
     return " ".join(told.split()) or type(error).__name__
 
 

@@ -322,13 +322,13 @@ def _check_numbers(run: Run) -> None:
             or not 1 <= segment.frames <= 2**31
             or segment.tokens > 2**31
         ):
-            raise ValueError("a segment's numbers do not fit")
+            raise ValueError("a segment's numbers are out of range")
     scores = [segment.relevance for segment in run.segments]
     scores += [run.evidence.highest, run.evidence.threshold] if run.evidence else []
     if not all(score is None or 0 <= score <= 1 for score in scores):
-        raise ValueError("a relevance is not from 0 to 1")
+        raise ValueError("a relevance is not between 0 and 1")
     if not all(-1e9 <= second <= 1e9 for second in seconds):
-        raise ValueError("a time is not a time in a video")
+        raise ValueError("a time is out of range")
     if video.end < video.start or any(segment.end < segment.start for segment in run.segments):
         raise ValueError("an end is before its start")
 

@@ -222,7 +222,7 @@ class Tempo:
     def require_open(self) -> None:
         """Raise UsageError if the model was closed, or this process was forked from its own."""
         if os.getpid() != self._process:
-            hint = "Start processes by spawn, and load the model in each."
+            hint = "Start processes with the spawn method, and load the model in each one."
             raise UsageError("a forked process can't use its parent's model", hint)
         if self.closing.cancelled:
             raise UsageError("the model is closed", "Load it again.")
@@ -271,8 +271,8 @@ class Tempo:
         if video.shape != self.shape:
             raise UsageError(
                 "the video was opened for a model with other frame sizes",
-                "Open it with the shape of this model, or give its path.",
+                "Open it with this model's frame shape, or give its path.",
             )
         if sampling is not None and sampling != video.sampling:
-            raise UsageError("the video was opened with other sampling", "Give it to open_video alone.")
+            raise UsageError("the video was opened with other sampling", "Pass it only to open_video.")
         return Clip(self, video, keep=keep)

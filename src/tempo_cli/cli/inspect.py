@@ -36,7 +36,7 @@ def inspect(
         list[str] | None,
         typer.Argument(
             metavar="QUESTION",
-            help="One question, quoted or not; - reads it from standard input.",
+            help="The question, quoted or not; - reads it from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -77,8 +77,8 @@ def inspect(
 ) -> None:
     """Show the relevance and the tokens of every segment, without an answer.
 
-    Needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all; several of
-    them are shown one after the other, and in a report on one time axis.
+    This needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all. Several
+    saved runs are shown one after another; a report shows them on one time axis.
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
@@ -91,7 +91,7 @@ def inspect(
     together = not question.strip() or all(is_saved_run(path) for path in paths)
     if not together and is_saved_run(source):
         other = next(path for path in paths if not is_saved_run(path))
-        raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give saved runs alone.")
+        raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give only saved runs.")
     saved = [(run, path) for path in paths for run in saved_runs(path)] if together else []
     if together:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))

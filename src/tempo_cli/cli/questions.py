@@ -102,7 +102,7 @@ def _from_file(name: str) -> str:
 
 def _text(raw: bytes, what: str) -> str:
     if len(raw) > LONGEST:
-        raise UsageError(f"{what} has more than {LONGEST:,} bytes", "Ask something shorter.")
+        raise UsageError(f"{what} has more than {LONGEST:,} bytes", "Ask a shorter question.")
     try:
         return raw.decode("utf-8-sig").strip()
     except UnicodeDecodeError:

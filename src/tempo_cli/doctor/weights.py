@@ -153,7 +153,7 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
         found = _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
         yield _with_packaged(found) if model == DEFAULT_MODEL else found
     else:
-        hint = "Put what is missing there, or set TEMPO_MODEL to another model."
+        hint = "Add the missing files, or set TEMPO_MODEL to another model."
         yield Finding("model", Level.problem, lack, hint, state.facts)
 
 

@@ -115,7 +115,7 @@ def removable(model: str) -> list[ModelState]:
         ModelError: it is a folder, is not in the cache, or is not a Tempo model.
     """
     if model in PACKAGED:
-        raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
+        raise ModelError(f"{model} comes with tempo", "It is removed when tempo is uninstalled.")
     if as_folder(model) is not None:
         raise ModelError(f"{model} is a local folder", "tempo removes only models in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]

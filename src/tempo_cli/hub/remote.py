@@ -223,8 +223,8 @@ def _hex(text: str) -> str:
 
 def _changed(file: RemoteFile, what: str) -> ModelError:
     return ModelError(
-        f"{_name(file)} is not what the Hub's list promises: {what}",
-        "It was not kept. Try again later, or report it to the repository's owner.",
+        f"{_name(file)} does not match the Hub's listing: {what}",
+        "It was discarded. Try again later, or report it to the repository's owner.",
     )
 
 

@@ -184,5 +184,5 @@ def joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     """
     relevance = np.concatenate([part.relevance for part in parts])
     if not np.isfinite(relevance).all():
-        raise ModelError("the compressor gives no numbers (NaN)", "Try `dtype='float32'`.")
+        raise ModelError("the compressor's output is not a number (NaN)", "Try `dtype='float32'`.")
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)

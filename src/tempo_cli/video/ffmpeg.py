@@ -54,7 +54,8 @@ def find_ffmpeg(explicit: str | None = None) -> str:
         version = ffmpeg_version(found) if found else None
         if found is None or version is None:
             raise SetupError(
-                f"'{explicit}' is not an ffmpeg that runs here", "Leave `ffmpeg` out to use the bundled one."
+                f"'{explicit}' is not an ffmpeg that runs on this machine",
+                "Leave `ffmpeg` out to use the bundled one.",
             )
         if version < OLDEST:
             raise SetupError(

@@ -57,8 +57,8 @@ def _size(path: Path) -> int:
 def _started(path: Path, limits: ReadLimits) -> Child:
     if not sys.executable:
         raise SetupError(
-            "Python does not know its own program, which reads videos",
-            "Set `sys.executable` to a Python that has tempo.",
+            "sys.executable is empty, and tempo starts it to read videos",
+            "Set it to a Python that has tempo installed.",
         )
     home = str(Path(tempo_cli.__file__).parent.parent)
     arguments = [
@@ -139,4 +139,4 @@ def _too_large(limits: ReadLimits) -> str:
 def _fail_to_start(child: Child) -> NoReturn:
     complaint = PipeReader(child.stderr, child.has_ended, child.kill).read(1 << 16, 1.0)
     last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    raise SetupError(f"the process that reads videos doesn't start: {last}", "Reinstall tempo.")
+    raise SetupError(f"the process that reads videos did not start: {last}", "Reinstall tempo.")
