@@ -130,7 +130,7 @@ def test_a_recording_of_a_screen_is_sampled_by_time():
         *(index for index in range(150, 156) for _ in range(20)),
     ]
     assert sampled.warnings == (
-        "the video's frames are unevenly spaced: sampling by index would leave gaps of up to 15.0 s, so they are "
+        "the video's frames are unevenly spaced: sampling by index would leave gaps of 15.0 s, so they are "
         "sampled by time, unlike in the released code (use `mode='index'` to sample as it does)",
     )
     asked_for = plan_sampling(SCREEN, SamplingOptions(mode="time"))
