@@ -107,9 +107,7 @@ class Video:
             CancelledError: `scope` was cancelled; the next call goes on from there.
         """
         if os.getpid() != self._pid:
-            raise UsageError(
-                "a forked process can't read its parent's video", "Start processes with the spawn method."
-            )
+            raise UsageError("a forked process can't read its parent's video", "Use the spawn method.")
         self._check_open()
         needed = [index for index in indices if not self._has(index)]
         running = set(self._stream.coming if self._stream else ())
