@@ -107,7 +107,7 @@ class SamplingOptions:
             _require(
                 self.start < self.end,
                 f"start ({self.start:g} s) is not before end ({self.end:g} s)",
-                "Exchange them.",
+                "Swap them.",
             )
         known = self.mode in ("auto", "index", "time")
         _require(known, f"mode is {self.mode}", "Known: auto, index, time.")

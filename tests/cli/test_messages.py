@@ -37,7 +37,10 @@ SEE = "See: tempo ask --help"
             "top is 'some', not a number or 'all'",
             "10 is usual; 0 shows no table.",
         ),
-        ([*ASK, "--fps"], "Option '--fps' requires an argument", SEE),
+        ([*ASK, "--fps"], "--fps needs a value", SEE),
+        (["clips", FRACTAL, "what"], "--output FOLDER is missing", "See: tempo clips --help"),
+        (["doctor", "foo"], "unexpected argument: foo", "See: tempo doctor --help"),
+        (["inspect", "nosuch.json"], "'nosuch.json' does not exist", "Check the path."),
         (["ask"], "VIDEO is missing", SEE),
         (["aks"], "there is no command 'aks'", "Did you mean ask? See: tempo --help"),
         (["frobnicate"], "there is no command 'frobnicate'", "See: tempo --help"),
@@ -81,6 +84,16 @@ def test_the_variable_or_the_line_of_the_file_is_named(
     code, message, _ = said(tempo(*ASK))
     name = line.split(" ")[0]
     assert (code, message.startswith(f"'{name}' in '{file}': {wrong}")) == (2, True)
+
+
+def test_a_file_whose_name_begins_like_an_option(
+    tempo: Tempo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.mp4").touch()
+    told = said(tempo("ask", "-x.mp4", "what"))
+    assert told == (2, "there is no option -x", "For the file of this name: ./-x.mp4")
+    assert said(tempo("ask", "-z.mp4", "what")) == (2, "there is no option -z", SEE)
 
 
 def test_a_key_of_the_file_that_was_probably_meant(

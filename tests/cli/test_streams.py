@@ -191,3 +191,24 @@ def test_configurations_that_are_no_files(
 def test_numbers_at_the_edge(option: str, value: str, tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", "--model", "nano", option, value)
     assert (done.code, done.err.count("\n")) == (2, 2)
+
+
+def test_without_unicode_bars_are_drawn_in_ascii() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    done = subprocess.run([*COMMAND, "inspect", RUN], env=environment, capture_output=True, check=True)
+    lines = done.stdout.decode("ascii").splitlines()
+    assert "relevance " + "-" * 29 + "#" * 30 + "=" * 11 in lines
+    assert "tokens    " + "_" * 29 + "#" * 30 + ":" * 11 in lines
+    assert lines[-3:] == [
+        "~   1 more at 4 tokens",
+        "    3 segments - 180 of 8,192 tokens - highest relevance 0.95 - decode 0.3 s",
+        "    compress 0.5 s - 292 tokens/s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("▏▎▍▌▋▊▉█", ".::==++#"), ("“a” → ✓✗", '"a" > +x'), ("ü\u2028😀", "\\xfc\\u2028\\U0001f600")],
+)
+def test_a_character_that_the_encoding_lacks(text: str, shown: str) -> None:
+    assert text.encode("ascii", streams.PLAIN).decode() == shown

@@ -159,10 +159,12 @@ def saved_runs(path: Path, command: str = "inspect") -> list[Run]:
     """The runs in a file of `--json` lines, for a command that takes a video and a question as well.
 
     Raises:
-        UsageError: it is no such file.
+        UsageError: there is no such file, or it is something else.
     """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"'{path}' does not exist", "Check the path.") from None
     except (OSError, ValueError):
         text = ""
     if not text.lstrip().startswith("{"):

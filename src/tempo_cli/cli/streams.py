@@ -1,5 +1,6 @@
 """Standard streams that may be closed, full or gone: an error of its own, never a bug. Imports little."""
 
+import codecs
 import io
 import os
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 CLOSED_PIPE = 141
+PLAIN = "tempo-plain"  # how characters are written that a stream's encoding lacks
+_SIMILAR = str.maketrans("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉…·→“”✓✗", '_.:-=+*#.::==++~->""+x')
 
 
 class OutputError(OSError):
@@ -31,6 +34,16 @@ class _Err(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]
         except OSError:
             return memoryview(data).nbytes  # type: ignore[arg-type]
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    """For tempo's own bars and signs a similar ASCII character, for all others their code."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_SIMILAR)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(PLAIN, _in_plain_characters)
 
 
 def guard_streams() -> None:
@@ -79,6 +92,4 @@ def _guarded(stream: TextIO | None, number: int, kind: type[io.FileIO]) -> io.Te
     encoding = getattr(stream, "encoding", None) or "utf-8"
     raw = kind(number, "w", closefd=False)
     lines = number == 2 or raw.isatty()
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=lines
-    )
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=PLAIN, line_buffering=lines)
