@@ -90,6 +90,8 @@ def _from_stdin() -> str:
 
 
 def _from_file(name: str) -> str:
+    if not name:
+        raise UsageError("there is no file name after @", "Write -q @FILE, or -q @@ for the question @.")
     try:
         raw = read_bytes(Path(name), LONGEST + 1)
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """From a model's name to its folder, its base's folder and the router's rows: the one place that decides it.
 
-Looks at this machine only: it never downloads, and never asks the Hub.
+It only looks at this machine: it never downloads and never contacts the Hub.
 """
 
 import re
@@ -31,7 +31,7 @@ _REDOWNLOAD = "Download it again, or check the folder."
 
 @dataclass(frozen=True)
 class ModelLocation:
-    """Where a model lies: `revision` is the commit of a Hub repository, None for a folder of the user's."""
+    """Where a model is stored: `revision` is the commit of a Hub repository, None for a local folder."""
 
     id: str
     path: Path
@@ -40,13 +40,13 @@ class ModelLocation:
 
 @dataclass(frozen=True)
 class BaseLocation:
-    """Where a model's base lies.
+    """Where a model's base is stored.
 
     Attributes:
         id: Hub repository or folder, as the model's configuration names it.
-        path: has the base's `config.json` and tokenizer.
-        revision: commit; None for a folder of the user's.
-        router: the file with the two rows of the head; None where the folder has the base's own weights.
+        path: the folder with the base's `config.json` and tokenizer.
+        revision: commit; None for a local folder.
+        router: the file with the two rows of the head; None if the folder has the base's own weights.
     """
 
     id: str
@@ -148,10 +148,10 @@ def check_downloaded(model: str, revision: str | None = None) -> None:
 
 
 def read_shape(model: str, revision: str | None = None) -> FrameShape:
-    """What a model asks of its frames, from its configuration alone: without torch, before it is loaded.
+    """The frame shape that a model needs, from its configuration alone: without torch, before it is loaded.
 
     Raises:
-        NotDownloadedError, ModelError: as `find_model`; or a configuration can't be read.
+        NotDownloadedError, ModelError: see `find_model`; or a configuration can't be read.
     """
     location = find_model(model, revision)
     try:

@@ -1,4 +1,4 @@
-"""Reading a video in a process of its own: whatever is in the file can't harm this one."""
+"""Reading a video in a separate process, so that a hostile file can't harm this one."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ _UNREADABLE = "It is damaged or malicious; convert it with a program that plays 
 
 
 def probe(path: str | Path, max_pixels: int | None = None) -> VideoInfo:
-    """Read the stream's facts and its packet index, without decoding.
+    """Read the properties of the video stream and its packet index, without decoding.
 
-    A process of its own does it, with limits (docs/limits.md).
+    This runs in a separate process with limits (docs/limits.md).
 
     Args:
-        max_pixels: of a picture at most; None: as `SamplingOptions` has it.
+        max_pixels: maximum pixels of a picture; None: the default of `SamplingOptions`.
 
     Raises:
         TypeError: `path` is neither a str nor a Path.
