@@ -1,6 +1,6 @@
-"""Foreign JSON turned into checked values: parsed within limits, then converted field by field.
+"""Untrusted JSON as checked values: parsed within limits, then converted field by field.
 
-Every document and message that someone else wrote passes through here.
+Every untrusted document and message is parsed here.
 """
 
 import json

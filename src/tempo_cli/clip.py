@@ -288,7 +288,7 @@ class Clip:
         )
 
     def _warn_of_video(self, journal: Journal) -> None:
-        """What was left out stands in every run, and is emitted once."""
+        """What was left out is recorded in every run, and emitted once."""
         for message in self.video.warnings:
             journal.warnings.append(message)
             if message not in self._emitted:

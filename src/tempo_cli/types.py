@@ -161,7 +161,7 @@ class FramePlan:
         origin: seconds, the model's time of the beginning of what is sampled. By index it counts from the
             first picture (reference), by time from the file's beginning, as a player does.
         mode: `index`: the model takes position j to be at j / fps, wherever the frame is (reference);
-            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is told that.
+            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is given that time.
     """
 
     indices: IntArray

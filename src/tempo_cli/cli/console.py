@@ -1,4 +1,4 @@
-"""Where words go: data on stdout, talk on stderr; a terminal, a pipe and `--json` each get their own."""
+"""Output: data on stdout, messages on stderr, in the form that suits a terminal, a pipe or `--json`."""
 
 import os
 import sys

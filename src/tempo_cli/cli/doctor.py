@@ -1,4 +1,4 @@
-"""`tempo doctor`: what works here, and what to do about what does not."""
+"""`tempo doctor`: check this machine and suggest fixes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

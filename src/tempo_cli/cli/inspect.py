@@ -1,4 +1,4 @@
-"""`tempo inspect`: why, without the answer."""
+"""`tempo inspect`: relevance and tokens without the answer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""Where the command begins and ends: errors and exit codes."""
+"""The entry point of the command: errors and exit codes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`tempo models`: what is here; whether it is right; removing it."""
+"""`tempo models`: list, verify and remove models."""
 
 import json as jsonlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tempo pull`: fetch a model; and the offer to do so where another command needs one."""
+"""`tempo pull`: download a model, and offer to do so when another command needs one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""What is asked about which video: from the words of the command line to a video and its questions."""
+"""From the words of the command line to a video and its questions."""
 
 import sys
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ codecs.register_error(PLAIN, _in_plain_characters)
 
 
 def guard_streams() -> None:
-    """Give stdin, stdout and stderr something behind them, and errors that can be told apart."""
+    """Give stdin, stdout and stderr something behind them, and distinguishable errors."""
     for number in range(3):
         _fill(number)
     if sys.stdin is None:
@@ -61,7 +61,7 @@ def finish(code: int, report: Callable[[OutputError], int]) -> int:
 
     Args:
         code: of the command; its own failure goes before that of its output.
-        report: tells of an output that can't be written; gives its exit code.
+        report: reports an output that can't be written; returns its exit code.
     """
     try:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, a variable or a line of the configuration file, in our words."""
+"""Our own messages for errors in a command line, a variable or the configuration file."""
 
 import os
 import re

@@ -135,7 +135,7 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     """The model that `ask` would take.
 
     Raises:
-        ModelError: it is no model's name, or a folder of the user's that is no model.
+        ModelError: it is no model's name, or a local folder that is not a model.
     """
     from ..hub.inventory import model_state
     from ..hub.locations import check_downloaded

@@ -1,4 +1,4 @@
-"""Where the Hub is, where its files lie on this machine, and whether it may be asked."""
+"""The Hub's address, its cache on this machine, and whether it may be contacted."""
 
 import os
 import shutil

@@ -36,7 +36,7 @@ class ModelState:
         folder: the snapshot in the Hub's cache, or the user's folder; None where nothing is here.
         bytes: of the files in `folder`.
         base: what its configuration names as the compressor's base; None where that can't be read.
-        base_location: where the base lies, and the router's rows; None while it is incomplete.
+        base_location: where the base and the router's rows are stored; None while it is incomplete.
         missing: what is missing or broken, one line each, base included; empty if nothing.
         scope: what it can answer, in its own words; None: it does not say.
     """

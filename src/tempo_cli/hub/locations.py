@@ -81,8 +81,8 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
 def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """The base model that a checkpoint's configuration names.
 
-    The configuration of a folder of the user's may name any folder (`bases.local_base`), which is only read,
-    or a Hub repository, which may also lie beside it under its own name. A configuration from the Hub may
+    The configuration of a local folder may name any folder (`bases.local_base`), which is only read,
+    or a Hub repository, which may also be next to it under its own name. A configuration from the Hub may
     name only repositories.
 
     Raises:

@@ -135,11 +135,11 @@ class Hub:
         return self._retried(lambda: _part(file, start, end, self._rate), file.repository, file.commit)
 
     def download(self, file: RemoteFile, into: Path, heard: Callable[[int], None]) -> None:
-        """Fetch what `into` lacks of `file`, and check the whole; what is not right is fetched anew once.
+        """Fetch what `into` lacks of `file`, and check the whole; a wrong file is downloaded once more.
 
         Args:
             into: may have the beginning already, from an earlier run.
-            heard: is told how many bytes are here.
+            heard: called with the number of bytes that are here.
 
         Raises:
             ModelError: it can't be had, or is not what the list promises. `into` keeps a good beginning.

@@ -9,7 +9,7 @@ _LATE = 0.5  # seconds; answers hardly name times that are more exact
 
 
 def clock_warnings(info: VideoInfo, mode: SamplingMode) -> tuple[str, ...]:
-    """That the file's clock starts anew, and that the model counts from a picture that begins late."""
+    """That the file's clock restarts, and that the model counts from a picture that begins late."""
     return tuple(_warnings(info, mode))
 
 

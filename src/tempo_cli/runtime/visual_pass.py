@@ -117,7 +117,7 @@ class VisualPass:
         return max(compressor.suffix_tokens(question) for question in self._questions)
 
     def _keep(self, piece: list[Source], prefix: Prefix, features: Features | None) -> None:
-        """Keep what was read anew in its planned tier, or in the next one that has room."""
+        """Keep newly read data in its planned tier, or in the next one that has room."""
         shelf = self._segments.shelf
         if shelf is None or features is None:
             return

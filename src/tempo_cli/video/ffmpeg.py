@@ -119,7 +119,7 @@ class Stamp(NamedTuple):
 
 
 class FFmpegProcess:
-    """A running ffmpeg whose standard output is read here; whoever starts it must `close` it.
+    """A running ffmpeg whose standard output is read here; its creator must `close` it.
 
     Args:
         memory: bytes that it may allocate, where the system can limit that; None: any.
@@ -192,7 +192,7 @@ class FFmpegProcess:
             self._stall()
 
     def close(self) -> None:
-        """End and reap it, and let go of its pipes."""
+        """End and reap it, and close its pipes."""
         self._child.kill()
         self._child.wait()
         self._drain.join(timeout=5)

@@ -73,7 +73,7 @@ def probe(
     """Read the stream's facts and its packet index, in this process: `isolated.probe` is for files of others.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
-    Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
+    Packets that an edit list hides, that show nothing, or that come before the first keyframe, are no
     frames. Where the file ends before the duration that it announces, the announced frames stay in the
     count: what is missing shows when it is decoded.
 
