@@ -1,5 +1,6 @@
 """Where one answer of the Hub's code ends and the next begins: statuses, rates, names, places of files."""
 
+import importlib.util
 import threading
 from concurrent.futures import Future
 from errno import EHOSTUNREACH
@@ -11,12 +12,23 @@ import httpx2
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
-from tempo_cli.errors import ModelError
-from tempo_cli.hub import bases, inventory, layout, locations, pace, refusals, remote, store
+from tempo_cli.errors import ModelError, SetupError
+from tempo_cli.hub import (
+    bases,
+    inventory,
+    layout,
+    locations,
+    pace,
+    refusals,
+    remote,
+    router,
+    store,
+    verify,
+)
 from tempo_cli.hub.remote import Hub
 
 from .fixtures import COMMIT
-from .server import FakeHub
+from .server import FakeHub, Fault
 
 URL = "https://hub.test"
 
@@ -290,3 +302,56 @@ def test_what_forbids_the_network_is_named(offline: bool, name: str, monkeypatch
         Hub(offline=offline)
     assert caught.value.message == f"{name} forbids contacting the Hub"
     assert caught.value.hint == f"Run again without {name}, or give a local folder."
+
+
+def test_a_small_file_that_stays_wrong_is_fetched_twice(hub: FakeHub) -> None:
+    client = Hub()
+    file = client.listing("tiny/base", "main").files["config.json"]
+    wrong = bytes(file.size)
+    hub.faults["tiny/base/config.json"] = Fault(bytes_instead=wrong)
+    before = hub.served["tiny/base/config.json"]
+    with pytest.raises(ModelError, match="does not match the Hub's listing"):
+        client.read(file)
+    assert hub.served["tiny/base/config.json"] - before == 2 * file.size
+
+
+def test_weights_in_one_file_go_before_an_index(hub: FakeHub) -> None:
+    repository = hub.repositories["tiny/base"]
+    repository.files["model.safetensors.index.json"] = b'{"weight_map": {"other": "model-1.safetensors"}}'
+    client = Hub()
+    file, names = router._home(client, client.listing("tiny/base", "main"))
+    assert (file.path, names) == ("model.safetensors", router.HEADS)
+    for name in ("model.safetensors", "model.safetensors.index.json"):
+        del repository.files[name]
+    with pytest.raises(ModelError, match=r"^tiny/base has no model.safetensors$"):
+        router._home(client, client.listing("tiny/base", "main"))
+
+
+def test_a_name_that_is_too_long_is_not_there(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.note_revision("tiny/tempo", "main", COMMIT["tiny/tempo"])
+    assert locations.cached_commit("tiny/tempo", "x" * 300) is None
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(locations, "read_bytes", refuse)
+    with pytest.raises(SetupError) as caught:
+        locations.cached_commit("tiny/tempo", "main")
+    assert caught.value.message == f"{cache / 'models--tiny--tempo'} can't be read: Permission denied"
+
+
+def test_a_link_to_a_lost_blob_is_dropped(tmp_path: Path) -> None:
+    link = tmp_path / "config.json"
+    link.symlink_to(tmp_path / "lost")
+    verify._drop(link)
+    verify._drop(link)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_pauses_between_attempts_double() -> None:
+    fresh = importlib.util.find_spec("tempo_cli.hub.remote")
+    assert fresh is not None
+    module = importlib.util.module_from_spec(fresh)
+    assert fresh.loader is not None
+    fresh.loader.exec_module(module)
+    assert module.WAITS == (1.0, 2.0, 4.0, 8.0)
