@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rich.console
 
+from tempo_cli.cli import render
 from tempo_cli.cli.console import Screen
 from tempo_cli.cli.options import Color
 from tempo_cli.cli.render import details
@@ -114,3 +116,74 @@ def test_each_answer_is_flushed_before_the_next_one(
         screen.result(saved)
         assert stream.seen == stream.getvalue() != ""
         assert stream.seen.count("user") == 4 * count
+
+
+class Terminal(io.StringIO):
+    """A stream of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("scope", "quiet", "json", "terminal", "shown"),
+    [
+        ("knows cars", False, False, True, "note: knows cars\n"),
+        ("knows cars", True, False, True, ""),
+        ("knows cars", False, True, True, ""),
+        ("knows cars", False, False, False, ""),
+        (None, False, False, True, ""),
+    ],
+)
+def test_the_scope_of_a_model_is_shown_to_a_person_only(
+    scope: str | None, quiet: bool, json: bool, terminal: bool, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    Screen(json=json, quiet=quiet, verbose=False, color=Color.never).introduce(scope)
+    assert stream.getvalue() == shown
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ([9, 1], "1 more at 1 token"),
+        ([9, 2, 2], "2 more at 2 tokens"),
+        ([9, 1, 2], "2 more at 1-2 tokens"),
+        ([5000, 1000, 1200], "2 more at 1,000-1,200 tokens"),
+        ([9], ""),
+    ],
+)
+def test_the_segments_that_the_table_leaves_out(tokens: list[int], words: str, saved: Run) -> None:
+    segments = [replace(saved.segments[0], index=at, tokens=count) for at, count in enumerate(tokens)]
+    assert render._rest(segments, segments[:1]) == words
+    nothing = words.replace("more at", "at")
+    assert render._rest(segments[1:], []) == (f"no segment stands out: {nothing}" if words else "")
+
+
+@pytest.mark.parametrize(
+    ("width", "gap", "per_frame", "bar"),
+    [
+        (60, 3, True, 10),
+        (59, 2, True, 10),
+        (56, 2, True, 10),
+        (55, 1, False, 10),
+        (40, 1, False, 10),
+        (39, 1, False, 0),
+    ],
+)
+def test_tokens_per_frame_go_first_on_a_narrow_terminal(
+    width: int, gap: int, per_frame: bool, bar: int, saved: Run
+) -> None:
+    layout = render._layout(saved, 1, width)
+    assert (layout.gap, layout.per_frame, layout.bar) == (gap, per_frame, bar)
+    console = rich.console.Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(render.table(saved, 10, width))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("16.0/frame" in told) is per_frame
+    assert max(map(len, told.splitlines())) <= width
+
+
+@pytest.mark.parametrize(("frames", "words"), [(1, " · 1 frame at "), (2, " · 2 frames at ")])
+def test_a_single_frame_is_no_frames(frames: int, words: str, saved: Run) -> None:
+    assert words in details(replace(saved, sampling=replace(saved.sampling, frames=frames)))
