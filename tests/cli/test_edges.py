@@ -1,19 +1,31 @@
 """Texts on both sides of a limit; and that each answer leaves the process at once."""
 
 import io
+import json
+import os
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import rich.console
 
-from tempo_cli.cli import render
+from tempo_cli.batch.jobs import Defaults, make_job
+from tempo_cli.cli import main, render, reports
+from tempo_cli.cli.batch_model import _without_saved_runs
+from tempo_cli.cli.batch_progress import _UNKNOWN, BatchScreen, ProgressMode
 from tempo_cli.cli.console import Screen
 from tempo_cli.cli.options import Color
 from tempo_cli.cli.render import details
 from tempo_cli.cli.text import clock_time, duration, printable, shortened, size
+from tempo_cli.plan.schedule import schedule
 from tempo_cli.schema import Request, Run, run_from_json
+
+from .conftest import Outcome
 
 
 @pytest.fixture
@@ -187,3 +199,64 @@ def test_tokens_per_frame_go_first_on_a_narrow_terminal(
 @pytest.mark.parametrize(("frames", "words"), [(1, " · 1 frame at "), (2, " · 2 frames at ")])
 def test_a_single_frame_is_no_frames(frames: int, words: str, saved: Run) -> None:
     assert words in details(replace(saved, sampling=replace(saved.sampling, frames=frames)))
+
+
+def test_tokens_per_frame_are_aligned_to_the_right(saved: Run) -> None:
+    segments = tuple(
+        replace(saved.segments[1], index=at, frames=8, tokens=tokens)
+        for at, tokens in enumerate((128, 72, 4))
+    )
+    console = rich.console.Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(
+        render.table(replace(saved, segments=segments, budget=replace(saved.budget, used=204)), 10, 80)
+    )
+    rows = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [row[-11:] for row in rows[1:3]] == [" 16.0/frame", "  9.0/frame"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "not enough memory"), ("no", "not enough memory: no")])
+def test_a_lack_of_memory_has_the_systems_reason(text: str, message: str) -> None:
+    assert main._no_memory(MemoryError(*filter(None, [text]))).message == message
+
+
+def test_a_page_on_another_drive_names_the_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, page = tmp_path / "a b.mp4", tmp_path / "pages" / "page.html"
+    assert reports._url(video, page) == "./../a%20b.mp4"
+
+    def other_drive(*_: object) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", other_drive)
+    assert reports._url(video, page) == f"file://{tmp_path}/a%20b.mp4"
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(None, _UNKNOWN), (0.2, "about 1.0 s"), (90.0, "about 90 s")])
+@pytest.mark.parametrize("mode", list(ProgressMode))
+def test_the_end_of_a_batch_is_announced_once(
+    mode: ProgressMode, seconds: float | None, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopping = threading.Event()
+    tracker: Any = SimpleNamespace(stopping=stopping, seconds_in_hand=seconds, total=2, videos=1)
+    screen = Screen(json=False, quiet=False, verbose=False, color=Color.never)
+    shown = BatchScreen(tracker, screen, mode, bar=False)
+    capsys.readouterr()
+    shown._stop()
+    assert stopping.is_set()
+    line = f"finishing the current job ({told}); interrupt again to stop now\n"
+    stopped = {"event": "stopping", "seconds": seconds}
+    assert capsys.readouterr().err == (line if mode is ProgressMode.auto else json.dumps(stopped) + "\n")
+
+
+def test_a_failed_clip_names_its_question(tempo: Callable[..., Outcome], tmp_path: Path) -> None:
+    done = tempo("clips", "nosuch.mp4", "what", "color", "-o", tmp_path / "parts", "--json")
+    assert (done.code, done.json["question"], done.json["video"]) == (3, "what color", {"path": "nosuch.mp4"})
+
+
+def test_a_saved_run_among_the_videos_of_a_batch_is_each_jobs_fault() -> None:
+    run = Path(__file__).parent / "run.json"
+    jobs = [make_job(str(run), word, Defaults()) for word in ("one", "two")]
+    (group,) = schedule(jobs)
+    faults = [job.fault for job in _without_saved_runs(group).jobs]
+    assert [str(fault) for fault in faults] == [f"'{run}' is a saved run, not a video"] * 2
