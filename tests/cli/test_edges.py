@@ -22,10 +22,11 @@ from tempo_cli.cli.console import Screen
 from tempo_cli.cli.options import Color
 from tempo_cli.cli.render import details
 from tempo_cli.cli.text import clock_time, duration, printable, shortened, size
+from tempo_cli.events import Transfer
 from tempo_cli.plan.schedule import schedule
 from tempo_cli.schema import Request, Run, run_from_json
 
-from .conftest import Outcome
+from .conftest import FRACTAL, Outcome
 
 
 @pytest.fixture
@@ -250,8 +251,34 @@ def test_the_end_of_a_batch_is_announced_once(
 
 
 def test_a_failed_clip_names_its_question(tempo: Callable[..., Outcome], tmp_path: Path) -> None:
-    done = tempo("clips", "nosuch.mp4", "what", "color", "-o", tmp_path / "parts", "--json")
-    assert (done.code, done.json["question"], done.json["video"]) == (3, "what color", {"path": "nosuch.mp4"})
+    done = tempo("clips", FRACTAL, FRACTAL, "what", "-o", tmp_path / "parts", "--json")
+    assert (done.code, done.json["question"]) == (2, f"{FRACTAL} what")
+    assert done.json["error"]["message"] == f"'{FRACTAL}' is a video, not a word of the question"
+
+
+def test_a_transfer_has_a_bar_until_all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    screen = Screen(json=False, quiet=False, verbose=False, color=Color.never)
+    shown = []
+    for done in (0, 5, 10, 10):
+        screen.on_event(Transfer("download", done, 10))
+        shown.append(screen._progress is not None)
+    assert shown == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("mode", "bar", "drawn"), [("auto", True, True), ("json", True, False), ("auto", False, False)]
+)
+def test_a_batch_draws_a_bar_for_people_only(
+    mode: str, bar: bool, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    tracker: Any = SimpleNamespace(total=2, videos=1, done=0, failed=0)
+    screen = Screen(json=False, quiet=False, verbose=False, color=Color.never)
+    shown = BatchScreen(tracker, screen, ProgressMode(mode), bar=bar)
+    assert (shown._progress is not None) is drawn
+    shown.close(code=0)
+    assert shown._progress is None
 
 
 def test_a_saved_run_among_the_videos_of_a_batch_is_each_jobs_fault() -> None:

@@ -80,6 +80,8 @@ def test_closed_streams() -> None:
         [b"error: the output can't be written: it is closed", b"hint: Leave standard output open."],
     )
     assert closed("2>&- <&-", "ask", "nosuch.mp4", "x") == (3, b"")
+    code, told = closed("<&-", "ask", str(FRACTAL), "x", "--model", "no/such", "--offline")
+    assert (code, told.splitlines()[0]) == (4, b"error: the model no/such is not downloaded")
     code, told = closed(">&- 2>&-", "ask", "nosuch.mp4", "x", "--json")
     assert (code, told) == (3, b"")
 
