@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One question for every video of a folder: FILE<tab>ANSWER lines on stdout; videos that fail are skipped and named.
+# One question about every video in a folder: FILE<tab>ANSWER lines on stdout; videos that fail are skipped and named.
 # It loads the model for each video; `tempo batch FOLDER -q QUESTION` loads it once (docs/batch.md).
 # Usage: loop.sh FOLDER QUESTION [tempo options, such as --model FOLDER]
 set -u

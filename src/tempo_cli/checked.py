@@ -1,6 +1,6 @@
-"""Foreign JSON turned into checked values: parsed within limits, then converted field by field.
+"""Untrusted JSON as checked values: parsed within limits, then converted field by field.
 
-Every document and message that someone else wrote passes through here.
+Every untrusted document and message is parsed here.
 """
 
 import json
@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _DEEPEST = 64  # levels of a JSON document
+_MOST_DIGITS = 400  # of a whole number; the largest float has 309
 
 Kind = TypeVar("Kind")
 
@@ -22,7 +23,7 @@ def parse_json(raw: bytes | str) -> Any:
         ValueError: it is not JSON, is nested too deeply, or has a number that is not finite or absurdly long.
     """
     try:
-        value = json.loads(raw, parse_float=_finite, parse_constant=_finite)
+        value = json.loads(raw, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _check_depth(value)
@@ -42,6 +43,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the number {text[:20]} is not finite")
     return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"the number {text[:20]}… has too many digits")
+    return int(text)
 
 
 def _check_depth(value: Any) -> None:
@@ -141,7 +148,7 @@ def count(value: Any) -> int:
         ValueError: it is not.
     """
     if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return value
 
 
@@ -155,5 +162,9 @@ def number(value: Any, name: str, low: float, high: float, kind: Callable[[Any],
     if type(value) not in allowed or not low <= value <= high:
         shown = repr(value)
         shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
-        raise ValueError(f"{name} is {shown}, not a number from {low:g} to {high:g}")
+        raise ValueError(f"{name} is {shown}, not a number from {_shown(low)} to {_shown(high)}")
     return kind(value)
+
+
+def _shown(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"

@@ -1,4 +1,4 @@
-"""One video and its questions: the story. Decoded once; what does not depend on the question is read once.
+"""One video and its questions. It is decoded once; what does not depend on the question is computed once.
 
 video → segments → prefix → memory tokens and relevance → allocation → decoder input → answer → run
 """
@@ -36,12 +36,12 @@ _SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a warning before the
 
 
 class Clip:
-    """An opened video with a model to ask about it. `Tempo.open` makes it; a context manager.
+    """An opened video with a model to answer questions. `Tempo.open` creates it; it is a context manager.
 
-    Questions may come from several threads: they wait for their turn, first come, first served.
+    Several threads may ask questions: they run one at a time, first come, first served.
 
     Attributes:
-        video: what was opened; `video.info` has its facts.
+        video: the opened video; `video.info` describes it.
     """
 
     def __init__(self, tempo: "Tempo", video: Video, *, keep: bool) -> None:
@@ -90,10 +90,10 @@ class Clip:
         """Answer questions in order, with one visual pass for all of them.
 
         Args:
-            questions: at least one, none of them blank. Special tokens in them are plain text.
-            history: earlier questions and answers of a conversation, which each of the questions goes on
-                with; `run.exchange` is one of them.
-            on_event: called in this thread with progress, the answers' text as it comes, and warnings.
+            questions: at least one; none may be blank. Special tokens in them are plain text.
+            history: earlier questions and answers of the conversation that each question continues;
+                `run.exchange` is one of them.
+            on_event: called in this thread with progress, the answers' text as it is generated, and warnings.
             cancel: stops the work at its next step; the clip stays usable and keeps what is complete.
 
         Yields:
@@ -101,7 +101,7 @@ class Clip:
 
         Raises:
             CancelledError: `cancel` was cancelled, or the clip was closed.
-            TempoError: see its subclasses for what and when.
+            TempoError: see its subclasses.
         """
         self._tempo.require_decoder()
         texts, earlier = checked_questions(questions), checked_history(history)
@@ -118,7 +118,7 @@ class Clip:
         on_event: Listener | None = None,
         cancel: CancelScope | None = None,
     ) -> Run:
-        """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
+        """Compute the relevance and tokens of every segment, without an answer. Needs no decoder LLM."""
         texts, earlier = checked_questions([question]), checked_history(history)
         journal = Journal(on_event)
         limits = checked_options(budget, BudgetOptions)
@@ -127,9 +127,9 @@ class Clip:
             return self._report(asked, 0, self._allocate(asked, 0), None, 0.0)
 
     def close(self) -> None:
-        """Stop the clip's questions, and release its processes, files and memory. Repeatable.
+        """Stop the clip's questions, and release its processes, files and memory. May be called again.
 
-        While another clip's question runs, or in a callback, memory is released when that question ends.
+        If another clip's question is running, or in a callback, memory is released when that question ends.
         """
         turns = self._tempo.turns
         self._closing.cancel()
@@ -288,7 +288,7 @@ class Clip:
         )
 
     def _warn_of_video(self, journal: Journal) -> None:
-        """What was left out stands in every run, and is emitted once."""
+        """What was left out is recorded in every run, and emitted once."""
         for message in self.video.warnings:
             journal.warnings.append(message)
             if message not in self._emitted:

@@ -1,7 +1,7 @@
-"""Every default once, with its unit and source.
+"""Every default, defined once, with its unit and source.
 
-What the user wants (`*Options`) and what the weights are (`ModelDimensions`, `PixelLimits`) never mix.
-Where a source is not named, it is the released code and its published settings ("reference").
+What the user wants (`*Options`) and what the weights are (`ModelDimensions`, `PixelLimits`) are kept apart.
+If no source is named, it is the released code and its published settings ("reference").
 """
 
 from dataclasses import dataclass, field
@@ -62,24 +62,26 @@ def _require_number(name: str, value: float, low: float, high: float, hint: str)
 
 def _shown(value: float) -> str:
     """A number that may have thousands of digits."""
-    return f"{value:g}" if isinstance(value, float) or abs(value) < 2**70 else "a number of too many digits"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if abs(value) < 2**70 else "a number with too many digits"
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """Which frames are looked at, and how.
+    """Which frames are sampled, and how.
 
     Attributes:
         fps: frames per second of video.
-        max_frames: upper bound on the number of frames; longer videos are sampled more thinly.
+        max_frames: maximum number of frames; longer videos are sampled more sparsely.
         window: frames per segment (= stride).
-        start, end: seconds of the whole video as a player counts them, `start <= t < end`; None is the
-            video's own.
+        start, end: seconds of the whole video as a player counts them, `start <= t < end`; None: the video's
+            own.
         picture: auto: as a player shows it, with square pixels and HDR as SDR; raw: as it is stored
             (reference).
         mode: `index` spreads the samples evenly over the frames (reference), `time` over the seconds; `auto`
             is `index` unless that would leave long gaps (`plan.sampling`).
-        max_pixels: of a stored picture; a video with larger ones is refused.
+        max_pixels: maximum pixels of a stored picture; a video with larger ones is refused.
     """
 
     fps: float = 2.0
@@ -100,14 +102,12 @@ class SamplingOptions:
         for name, value in (("start", self.start), ("end", self.end)):
             ok = value is None or (isfinite(value) and value >= 0)
             _require(ok, f"{name} is {value}", "Give a time in seconds or as HH:MM:SS.")
-        _require(
-            self.end != 0, "end is 0: nothing comes before the beginning", "Give a later time, or no `end`."
-        )
+        _require(self.end != 0, "end is 0, so no frame is left", "Give a later time, or no `end`.")
         if self.start is not None and self.end is not None:
             _require(
                 self.start < self.end,
                 f"start ({self.start:g} s) is not before end ({self.end:g} s)",
-                "Exchange them.",
+                "Swap them.",
             )
         known = self.mode in ("auto", "index", "time")
         _require(known, f"mode is {self.mode}", "Known: auto, index, time.")
@@ -118,9 +118,9 @@ class CacheOptions:
     """Where decoded frames are kept on disk.
 
     Attributes:
-        folder: of the files; None: tempo's own in the user's cache folder.
-        limit: bytes that they may take; what was not used for longest makes room.
-        keep: whether later runs find them; False removes them when the video is closed.
+        folder: folder of the files; None: tempo's folder in the user's cache.
+        limit: maximum bytes; the least recently used files are removed first.
+        keep: whether later runs can use them; False removes them when the video is closed.
     """
 
     folder: Path | None = None
@@ -136,8 +136,8 @@ class BudgetOptions:
     """How many memory tokens the decoder may read.
 
     Attributes:
-        budget: upper bound on the memory tokens of the whole video.
-        context: tokens that the decoder's input may have; None: as the checkpoint says (16,384).
+        budget: maximum number of memory tokens for the whole video.
+        context: maximum number of tokens in the decoder's input; None: the checkpoint's own (16,384).
         ata: False keeps every memory token of every segment (no budget).
     """
 
@@ -154,12 +154,12 @@ class BudgetOptions:
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How the answer is written.
+    """How the answer is generated.
 
     Attributes:
-        max_new_tokens: tokens at most.
+        max_new_tokens: maximum number of tokens.
         temperature: 0 is greedy; above 0 samples with the checkpoint's own top-p and top-k.
-        seed: of the sampling; None draws one, which the run names.
+        seed: seed for sampling; None: a random one, recorded in the run.
     """
 
     max_new_tokens: int = 1024
@@ -184,7 +184,7 @@ class LoadOptions:
         dtype: float32, bfloat16, float16, or auto: bfloat16 on CUDA where it has it, else float16;
             float32 on a CPU.
         quantize: none, or int8 or int4 for the linear layers of the decoder and the compressor.
-        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding. None: as
+        micro_batch: maximum number of segments compressed at once; affects results only by rounding. None: as
             many as pay on the device.
     """
 
@@ -205,12 +205,12 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class KeepOptions:
-    """What an opened clip keeps of its segments for further questions.
+    """What an opened clip keeps of its segments for later questions.
 
     Attributes:
-        tier: the best that is kept: `device` (keys and values beside the model), `host` (the same in host
+        tier: the best tier that is used: `device` (keys and values on the device), `host` (the same in host
             memory), `features` (of the vision tower), `frames` (resized), or `none`.
-        device_bytes, host_bytes: at most, over all clips of a model; None: planned from what is free, on the
+        device_bytes, host_bytes: maximum for all clips of a model; None: planned from the free memory, on the
             host at most a quarter of its memory.
     """
 
@@ -227,7 +227,7 @@ class KeepOptions:
 
 @dataclass(frozen=True)
 class PixelLimits:
-    """The three resizing steps' bounds, in pixels: the reference's, unless the checkpoint names its own.
+    """The limits of the three resizing steps, in pixels: the reference's, unless the checkpoint has its own.
 
     Attributes:
         longest_edge: after the first step.
@@ -243,7 +243,7 @@ class PixelLimits:
 
 @dataclass(frozen=True)
 class FrameShape:
-    """What a model asks of its frames: all that decoding and resizing have to know of it.
+    """The frame shape that a model needs: everything that decoding and resizing must know about it.
 
     Attributes:
         token_edge: px, edge of the square that becomes one visual token (patch * merge).
@@ -257,12 +257,12 @@ class FrameShape:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a checkpoint says about itself.
+    """A checkpoint's description of itself.
 
     Attributes:
-        scope: what it can answer, one sentence; None: it does not say.
-        weak_relevance: where no segment's relevance exceeds it, the evidence is weak; measured on held-out
-            videos, in (0, 1). None: it was not measured.
+        scope: what it can answer, in one sentence; None: not given.
+        weak_relevance: if no segment's relevance exceeds it, the evidence is weak; measured on held-out
+            videos, in (0, 1). None: not measured.
     """
 
     scope: str | None = None
@@ -271,11 +271,11 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class ModelDimensions:
-    """What the weights are. No vocabulary size or token id stands anywhere else in the code.
+    """What the weights are. No vocabulary size or token id is defined anywhere else in the code.
 
     Attributes:
         memory_tokens: M, memory tokens per segment.
-        min_tokens: what ATA leaves to an irrelevant segment.
+        min_tokens: tokens that ATA leaves an irrelevant segment.
         projector: linear, mlpNx_gelu or identity.
         compressor_width, decoder_width: D of both language models.
         context: tokens that the decoder was trained to read.
@@ -297,5 +297,5 @@ class ModelDimensions:
 
     @property
     def shape(self) -> FrameShape:
-        """What the weights ask of the frames."""
+        """The frame shape that the weights need."""
         return FrameShape(self.pixels, self.patch * self.merge, self.temporal_patch)

@@ -1,4 +1,4 @@
-"""One tree of errors. Each class has its exit code and its code string; each error has a hint.
+"""The error classes. Each class has an exit code and a code string; each error has a hint.
 
 Messages and hints name options as Python does, in backticks: `max_frames`, `quantize='int4'`. The command
 line shows them as its flags.
@@ -9,8 +9,8 @@ class TempoError(Exception):
     """An error with one line that says what is wrong and one that says what to do.
 
     Attributes:
-        message: what is wrong, one line, no full stop needed.
-        hint: what to do about it, one line.
+        message: what is wrong, on one line, without a period.
+        hint: what to do about it, on one line.
         exit_code: the exit status of the command.
         code: the stable name of the class of error in `--json`.
     """
@@ -28,7 +28,7 @@ class TempoError(Exception):
 
 
 class UsageError(TempoError):
-    """The question or an option makes no sense."""
+    """The question or an option is invalid."""
 
     exit_code = 2
     code = "usage"
@@ -46,25 +46,25 @@ class VideoError(TempoError):
 
 
 class ModelError(TempoError):
-    """The model is missing, incomplete or not what it should be."""
+    """The model is missing, incomplete or invalid."""
 
     exit_code = 4
     code = "model"
 
 
 class NotDownloadedError(ModelError):
-    """A model of the Hub that is not on this machine, or not whole: a download fixes that."""
+    """A model from the Hub is not on this machine, or is incomplete; a download fixes that."""
 
 
 class SetupError(TempoError):
-    """This machine lacks something: ffmpeg, or the device that was asked for."""
+    """This machine lacks something, such as ffmpeg or the requested device."""
 
     exit_code = 5
     code = "environment"
 
 
 class OutOfMemoryError(TempoError):
-    """The memory of the device does not suffice."""
+    """There is not enough memory."""
 
     exit_code = 6
     code = "memory"
@@ -80,7 +80,7 @@ class CancelledError(TempoError):
 class Interrupted(BaseException):
     """A signal other than Ctrl-C asked the process to stop.
 
-    Like KeyboardInterrupt no `Exception`, so that nothing swallows it on the way up.
+    Like KeyboardInterrupt, it is not an `Exception`, so that no handler swallows it.
     """
 
     def __init__(self, signal_number: int) -> None:

@@ -1,4 +1,4 @@
-"""What the pipeline tells while it works. It prints nothing itself."""
+"""The events that the pipeline emits while it works. It prints nothing itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class AnswerText:
-    """A piece of the answer to question number `question` (from 0); the pieces in a row are the answer."""
+    """A piece of the answer to question number `question` (from 0); joined, the pieces are the answer."""
 
     question: int
     text: str
@@ -26,14 +26,14 @@ class AnswerText:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something the user should know; it also stands in `Run.warnings`."""
+    """A warning for the user; it is also in `Run.warnings`."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """`done` of `total` bytes are here, or checked; the first one says what was there before."""
+    """`done` of `total` bytes are downloaded or checked; the first event counts what was already there."""
 
     what: Literal["download", "verify"]
     done: int
@@ -45,4 +45,4 @@ Listener = Callable[[Event], None]
 
 
 def ignore(_: Event) -> None:
-    """Where nobody listens."""
+    """The default listener, which ignores all events."""

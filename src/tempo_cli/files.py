@@ -1,4 +1,4 @@
-"""Reading files that someone else wrote: no more than a limit, and never waiting for a pipe or a device."""
+"""Reading untrusted files: up to a size limit, and never waiting for a pipe or a device."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ def user_path(text: str) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is such a file or folder, as far as can be told."""
+    """Whether the file or folder exists, as far as can be known."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -31,7 +31,7 @@ def exists(path: Path) -> bool:
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether two names lead to the same file, as far as can be told."""
+    """Whether two names refer to the same file, as far as can be known."""
     try:
         return one.samefile(other)
     except (OSError, ValueError):
@@ -41,6 +41,8 @@ def is_same(one: Path, other: Path) -> bool:
 def reason(error: Exception) -> str:
     """Why a file can't be read or written, in few words."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if told.startswith("Exceeds the limit ("):  # Python's own words name a function of its own
+        return "a number has too many digits"
     return " ".join(told.split()) or type(error).__name__
 
 

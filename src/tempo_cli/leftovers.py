@@ -1,4 +1,4 @@
-"""Child processes and unfinished files, known to whoever has to end the process at once."""
+"""Child processes and unfinished files, registered for code that has to end the process at once."""
 
 import time
 import weakref

@@ -1,4 +1,4 @@
-"""A run and its JSON: schema `tempo.run/1`, a contract that only grows (docs/json.md)."""
+"""A run and its JSON: schema `tempo.run/1`, to which fields are only added (docs/json.md)."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -48,15 +48,15 @@ class VideoSummary:
 
     Attributes:
         duration: seconds; fps: average frame rate.
-        width, height: px as shown.
-        start, end: the part that was looked at, seconds of the whole video.
+        width, height: pixels as shown.
+        start, end: the sampled part, in seconds of the whole video.
         size, mtime: of the file, bytes and seconds since the epoch; None in runs saved by an older tempo.
         picture: auto or raw; None in runs saved by an older tempo.
         sample_aspect_ratio: width and height of a pixel as stored, such as `64:45`; None in such runs.
-        color_transfer: in libav's words, such as bt709 or smpte2084; None where it is not told.
+        color_transfer: libav's name, such as bt709 or smpte2084; None if not stated.
         decoder: None in runs saved by an older tempo.
-        constant_rate: whether frames come evenly; None in runs saved by an older tempo.
-        unseen: what the model is not shown; None in runs saved by an older tempo.
+        constant_rate: whether frames are evenly spaced; None in runs saved by an older tempo.
+        unseen: what the model was not shown; None in runs saved by an older tempo.
     """
 
     path: str
@@ -95,11 +95,11 @@ class SegmentReport:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model ran and how.
+    """Which model ran, and how.
 
     Attributes:
         revision: None for a folder.
-        scope: what it can answer, in its own words; None: it does not say.
+        scope: what it can answer, from its own description; None: not given.
     """
 
     id: str
@@ -115,9 +115,9 @@ class SamplingSummary:
     """How frames were sampled.
 
     Attributes:
-        frames: that were read.
-        fps: that they were sampled at; window: frames per segment.
-        mode: what they were spread evenly over: frames (`index`) or seconds (`time`).
+        frames: number of frames read.
+        fps: frames sampled per second; window: frames per segment.
+        mode: whether they are evenly spaced over frames (`index`) or seconds (`time`).
     """
 
     frames: int
@@ -141,8 +141,8 @@ class GenerationSummary:
     """How the answer was generated.
 
     Attributes:
-        max_new_tokens, temperature: as they were asked for.
-        seed: that was given or, where tokens are drawn without one, chosen; None: none was needed.
+        max_new_tokens, temperature: as requested.
+        seed: the given one, or a random one if one was needed; None: none was needed.
     """
 
     max_new_tokens: int
@@ -152,7 +152,7 @@ class GenerationSummary:
 
 @dataclass(frozen=True)
 class Reused:
-    """What an earlier question on the same video left for this one.
+    """What was reused from earlier questions about the same video.
 
     Attributes:
         frames: where the frames of all segments that had to be read came from without decoding;
@@ -173,7 +173,7 @@ class Timing:
         load: loading the model, whenever it happened; grows when a network is loaded again.
         decode, compress: for this question; they overlap.
         answer: reading the decoder's input and generating.
-        total: by the clock since the question was asked, plus what was loaded before.
+        total: elapsed time since the question was asked, plus the time spent loading before.
     """
 
     load: float
@@ -188,9 +188,9 @@ class Memory:
     """Peak bytes of the process and, on an accelerator, of the device; and how the work was made to fit.
 
     Attributes:
-        micro_batch: segments compressed at once, at last.
+        micro_batch: segments compressed at once at the end.
         together: whether both networks were held at the same time.
-        steps: what was given up because memory was short, in order: `in_turn`, `micro_batch=N`.
+        steps: steps taken because memory was short, in order: `in_turn`, `micro_batch=N`.
     """
 
     host_peak_bytes: int | None
@@ -233,7 +233,7 @@ class Run:
         return plain
 
     def to_json(self) -> str:
-        """One line. Numbers keep their full precision; everything beyond ASCII is escaped."""
+        """The run as one line of JSON. Numbers keep their full precision; non-ASCII text is escaped."""
         return _line({"schema": SCHEMA, "status": "ok", "id": None, **asdict(self)})
 
     def __repr__(self) -> str:
@@ -259,12 +259,12 @@ class AnsweredRun(Run):
 
 
 def build_run(answer: Answer | None, **fields: Any) -> Run:
-    """An `AnsweredRun` where there is an answer, else a `Run`."""
+    """An `AnsweredRun` if there is an answer, otherwise a `Run`."""
     return Run(answer=None, **fields) if answer is None else AnsweredRun(answer=answer, **fields)
 
 
 class Request(NamedTuple):
-    """What was asked for, as far as it is known when it fails: `video` is a path, `model` as it was named."""
+    """What was requested, as far as known when it fails: `video` is a path, `model` is as given."""
 
     question: str | None = None
     video: str | None = None
@@ -290,11 +290,11 @@ def error_to_json(error: TempoError, request: Request | None = None) -> str:
 
 
 def run_from_json(line: str) -> Run:
-    """Read what `Run.to_json` wrote; fields of a later writer are ignored.
+    """Read a line written by `Run.to_json`; unknown fields of a newer tempo are ignored.
 
     Raises:
         FailedRunError: it ended with an error.
-        UsageError: it is no run.
+        UsageError: it is not a run.
     """
     value = _object(line)
     if value.get("status") == "error":
@@ -315,7 +315,7 @@ def run_from_json(line: str) -> Run:
 
 
 def _check_numbers(run: Run) -> None:
-    """Raise ValueError for what no run has, and what would break a table or a timeline."""
+    """Raise ValueError for impossible values, which would break a table or a timeline."""
     video = run.video
     seconds = [video.duration, video.start, video.end, *vars(run.timing).values()]
     for segment in run.segments:
@@ -325,13 +325,13 @@ def _check_numbers(run: Run) -> None:
             or not 1 <= segment.frames <= 2**31
             or segment.tokens > 2**31
         ):
-            raise ValueError("a segment's numbers do not fit")
+            raise ValueError("a segment's numbers are out of range")
     scores = [segment.relevance for segment in run.segments]
     scores += [run.evidence.highest, run.evidence.threshold] if run.evidence else []
     if not all(score is None or 0 <= score <= 1 for score in scores):
-        raise ValueError("a relevance is not from 0 to 1")
+        raise ValueError("a relevance is not between 0 and 1")
     if not all(-1e9 <= second <= 1e9 for second in seconds):
-        raise ValueError("a time is not a time in a video")
+        raise ValueError("a time is out of range")
     if video.end < video.start or any(segment.end < segment.start for segment in run.segments):
         raise ValueError("an end is before its start")
 

@@ -1,4 +1,4 @@
-"""Cancelling work from another thread: one scope for everything that one question sets going."""
+"""Cancelling work from another thread: one scope for all the work of a question."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ from .errors import CancelledError
 
 
 class CancelScope:
-    """Cancels work from any thread: give it to `clip.ask(…, cancel=scope)`, then call `scope.cancel()`.
+    """Cancels work from any thread: pass it to `clip.ask(…, cancel=scope)`, then call `scope.cancel()`.
 
-    The work stops at its next step (a micro-batch, a token, a wait) and raises `CancelledError`. A scope that
-    was cancelled stays so.
+    The work stops at its next step (a micro-batch, a token, a wait) and raises `CancelledError`. A cancelled
+    scope stays cancelled.
     """
 
     def __init__(self) -> None:

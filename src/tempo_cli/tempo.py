@@ -35,16 +35,16 @@ from .video.opened import Video, open_video
 
 
 class Tempo:
-    """A loaded model: load once, ask many. `load` builds it; a context manager.
+    """A loaded model. `load` creates it; it is also a context manager.
 
-    Threads may share it: their work takes turns, first come, first served.
+    Threads can share it: their calls run one at a time, first come, first served.
 
     Attributes:
         info: which model runs, and how.
         checkpoint: what the weights are.
-        networks: both networks, and what is kept of segments beside them.
-        options, keep: what it was loaded with.
-        turns: whose work runs; closing: ends all of it.
+        networks: both networks, and the kept segments.
+        options, keep: the options that it was loaded with.
+        turns: the queue of threads; closing: stops all work.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Tempo:
         """Load a model from a folder or from the Hub's cache.
 
         Args:
-            model: `nano`, a folder in the released layout, or a Hub repository that is downloaded already.
+            model: `nano`, a folder in the released layout, or a Hub repository that is already downloaded.
             revision: of the Hub repository.
-            keep: what opened clips keep for further questions.
-            decoder: False leaves the decoder LLM out; then only `inspect` works.
+            keep: what opened clips keep for later questions.
+            decoder: False does not load the decoder LLM; then only `inspect` works.
 
         Raises:
-            ModelError, SetupError, UsageError, OutOfMemoryError: all of them `TempoError`.
+            ModelError, SetupError, UsageError, OutOfMemoryError: all are subclasses of `TempoError`.
         """
         options, keep = checked_options(options, LoadOptions), checked_options(keep, KeepOptions)
         emit = on_event or ignore
@@ -106,7 +106,7 @@ class Tempo:
 
     @property
     def shape(self) -> FrameShape:
-        """What the model asks of the frames: for `open_video`."""
+        """The frame shape that the model needs, for `open_video`."""
         return self.checkpoint.dimensions.shape
 
     def open(
@@ -118,17 +118,17 @@ class Tempo:
         cache: CacheOptions | None = None,
         keep: bool = True,
     ) -> Clip:
-        """Open a video for questions. Later ones reuse what does not depend on the question.
+        """Open a video for questions. Later questions reuse everything that does not depend on the question.
 
         Args:
-            video: a file, what `probe` said of it, or what `open_video` gave: then the clip closes it.
-            sampling: which frames; a `Video` has its own.
-            ffmpeg: path of the binary; None finds one.
-            cache: where decoded frames are kept on disk; None: nowhere. A `Video` has its own.
-            keep: whether segments are kept for further questions; False where none will come.
+            video: a file, the result of `probe`, or a `Video` from `open_video`, which the clip then closes.
+            sampling: which frames to sample; a `Video` has its own.
+            ffmpeg: path of the binary; None: search for one.
+            cache: where decoded frames are kept on disk; None: not at all. A `Video` has its own.
+            keep: whether segments are kept for later questions.
 
         Raises:
-            UsageError, VideoError, SetupError: as `open_video`; or a `Video` does not fit the model.
+            UsageError, VideoError, SetupError: see `open_video`; or a `Video` does not fit the model.
         """
         return self._open(video, sampling, ffmpeg, cache, keep=keep)
 
@@ -144,7 +144,7 @@ class Tempo:
         on_event: Listener | None = None,
         cancel: CancelScope | None = None,
     ) -> AnsweredRun:
-        """Answer one question about a video: `open` and `Clip.ask`, with nothing kept."""
+        """Answer one question about a video: `open` and `Clip.ask` in one call, with nothing kept."""
         (run,) = self.ask_many(
             video,
             [question],
@@ -192,15 +192,15 @@ class Tempo:
         on_event: Listener | None = None,
         cancel: CancelScope | None = None,
     ) -> Run:
-        """Relevance and allocation of every segment, without an answer: needs no decoder LLM."""
+        """Compute the relevance and tokens of every segment, without an answer. Needs no decoder LLM."""
         checked_questions([question])
         with self._open(video, sampling, ffmpeg, keep=False) as clip:
             return clip.inspect(question, budget=budget, on_event=on_event, cancel=cancel)
 
     def close(self) -> None:
-        """Stop what is running, and release the model and everything that is kept. Repeatable.
+        """Stop running questions, and release the model and everything that is kept. May be called again.
 
-        In a callback they are released when its question ends.
+        If called in a callback, memory is released when its question ends.
         """
         self.closing.cancel()
         if self.turns.mine:
@@ -222,7 +222,7 @@ class Tempo:
     def require_open(self) -> None:
         """Raise UsageError if the model was closed, or this process was forked from its own."""
         if os.getpid() != self._process:
-            hint = "Start processes by spawn, and load the model in each."
+            hint = "Start processes with the spawn method, and load the model in each one."
             raise UsageError("a forked process can't use its parent's model", hint)
         if self.closing.cancelled:
             raise UsageError("the model is closed", "Load it again.")
@@ -271,8 +271,8 @@ class Tempo:
         if video.shape != self.shape:
             raise UsageError(
                 "the video was opened for a model with other frame sizes",
-                "Open it with the shape of this model, or give its path.",
+                "Open it with this model's frame shape, or give its path.",
             )
         if sampling is not None and sampling != video.sampling:
-            raise UsageError("the video was opened with other sampling", "Give it to open_video alone.")
+            raise UsageError("the video was opened with other sampling", "Pass it only to open_video.")
         return Clip(self, video, keep=keep)

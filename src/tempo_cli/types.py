@@ -1,4 +1,4 @@
-"""The values that travel from one step to the next: frozen, and checked when built.
+"""The values passed from one step to the next: frozen, and checked on creation.
 
 Letters: S segments, T frames, M memory tokens per segment, L sequence, D width.
 """
@@ -25,12 +25,12 @@ SamplingMode = Literal["index", "time"]
 
 @dataclass(frozen=True)
 class Colors:
-    """What is told about a picture's colors, in libav's words.
+    """A picture's color properties, with libav's names.
 
     Attributes:
-        transfer: such as bt709, smpte2084 (PQ) or arib-std-b67 (HLG); None where it is not told.
-        untold: which of `matrix`, `primaries` and `range` are not told.
-        dolby: whether they are Dolby Vision's own, which nothing here converts.
+        transfer: such as bt709, smpte2084 (PQ) or arib-std-b67 (HLG); None if not stated.
+        untold: which of `matrix`, `primaries` and `range` are not stated.
+        dolby: whether they are Dolby Vision's own, which can't be converted.
     """
 
     transfer: str | None = None
@@ -40,11 +40,11 @@ class Colors:
 
 @dataclass(frozen=True)
 class Look:
-    """How a decoded picture is to be shown.
+    """How a decoded picture should be shown.
 
     Attributes:
         height, width: px as decoded, after rotation.
-        aspect: width of a pixel over its height; 1 where it is not told.
+        aspect: width of a pixel divided by its height; 1 if not stated.
     """
 
     height: int
@@ -55,11 +55,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Tracks:
-    """What of a file the model is not shown, as the file tells it.
+    """The parts of a file that the model is not shown, according to the file.
 
     Attributes:
-        sound, texts: tracks of either kind: subtitles are texts.
-        texts_on: whether a player shows one of the texts unasked.
+        sound, texts: number of tracks of each kind; subtitles are texts. texts_on: whether a player shows one
+            of the texts by default.
         interlaced: whether a picture has two fields, of two moments.
         alpha: whether the pictures are transparent in places.
     """
@@ -73,34 +73,33 @@ class Tracks:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of its video stream, without decoding it.
+    """The properties of a file's video stream, read without decoding.
 
     Attributes:
         stream: index of the video stream in the file.
         width, height: px as stored, before rotation.
         rate: average frames per second as libav reports it.
         times: presentation time of every announced frame, seconds as a player counts them, ascending, (N,):
-            the file begins at 0, the picture maybe later. Frames that the file announces but does not hold
+            the file begins at 0, the picture possibly later. Frames that are announced but not in the file
             continue at the average rate.
         duration: seconds, from the file's beginning to the end of the last frame.
         size, mtime: of the file when it was probed, bytes and seconds since the epoch.
-        ctime: nanoseconds since the epoch at which its content, name or rights were changed; None: not known.
-        pts: the times in the stream's own ticks, strictly ascending, for the frames that the file holds;
-            None where it does not tell them, and frames can only be counted.
-        keyframes: where decoding can begin: (frame index, seconds in the file's own time) of key frames.
-        sample_aspect_ratio: width of a pixel over its height, before rotation; 1 where it is not told.
-        colors: as the container or the codec tells them; a frame may tell others.
-        format: libav's name of the container's format, where a reader would take it for another.
+        ctime: nanoseconds since the epoch of the last change to content, name or permissions; None: not
+            known.
+        pts: the times in the stream's own ticks, strictly ascending, for the frames in the file; None if it
+            has no times, so that frames can only be counted.
+        keyframes: where decoding can begin: (frame index, seconds in the file's own time).
+        sample_aspect_ratio: width of a pixel divided by its height, before rotation; 1 if not stated.
+        colors: as stated by the container or the codec; a frame may state others.
+        format: libav's name of the container's format, if a reader would mistake it for another.
         without_index: the file can only be read from its beginning on, without an index of its fragments.
-        restarting: the times in ticks, of the frames that the file holds, where its clock starts anew; else
-            None.
-        restarts: seconds at which the file's clock starts anew, as where files were joined end to end; the
-            times go on.
-        packet_pts: presentation times of all packets in the order of the file, ticks, each of them once, (P,)
-            int64; None where it is not known for sure which packets need not be decoded.
-        packet_kinds: of these packets, bits of `plan.packets`, (P,) uint8.
-        needs_beginning: whether a decoder must have seen the first packet to decode any other rightly.
-        tracks: what of the file the model is not shown.
+        restarting: the times in ticks of the frames in the file, if its clock restarts; otherwise None.
+        restarts: seconds at which the file's clock restarts, as in joined files; `times` continue through it.
+        packet_pts: presentation times of all packets in the order of the file, in ticks, unique, (P,) int64;
+            None if it is not certain which packets need not be decoded.
+        packet_kinds: bits of `plan.packets` for these packets, (P,) uint8.
+        needs_beginning: whether a decoder needs the first packet to decode any other correctly.
+        tracks: the parts of the file that the model is not shown.
     """
 
     path: Path
@@ -147,14 +146,14 @@ class VideoInfo:
 
     @property
     def constant_rate(self) -> bool:
-        """Whether every frame is at its place at the average rate, but for a quarter of a frame."""
+        """Whether every frame is within a quarter of a frame of its time at the average rate."""
         places = (self.times - self.times[0]) * float(self.rate)
         return bool((np.abs(places - np.arange(self.frames)) <= 0.25 + 1e-3 * float(self.rate)).all())
 
 
 @dataclass(frozen=True)
 class FramePlan:
-    """Which frames to decode.
+    """The frames to decode.
 
     Attributes:
         indices: frame indices in the whole video, ascending, repeats allowed, (T,).
@@ -162,7 +161,7 @@ class FramePlan:
         origin: seconds, the model's time of the beginning of what is sampled. By index it counts from the
             first picture (reference), by time from the file's beginning, as a player does.
         mode: `index`: the model takes position j to be at j / fps, wherever the frame is (reference);
-            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is told that.
+            `time`: the frame is the one shown at (j + 0.5) / fps, and the model is given that time.
     """
 
     indices: IntArray
@@ -184,7 +183,7 @@ class FramePlan:
 class Frame:
     """A decoded frame: `pixels` is RGB, uint8, (height, width, 3); `position` counts in the plan.
 
-    `look` is how it is to be shown; None: just so.
+    `look` is how it should be shown; None: as it is.
     """
 
     position: int
@@ -203,7 +202,7 @@ class SegmentPlan:
     Attributes:
         index: from 0.
         positions: which of the sampled frames; one that could not be decoded is not among them.
-        patch_times: seconds that the compressor is told, one for each temporal patch.
+        patch_times: seconds given to the compressor, one for each temporal patch.
         time: seconds in the tag that the decoder reads.
     """
 
@@ -233,7 +232,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class MemoryTokens:
-    """What the compressor made of S segments: `tokens` (S, M, D), `relevance` float32 (S,)."""
+    """The compressor's output for S segments: `tokens` (S, M, D), `relevance` float32 (S,)."""
 
     tokens: "torch.Tensor"
     relevance: FloatArray
@@ -247,7 +246,7 @@ class MemoryTokens:
 class Allocation:
     """How many memory tokens each segment keeps: `tokens` int64 (S,), `limit` tokens in all (None: no limit).
 
-    `mode` is how they were found: linear (by relevance, within budget), rescaled (shares of the budget),
+    `mode` is how they were allocated: linear (by relevance, within budget), rescaled (shares of the budget),
     uniform (all equally relevant), off (every token kept).
     """
 
@@ -267,13 +266,13 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for an answer.
+    """The evidence for an answer.
 
     Attributes:
         highest: relevance of the most relevant segment; None when ATA is off.
         segments: indices of those that stand out by their tokens, in time order (`plan.evidence`).
-        threshold: relevance that one of them should exceed; None: it was not measured for this model.
-        weak: whether none does; None: it can't be told.
+        threshold: relevance that one of them should exceed; None: not measured for this model.
+        weak: whether none does; None: unknown.
     """
 
     highest: float | None
@@ -284,7 +283,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Unseen:
-    """What a player has of the video, and the model does not.
+    """What a player shows of the video and the model does not see.
 
     Attributes:
         sound, texts: tracks of either kind: subtitles are texts.

@@ -35,7 +35,7 @@ def check_writable(path: Path, force: bool) -> None:
 
 
 def write_whole(path: Path, data: bytes, force: bool) -> None:
-    """Write a file under another name beside it, then rename it.
+    """Write a file under a temporary name next to it, then rename it.
 
     Args:
         force: replace a file that is there.
@@ -60,7 +60,7 @@ def write_whole(path: Path, data: bytes, force: bool) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """A name beside `path` for a file that is not finished; `discard` it, also after `publish`."""
+    """A name next to `path` for an unfinished file; `discard` it, also after `publish`."""
     part = path.with_name(f".{secrets.token_hex(8)}.tempo-part{path.suffix}")
     note_file(part)
     return part

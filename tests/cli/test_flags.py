@@ -126,5 +126,5 @@ def test_the_doctor_has_flags_too(tempo: Tempo, monkeypatch: pytest.MonkeyPatch)
         for check in tempo("doctor", "--json").json["checks"]
         if (check["section"], check["level"]) == ("ffmpeg", "problem")
     ]
-    assert check["message"] == "'nowhere' is not an ffmpeg that runs here"
+    assert check["message"] == "'nowhere' is not an ffmpeg that runs on this machine"
     assert check["hint"] == "Leave --ffmpeg out to use the bundled one."

@@ -34,10 +34,13 @@ SEE = "See: tempo ask --help"
         ([*ASK, "--sampling", "odd"], "--sampling: 'odd' is not one of 'auto', 'index', 'time'", SEE),
         (
             [*ASK, "--top", "some"],
-            "top is 'some', neither a number nor 'all'",
+            "top is 'some', not a number or 'all'",
             "10 is usual; 0 shows no table.",
         ),
-        ([*ASK, "--fps"], "Option '--fps' requires an argument", SEE),
+        ([*ASK, "--fps"], "--fps needs a value", SEE),
+        (["clips", FRACTAL, "what"], "--output FOLDER is missing", "See: tempo clips --help"),
+        (["doctor", "foo"], "unexpected argument: foo", "See: tempo doctor --help"),
+        (["inspect", "nosuch.json"], "'nosuch.json' does not exist", "Check the path."),
         (["ask"], "VIDEO is missing", SEE),
         (["clips", "a.mp4", "what"], "--output FOLDER is missing", SEE.replace("ask", "clips")),
         (["aks"], "there is no command 'aks'", "Did you mean ask? See: tempo --help"),
@@ -63,7 +66,7 @@ def test_usage(arguments: list[object], message: str, hint: str, tempo: Tempo) -
     ("variable", "value", "line", "wrong"),
     [
         ("TEMPO_FPS", "x", 'fps = "x"', "'x' is not a number"),
-        ("TEMPO_TOP", "some", 'top = "some"', "top is 'some', neither a number nor 'all'"),
+        ("TEMPO_TOP", "some", 'top = "some"', "top is 'some', not a number or 'all'"),
         ("TEMPO_FPS", "-1", "fps = -1", "fps is -1; it can be from 1e-06 to 1,000"),
         ("TEMPO_MAX_FRAMES", "0", "max-frames = 0", "max_frames is 0"),
     ],
@@ -84,6 +87,27 @@ def test_the_variable_or_the_line_of_the_file_is_named(
     assert (code, message.startswith(f"'{name}' in '{file}': {wrong}")) == (2, True)
 
 
+def test_a_file_whose_name_begins_like_an_option(
+    tempo: Tempo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.mp4").touch()
+    told = said(tempo("ask", "-x.mp4", "what"))
+    assert told == (2, "there is no option -x", "For the file of this name: ./-x.mp4")
+    assert said(tempo("ask", "-z.mp4", "what")) == (2, "there is no option -z", SEE)
+
+
+def test_a_key_of_the_file_that_was_probably_meant(
+    tempo: Tempo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    monkeypatch.setenv("TEMPO_CONFIG", str(file))
+    for key, hint in (("max_frames", "Did you mean max-frames? Known: "), ("zzz", "Known: ")):
+        file.write_text(f"{key} = 5")
+        code, message, told = said(tempo(*ASK))
+        assert (code, message, told.startswith(hint)) == (2, f"'{key}' in '{file}' is not a setting", True)
+
+
 def test_a_flag_that_is_wrong_is_named_although_there_is_a_variable(
     tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,8 +118,8 @@ def test_a_flag_that_is_wrong_is_named_although_there_is_a_variable(
 def test_a_model_that_was_probably_meant(tempo: Tempo) -> None:
     code, message, hint = said(tempo(*ASK, "--model", "nono"))
     assert (code, message) == (4, "there is no model 'nono'")
-    assert hint == "Did you mean nano? Or give a folder or a Hub repository."
-    assert said(tempo(*ASK, "--model", "other"))[2].startswith("Give nano, a folder, or a Hub repository")
+    assert hint == "Did you mean nano? Otherwise, use a folder or a Hub repository."
+    assert said(tempo(*ASK, "--model", "other"))[2].startswith("Use nano, a folder, or a Hub repository")
 
 
 def test_without_the_default_model_the_one_that_comes_along_is_named(

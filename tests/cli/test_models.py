@@ -33,7 +33,7 @@ def damage(path: Path) -> None:
 
 
 def test_nothing_here(tempo: Tempo, hub: FakeHub, cache: Path) -> None:
-    told = f"there is no Tempo model in {cache}; tempo pull downloads one\n"
+    told = f"there is no Tempo model in {cache}; download one with: tempo pull\n"
     assert tempo("models") == Outcome(0, "", told)
     assert tempo("models", "--json").json == {"schema": "tempo.models/1", "cache": str(cache), "models": []}
     assert tempo("models", "verify", "--offline") == Outcome(0, "", "")
@@ -102,7 +102,10 @@ def test_what_is_wrong_has_an_exit_code_and_is_mended_by_a_pull(tempo: Tempo, pu
     damage(pulled / "model.safetensors")
     done = tempo("models", "verify")
     assert done.code == 4
-    assert "  its hash is not the Hub's; taken out of the cache  model.safetensors" in done.out.splitlines()
+    assert (
+        "  its hash does not match the Hub's; removed from the cache  model.safetensors"
+        in done.out.splitlines()
+    )
     assert done.err.splitlines() == [
         "error: tiny/tempo is incomplete",
         "hint: Run: tempo pull tiny/tempo (it downloads only what is missing)",
@@ -124,7 +127,11 @@ def test_json_is_one_object_also_where_something_is_wrong(tempo: Tempo, pulled: 
     (model,) = done.json["models"]
     assert (model["id"], model["ok"]) == ("tiny/tempo", False)
     assert [file for file in model["files"] if file["problem"]] == [
-        {"file": str(pulled / "model.safetensors"), "problem": "its hash is not the Hub's", "dropped": True}
+        {
+            "file": str(pulled / "model.safetensors"),
+            "problem": "its hash does not match the Hub's",
+            "dropped": True,
+        }
     ]
     offline = tempo("models", "verify", "--json", "--offline")
     assert (offline.code, offline.json["by"]) == (4, "headers")
@@ -148,7 +155,7 @@ def test_nothing_is_removed_without_a_word(tempo: Tempo, pulled: Path) -> None:
     done = tempo("models", "rm", "tiny/tempo")
     assert done.code == 2
     assert done.err.splitlines() == [
-        "error: removing tiny/tempo needs a confirmation",
+        "error: removing tiny/tempo needs confirmation",
         "hint: Give --yes.",
     ]
     code, shown = on_terminal("models", "rm", "tiny/tempo", reply=b"no")

@@ -104,5 +104,5 @@ def test_it_is_listed_and_verified_but_not_removed(tempo: Callable[..., Outcome]
     checked = tempo("models", "verify", "nano", "--json").json["models"][0]
     assert (checked["ok"], len(checked["files"])) == (True, 7)
     done = tempo("models", "rm", "nano", "--yes")
-    assert (done.code, done.err.splitlines()[0]) == (4, "error: nano is a part of tempo")
+    assert (done.code, done.err.splitlines()[0]) == (4, "error: nano comes with tempo")
     assert tempo("pull", "nano", "--offline").out == f"{NANO / 'Tempo-nano'}\n"

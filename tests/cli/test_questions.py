@@ -87,6 +87,7 @@ def test_a_dash_is_standard_input(command: str, tempo: Tempo, monkeypatch: pytes
         (["-"], b"x" * (2**18 + 1), "the question on standard input has more than 262,144 bytes"),
         (["-q", "-", "-q", "-"], b"x", "standard input (-) can be only one question"),
         (["-q", "@missing.txt"], b"", "the question's file 'missing.txt' can't be read: No such file"),
+        (["-q", "@"], b"", "there is no file name after @"),
         (["-q", "@."], b"", "the question's file '.' can't be read: it is a folder"),
         (["-q", "@/dev/zero"], b"", "the question's file '/dev/zero' can't be read: it is not a"),
         (["?!"], b"", "'?!' is not a question: it has no letter or digit"),

@@ -25,8 +25,8 @@ def test_a_recording_of_a_screen_is_sampled_by_time_with_a_warning(screen: Path,
     done = tempo("ask", screen, "what", *NANO)
     run = done.json
     warning = (
-        "the video's frames come unevenly: sampled by index, two neighbors would lie 20.0 s apart; they are "
-        "sampled by time, unlike in the released code (give --sampling index to sample as it does)"
+        "the video's frames are unevenly spaced: sampling by index would leave gaps of 20.0 s, so they are "
+        "sampled by time, unlike in the released code (use --sampling index to sample as it does)"
     )
     assert (done.code, done.err, run["warnings"]) == (0, f"warning: {warning}\n", [warning])
     assert run["sampling"] == {

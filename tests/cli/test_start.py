@@ -63,7 +63,7 @@ def test_version(tempo: Tempo) -> None:
 
 def test_help_says_that_it_is_deaf(tempo: Tempo) -> None:
     for arguments in (["--help"], ["-h"], [], ["ask", "--help"]):
-        assert "tempo sees, it does not hear: no audio, no subtitles." in tempo(*arguments).out
+        assert "tempo sees but does not hear: it ignores audio and subtitles." in tempo(*arguments).out
 
 
 def test_flag_before_variable_before_file_before_default(

@@ -73,10 +73,16 @@ def closed(which: str, *arguments: str) -> "tuple[int, bytes]":
     return done.returncode, done.stdout + done.stderr
 
 
-def test_closed_streams() -> None:
+def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     code, told = closed(">&-", "--version")
-    assert (code, told.splitlines()[0]) == (5, b"error: the output can't be written: it is closed")
+    assert (code, told.splitlines()) == (
+        5,
+        [b"error: the output can't be written: it is closed", b"hint: Leave standard output open."],
+    )
     assert closed("2>&- <&-", "ask", "nosuch.mp4", "x") == (3, b"")
+    monkeypatch.delenv("HF_HUB_OFFLINE")  # nobody is there to ask, so no connection is made
+    code, told = closed("<&-", "ask", str(FRACTAL), "x", "--model", "no/such")
+    assert (code, told.splitlines()[0]) == (4, b"error: the model no/such is not downloaded")
     code, told = closed(">&- 2>&-", "ask", "nosuch.mp4", "x", "--json")
     assert (code, told) == (3, b"")
 
@@ -104,7 +110,7 @@ def test_a_working_folder_that_is_gone(tempo: Tempo, monkeypatch: pytest.MonkeyP
     done = tempo("models")
     assert (done.code, done.err.splitlines()[0]) == (
         5,
-        "error: the working folder was removed, or may not be read",
+        "error: the working folder was removed or can't be read",
     )
 
 
@@ -119,12 +125,12 @@ def test_no_home_at_all(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pwd.getpwuid", unknown)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "~/.cache/huggingface/hub")
     assert settings.config_path() == Path(os.devnull)
-    with pytest.raises(SetupError, match="there is no place for tempo's data"):
+    with pytest.raises(SetupError, match="can't locate tempo's data"):
         environment.data_folder()
     done = tempo("models")
     assert (done.code, done.out.splitlines()[0].split()[0]) == (0, "nano")
     done = tempo("ask", FRACTAL, "what")
-    assert (done.code, done.err.splitlines()[1]) == (5, "hint: Set HOME, or HF_HOME to a folder.")
+    assert (done.code, done.err.splitlines()[1]) == (5, "hint: Set HOME, or set HF_HOME to a folder.")
     assert tempo("inspect", FRACTAL, "what", "--model", "nano", "--max-frames", 4, "--json").code == 0
 
 
@@ -144,7 +150,7 @@ def test_a_cache_that_may_not_be_read(tempo: Tempo, monkeypatch: pytest.MonkeyPa
     ("content", "words"),
     [
         (b"a = " + b"[" * 100_000, "it is nested too deeply"),
-        (b"seed = " + b"9" * 5000, "Exceeds the limit"),
+        (b"seed = " + b"9" * 5000, "a number has too many digits"),
         (b"\xff", "can't decode"),
         (b"seed = " + b"9" * 400, "'seed' in"),
         (b"fps = 1e400", "fps is inf"),
@@ -188,3 +194,24 @@ def test_configurations_that_are_no_files(
 def test_numbers_at_the_edge(option: str, value: str, tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", "--model", "nano", option, value)
     assert (done.code, done.err.count("\n")) == (2, 2)
+
+
+def test_without_unicode_bars_are_drawn_in_ascii() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    done = subprocess.run([*COMMAND, "inspect", RUN], env=environment, capture_output=True, check=True)
+    lines = done.stdout.decode("ascii").splitlines()
+    assert "relevance " + "-" * 29 + "#" * 30 + "=" * 11 in lines
+    assert "tokens    " + "_" * 29 + "#" * 30 + ":" * 11 in lines
+    assert lines[-3:] == [
+        "~   1 more at 4 tokens",
+        "    3 segments - 180 of 8,192 tokens - highest relevance 0.95 - decode 0.3 s",
+        "    compress 0.5 s - 292 tokens/s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("▏▎▍▌▋▊▉█", ".::==++#"), ("“a” → ✓✗", '"a" > +x'), ("ü\u2028😀", "\\xfc\\u2028\\U0001f600")],
+)
+def test_a_character_that_the_encoding_lacks(text: str, shown: str) -> None:
+    assert text.encode("ascii", streams.PLAIN).decode() == shown

@@ -32,7 +32,7 @@ def test_a_picture_that_begins_after_the_sound(late: Path, tempo: Tempo) -> None
         assert new == {**old, "start": old["start"] + 5, "end": old["end"] + 5}
     warning = (
         "the picture starts 5.0 s into the file, and the model counts from there: times in an answer's text "
-        "are 5.0 s too early, all others are those that a player shows"
+        "are 5.0 s too early; all other times match a player's"
     )
     assert (before["warnings"], after["warnings"]) == ([], [warning])
     assert shifted.err == f"warning: {warning}\n"
@@ -49,7 +49,7 @@ def test_start_and_end_are_a_player_s(late: Path, tempo: Tempo) -> None:
 def test_the_end_is_named_as_it_was_given(tempo: Tempo) -> None:
     done = tempo("ask", FRACTAL, "what", *NANO, "--end", 0)
     error = json.loads(done.out)["error"]
-    assert (done.code, error["message"]) == (2, "end is 0: nothing comes before the beginning")
+    assert (done.code, error["message"]) == (2, "end is 0, so no frame is left")
 
 
 def test_the_last_frame_is_shown_until_the_end(tempo: Tempo) -> None:

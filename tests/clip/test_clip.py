@@ -271,7 +271,7 @@ def test_memory_that_runs_out_drops_what_is_kept_first(fresh, monkeypatch):
         failing += ["CUDA out of memory"] * 2
         run = other.ask(SECOND, generation=LENGTH)
         assert run.memory.steps == ("kept_segments", "micro_batch=2")
-        assert run.warnings[0] == "memory ran out: what was kept for further questions is dropped"
+        assert run.warnings[0] == "memory ran out: dropping what was kept for later questions"
         assert [s.tokens for s in run.segments] == [s.tokens for s in fresh[SECOND].segments]
         again = clip.ask(THIRD, generation=LENGTH)
         assert again.reused == Reused()

@@ -197,14 +197,14 @@ def test_networks_that_fit_only_in_turn(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(networks, "host_free_bytes", lambda: numbers_in(MODEL) * 4 - 1)
     found = fit()
     assert (found.level, found.facts["together"]) == (Level.note, False)
-    assert found.message.endswith(": both networks are loaded in turn")
+    assert found.message.endswith(": the two networks are loaded one at a time")
 
 
 def test_a_model_that_is_too_large_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "host_free_bytes", lambda: 1000)
     found = fit()
     assert found.level == Level.problem
-    assert found.message.endswith("weights take 0.0 GB, 0.0 GB are free")
+    assert found.message.endswith("weights take 0.0 GB, and only 0.0 GB is free")
 
 
 def test_a_model_of_another_kind_is_a_problem(tmp_path: Path) -> None:

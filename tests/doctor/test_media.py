@@ -75,7 +75,10 @@ def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_that_was_asked_for_and_is_none() -> None:
     (found,) = guarded("ffmpeg", media.findings, "nowhere")
-    assert (found.level, found.message) == (Level.problem, "'nowhere' is not an ffmpeg that runs here")
+    assert (found.level, found.message) == (
+        Level.problem,
+        "'nowhere' is not an ffmpeg that runs on this machine",
+    )
 
 
 def test_one_that_decodes_nothing(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_a_folder_that_lacks_its_weights_can_not_be_fetched(tmp_path: Path) -> N
     found = by_name(weights.findings(configured(model=str(folder / "Tempo-tiny"))))["model"]
     assert (found.level, found.hint) == (
         Level.problem,
-        "Put what is missing there, or set TEMPO_MODEL to another model.",
+        "Add the missing files, or set TEMPO_MODEL to another model.",
     )
     assert found.message == f"{folder / 'Tempo-tiny'}: model.safetensors: missing"
 

@@ -170,7 +170,7 @@ def test_a_configuration_from_the_hub_leads_to_no_folder(folder, name, monkeypat
     with pytest.raises(ModelError) as caught:
         find_base(ModelLocation("some/model", folder, COMMIT), name)
     assert caught.value.message == f"the base model '{name}' is not a Hub repository"
-    assert caught.value.hint == "This configuration is not to be trusted."
+    assert caught.value.hint == "Don't use this model: its configuration can't be trusted."
 
 
 def store(cache: Path, repository: str, source: Path, branch: str = "main") -> Path:
@@ -191,7 +191,7 @@ def test_a_missing_folder_is_named(tmp_path, monkeypatch, name):
     with pytest.raises(ModelError) as caught:
         find_model(name)
     assert caught.value.message == f"there is no model '{name}'"
-    assert caught.value.hint == "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
+    assert caught.value.hint == "Use nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 
 
 @pytest.mark.parametrize(("revision", "more"), [(None, ""), ("v1.0", " --revision v1.0")])
@@ -380,7 +380,7 @@ def test_a_shape_that_makes_no_sense_is_an_error(folder, change, message):
     config.write_text(json.dumps(json.loads(config.read_text()) | change))
     with pytest.raises(ModelError) as caught:
         read_shape(str(folder))
-    assert caught.value.message == f"the configuration of {folder} can't be read: {message}"
+    assert caught.value.message == f"the configuration of {folder} has no valid {message}"
 
 
 def test_a_folder_without_a_configuration_has_no_shape(tmp_path):

@@ -126,13 +126,13 @@ TEMPO = b'{"model_type": "tempo_qwen", "mm_vision_tower_aux_list": ["%s"]}'
         (
             without("", ("config.json", b'{"model_type": "llama"}')),
             "tiny/tempo is not a Tempo model: its config.json says model_type 'llama'",
-            "Tempo's own kind",
+            "tempo runs only Tempo models",
         ),
         (without("", ("config.json", b"nope")), "config.json of tiny/tempo is not JSON", "complete"),
         (
             without("", ("config.json", TEMPO % b"./Qwen")),
             "the base model './Qwen' is not a Hub repository",
-            "This configuration is not to be trusted.",
+            "Don't use this model: its configuration can't be trusted.",
         ),
         (
             without("model.safetensors", ("config.json", TEMPO % b"tiny/base"), ("pytorch_model.bin", b"")),
@@ -296,7 +296,7 @@ def test_a_changed_byte_is_found_taken_out_and_fetched_again(hub: FakeHub, cache
     weights.resolve().write_bytes(raw)
     assert problems(check("tiny/tempo", online=False)) == {}  # only a hash could tell
     checked = check("tiny/tempo", online=True)
-    assert problems(checked) == {WEIGHTS: "its hash is not the Hub's"}
+    assert problems(checked) == {WEIGHTS: "its hash does not match the Hub's"}
     assert [file.path.name for file in checked if file.dropped] == [WEIGHTS]
     assert not weights.exists()
     hub.served.clear()

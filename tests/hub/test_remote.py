@@ -162,11 +162,11 @@ def test_what_passes_by_itself_is_tried_again(status: int, what: str, hub: FakeH
             "tiny/tempo is only available after accepting its terms",
             "Accept its terms at",
         ),
-        ("list", 429, "", "too many requests to the Hub (429)", "Wait a little."),
+        ("list", 429, "", "too many requests to the Hub (429)", "Wait a moment."),
         ("list", 500, "", "the Hub answers with an error (500)", "run the same command again"),
         (FILE, 401, "GatedRepo", "tiny/tempo is only available after accepting its terms", "HF_TOKEN"),
         (FILE, 403, "", "the Hub refuses access to tiny/tempo (403)", "HF_TOKEN"),
-        (FILE, 404, "EntryNotFound", "a file of tiny/tempo is not on the Hub any more", "is kept"),
+        (FILE, 404, "EntryNotFound", "a file of tiny/tempo is no longer on the Hub", "is kept"),
         (FILE, 503, "", "the Hub answers with an error (503)", "is kept"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_file_that_stays_wrong_is_named_and_not_kept(kind: str, hub: FakeHub, 
     hub.faults[FILE] = Fault(bytes_instead=wrong)
     with pytest.raises(ModelError) as caught:
         fetch("tiny/tempo")
-    assert f"{WEIGHTS} of tiny/tempo is not what the Hub's list promises" in caught.value.message
+    assert f"{WEIGHTS} of tiny/tempo does not match the Hub's listing" in caught.value.message
     assert not list(cache.rglob("*.incomplete"))
     nothing_is_broken(cache)
     hub.faults.clear()

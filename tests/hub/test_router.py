@@ -122,6 +122,7 @@ HUGE = (2**40).to_bytes(8, "little")
     [
         (HUGE + b"{}", "no usable header"),
         (bytes(8) + b"{}", "no usable header"),
+        ((1).to_bytes(8, "little") + b"{}", "no usable header"),
         (b"", "is shorter than it should be"),
         ((4).to_bytes(8, "little") + b"nope", "has neither lm_head.weight nor"),
         ((2).to_bytes(8, "little") + b"[]", "has neither lm_head.weight nor"),

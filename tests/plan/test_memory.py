@@ -75,7 +75,7 @@ def test_the_batch_is_never_larger_than_wanted():
     [
         (None, None),
         (8 * GB, None),
-        (7 * GB, "the decoder's weights take 8.0 GB, 7.0 GB are free"),
+        (7 * GB, "the decoder's weights take 8.0 GB, and only 7.0 GB is free"),
     ],
 )
 def test_one_network_that_is_too_large_is_named_with_the_numbers(free, message):
@@ -85,7 +85,7 @@ def test_one_network_that_is_too_large_is_named_with_the_numbers(free, message):
 def test_without_a_decoder_only_the_compressor_counts():
     alone = replace(NEEDS, decoder=0, answer=0)
     assert too_large(5 * GB, alone) is None
-    assert too_large(3 * GB, alone) == "the compressor's weights take 4.0 GB, 3.0 GB are free"
+    assert too_large(3 * GB, alone) == "the compressor's weights take 4.0 GB, and only 3.0 GB is free"
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,8 @@ def test_a_recording_of_a_screen_is_sampled_by_time():
         *(index for index in range(150, 156) for _ in range(20)),
     ]
     assert sampled.warnings == (
-        "the video's frames come unevenly: sampled by index, two neighbors would lie 15.0 s apart; they are "
-        "sampled by time, unlike in the released code (give `mode='index'` to sample as it does)",
+        "the video's frames are unevenly spaced: sampling by index would leave gaps of 15.0 s, so they are "
+        "sampled by time, unlike in the released code (use `mode='index'` to sample as it does)",
     )
     asked_for = plan_sampling(SCREEN, SamplingOptions(mode="time"))
     assert (asked_for.plan.indices.tolist(), asked_for.warnings) == (plan.indices.tolist(), ())
@@ -284,7 +284,7 @@ def test_the_last_frame_is_shown_until_the_end(start, end, index):
 def test_nothing_ends_at_zero(mode):
     with pytest.raises(UsageError) as caught:
         plan_sampling(SCREEN, SamplingOptions(end=0.0, mode=mode))
-    assert caught.value.message == "end is 0: nothing comes before the beginning"
+    assert caught.value.message == "end is 0, so no frame is left"
 
 
 @pytest.mark.parametrize("mode", ["auto", "index", "time"])

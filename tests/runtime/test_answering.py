@@ -95,7 +95,7 @@ def test_a_seed_is_drawn_only_where_one_is_needed():
     ("wanted", "words"),
     [
         (4, ["the answer was cut off after 4 tokens (`max_new_tokens`)"]),
-        (50, ["the answer was cut off after 10 tokens (the model has no room for more)"]),
+        (50, ["the answer was cut off after 10 tokens (the context is full)"]),
     ],
 )
 def test_an_answer_that_was_cut_off_says_so(wanted, words, tokenizer):

@@ -14,7 +14,7 @@ from tempo_cli.runtime.fallbacks import IN_TURN, Fallbacks, with_fallbacks
 from tempo_cli.runtime.journal import Journal
 
 WORK = Work(visual=512, segments=15, questions=1, tokens=100)
-DROPPED = "memory ran out: what was kept for further questions is dropped"
+DROPPED = "memory ran out: dropping what was kept for later questions"
 
 
 @dataclass

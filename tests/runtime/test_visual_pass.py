@@ -25,7 +25,7 @@ def test_parts_are_joined_in_order():
 def test_a_relevance_that_is_no_number_is_an_error_of_the_model(number):
     with pytest.raises(ModelError) as caught:
         joined([memory(0.25), memory(number)])
-    assert caught.value.message == "the compressor gives no numbers (NaN)"
+    assert caught.value.message == "the compressor's output is not a number (NaN)"
 
 
 @pytest.mark.parametrize(

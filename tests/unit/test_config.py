@@ -45,6 +45,17 @@ def test_a_senseless_value_is_refused_by_name(build: Callable[..., Any], field, 
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(2**64, "18446744073709551616"), (2**70 - 1, str(2**70 - 1)), (2**70, "a number with too many digits")],
+)
+def test_a_whole_number_is_shown_in_full(value: int, shown: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"^seed is {shown}; it can be from 0 to 18,446,744,073,709,551,615$"
+    ):
+        GenerationOptions(temperature=1.0, seed=value)
+
+
 def test_options_are_of_their_kind_or_all_defaults():
     options = BudgetOptions(budget=7)
     assert checked_options(options, BudgetOptions) is options

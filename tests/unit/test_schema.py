@@ -187,8 +187,8 @@ def test_a_run_without_a_field_that_was_always_there_is_refused(lost: str):
         ("history", ["a"], "history[0] is not an object"),
         ("history", [{"question": "a"}], "history[0].answer is missing"),
         ("history", [{"question": 1, "answer": "b"}], "history[0].question is not text"),
-        ("evidence", PLAIN["evidence"] | {"threshold": 1e300}, "a relevance is not from 0 to 1"),
-        ("evidence", PLAIN["evidence"] | {"highest": -1}, "a relevance is not from 0 to 1"),
+        ("evidence", PLAIN["evidence"] | {"threshold": 1e300}, "a relevance is not between 0 and 1"),
+        ("evidence", PLAIN["evidence"] | {"highest": -1}, "a relevance is not between 0 and 1"),
     ],
 )  # fmt: skip
 def test_a_part_that_does_not_fit_is_refused(part: str, value: object, message: str):

@@ -174,7 +174,7 @@ GROUPS: dict[str, Recipe] = {
     ),
     "open_groups_wrapping.ts": Recipe(
         (*_COPY_GROUPS, "-output_ts_offset", "95441"), frames=100
-    ),  # its clock starts anew after 2.7 s
+    ),  # its clock restarts after 2.7 s
     "open_groups_cut.mp4": Recipe(("-ss", "1.5", "-i", "@longer_open_groups.mp4", *COPY), frames=112),
     "open_groups_265.mp4": Recipe((*source(4), *_OPEN_265), frames=100),
     "open_groups_265.ts": Recipe(("-i", "@open_groups_265.mp4", *COPY), frames=100),

@@ -70,7 +70,7 @@ def test_a_version_text_may_be_in_any_encoding(script: Script) -> None:
 
 def test_an_ffmpeg_that_hangs_in_its_version_is_none(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempo_cli.video.ffmpeg.LISTING_SECONDS", 0.3)
-    with pytest.raises(SetupError, match="is not an ffmpeg that runs here"):
+    with pytest.raises(SetupError, match="is not an ffmpeg that runs on this machine"):
         find_ffmpeg(script("ffmpeg", "exec sleep 600"))
 
 

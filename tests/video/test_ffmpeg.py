@@ -131,7 +131,7 @@ def test_none_at_all_is_an_error_of_the_machine(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("only_path")
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [(saying("5.0.3"), "is older than ffmpeg 5.1"), ("exit 1", "is not an ffmpeg that runs here")],
+    [(saying("5.0.3"), "is older than ffmpeg 5.1"), ("exit 1", "is not an ffmpeg that runs on this machine")],
 )
 def test_an_unfit_one_that_was_asked_for_is_an_error(body: str, reason: str, script: Script) -> None:
     """And not quietly replaced by another one."""
@@ -152,7 +152,7 @@ def test_one_asked_for_that_does_not_run_is_an_error(kind: str, tmp_path: Path) 
         Path(asked).write_text(f"#!/bin/sh\n{saying('9.0')}\n", encoding="utf-8")
     with pytest.raises(SetupError) as caught:
         find_ffmpeg(asked)
-    assert caught.value.message == f"'{asked}' is not an ffmpeg that runs here"
+    assert caught.value.message == f"'{asked}' is not an ffmpeg that runs on this machine"
 
 
 # --- its process ---

@@ -242,19 +242,19 @@ ENCODED = {
 }
 PICTURE = ("is a picture, not a video", "Give a video file")
 TEXT = ("is text, not a video", "Give a video file")
-SOUND = ("has no video stream", "it does not hear")
+SOUND = ("has no video stream", "tempo looks at pictures only")
 TOGETHER = "ffmpeg -i FILE -c copy video.mp4"
 SAID = {
-    "list.m3u8": ("is an HLS playlist; tempo opens no other files", TOGETHER),
-    "list.txt": ("is a list of files for ffmpeg; tempo opens no other files", TOGETHER),
-    "camera.sdp": ("is a description of a network stream; tempo opens no other files", TOGETHER),
+    "list.m3u8": ("is an HLS playlist; tempo opens only the file it is given", TOGETHER),
+    "list.txt": ("is a list of files for ffmpeg; tempo opens only the file it is given", TOGETHER),
+    "camera.sdp": ("is a description of a network stream; tempo opens only the file it is given", TOGETHER),
     "titles.srt": TEXT,
     "notes.txt": TEXT,
     "picture.png": PICTURE,
     "picture.bmp": PICTURE,
     "picture.tiff": PICTURE,
     "picture.webp": PICTURE,
-    "raw.yuv": ("has no header that tells the size and format of its pictures (rawvideo)", "-video_size"),
+    "raw.yuv": ("has no header with the size and format of its pictures (rawvideo)", "-video_size"),
     "tone.wav": SOUND,
     "tone.mp3": SOUND,
     "dirac.drc": ("is in a format that tempo does not read (dirac)", "ffmpeg -i FILE video.mp4"),

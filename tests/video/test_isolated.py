@@ -252,14 +252,14 @@ def test_a_bug_in_it_stays_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_that_does_not_start_is_an_error_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "command", lambda *_: ["-c", "raise ImportError('no av')"])
-    with pytest.raises(SetupError, match="the process that reads videos doesn't start: ImportError: no av"):
+    with pytest.raises(SetupError, match="the process that reads videos did not start: ImportError: no av"):
         isolated.probe("a.mp4")
     monkeypatch.setattr(sys, "executable", "/none/python")
     with pytest.raises(SetupError, match="Python can't be started to read videos"):
         isolated.probe("a.mp4")
     for nothing in (None, ""):  # as where Python is embedded in another program
         monkeypatch.setattr(sys, "executable", nothing)
-        with pytest.raises(SetupError, match="Python does not know its own program"):
+        with pytest.raises(SetupError, match=r"sys\.executable is empty"):
             isolated.probe("a.mp4")
 
 

@@ -69,7 +69,7 @@ def test_a_part_is_counted_as_a_player_counts(clip: ClipMaker) -> None:
         assert video.plan.origin == pytest.approx(0.4)  # the model's
         assert video.warnings == [
             "the picture starts 5.0 s into the file, and the model counts from there: times in an answer's "
-            "text are 5.0 s too early, all others are those that a player shows"
+            "text are 5.0 s too early; all other times match a player's"
         ]
     with open_video(clip("late_5.mkv"), replace(part, mode="time")) as video:
         assert video.plan.indices.tolist() == list(range(10, 25))

@@ -308,7 +308,7 @@ def test_frames_behind_the_end_of_a_cut_off_file_are_missing(started):
     assert "2 of 60 sampled frames are left out" in told[0]
     with pytest.raises(VideoError) as caught:
         open_video(cut, SamplingOptions(start=5))
-    assert caught.value.message == f"'{VIDEO}' ends before the part that was asked for"
+    assert caught.value.message == f"'{VIDEO}' ends before the requested part"
 
 
 def test_a_decoder_waits_longer_where_many_frames_lie_between_two():
@@ -529,7 +529,7 @@ def test_frames_that_can_not_be_decoded_are_told_beside_the_sampling(clip: ClipM
         planned = video.plan.indices.tolist()
         found = read(video, range(video.total))
         uneven, damaged = video.warnings
-        assert uneven.startswith("the video's frames come unevenly: ")
+        assert uneven.startswith("the video's frames are unevenly spaced: ")
         assert planned.count(156) == 10
         assert damaged == "the video is damaged (70.0 s to 70.0 s): 10 of 81 sampled frames are left out"
         left = [place for segment in found.values() for place in segment.plan.positions]

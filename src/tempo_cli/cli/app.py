@@ -14,10 +14,11 @@ from .settings import default_map, file_settings
 
 HELP = """Ask questions about videos of any length, and see which parts the answer came from.
 
-tempo sees, it does not hear: no audio, no subtitles.
+tempo sees but does not hear: it ignores audio and subtitles.
 
-Every option has a variable: --max-frames is TEMPO_MAX_FRAMES. A flag overrides a
-variable, a variable the configuration file, and the file the default.
+Every option can also be set by an environment variable (TEMPO_MAX_FRAMES for
+--max-frames) or in the configuration file. Flags override variables, and variables
+override the file.
 """
 
 
@@ -31,11 +32,11 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     app.command("ask", cls=HelpCommand, short_help="Answer a question about a video.")(ask.ask)
-    app.command("inspect", cls=HelpCommand, short_help="Show what is relevant, without an answer.")(
-        inspect.inspect
-    )
+    app.command(
+        "inspect", cls=HelpCommand, short_help="Show which segments are relevant, without an answer."
+    )(inspect.inspect)
     app.command("batch", cls=HelpCommand, short_help="Answer many questions about many videos.")(batch.batch)
-    app.command("clips", cls=HelpCommand, short_help="Cut out the parts that stand out.")(clips.clips)
+    app.command("clips", cls=HelpCommand, short_help="Cut out the relevant parts.")(clips.clips)
     app.command("pull", cls=HelpCommand, short_help="Download a model.")(pull.pull)
     app.add_typer(models.app, name="models", short_help="List, verify and remove models.")
     app.add_typer(cache.app, name="cache", short_help="List or clear decoded frames.")
@@ -54,8 +55,8 @@ def _require_working_folder() -> None:
     try:
         Path.cwd()
     except OSError:
-        hint = "Change to a folder that exists, and run it again."
-        raise SetupError("the working folder was removed, or may not be read", hint) from None
+        hint = "Change to another folder and try again."
+        raise SetupError("the working folder was removed or can't be read", hint) from None
 
 
 def _root(

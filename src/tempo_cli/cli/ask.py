@@ -25,7 +25,7 @@ def ask(
         Path,
         typer.Argument(
             metavar="VIDEO",
-            help="A video file; several with -q.",
+            help="A video file, or several with -q.",
             show_default=False,
             readable=False,
         ),
@@ -34,7 +34,7 @@ def ask(
         list[str] | None,
         typer.Argument(
             metavar="QUESTION",
-            help="One question, quoted or not; - reads it from standard input.",
+            help="The question, quoted or not; - reads it from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -44,8 +44,8 @@ def ask(
             "--question",
             "-q",
             metavar="TEXT",
-            help="A question instead of QUESTION (repeatable: they share the visual work). "
-            "@FILE reads it from a file, - from standard input; @@x is the question @x.",
+            help="A question, in place of QUESTION. Repeat it to ask several in one visual pass. "
+            "@FILE reads it from a file, - from standard input; @@x means the question @x.",
         ),
     ] = None,
     model: o.Model = o.MODEL,
@@ -89,11 +89,11 @@ def ask(
 ) -> int | None:
     """Answer a question about a video, and show which segments the answer came from.
 
-    tempo sees, it does not hear: no audio, no subtitles.
+    tempo sees but does not hear: it ignores audio and subtitles.
 
     The table lists the segments that stand out. relevance: probability that a segment matters for the
-    question. tokens: memory tokens that it keeps, and how many these are per frame (16.0/frame). Below it,
-    "25 of 8,192 tokens": what all segments keep, of the budget.
+    question. tokens: memory tokens that the segment keeps, in total and per frame (16.0/frame). The summary
+    below shows the total and the budget: "25 of 8,192 tokens".
 
     Example: tempo ask movie.mp4 what color was the car
 

@@ -24,8 +24,8 @@ def cache(
 ) -> None:
     """List the videos whose decoded frames are kept, most recently used first.
 
-    A later question about one of them decodes nothing. What was not used for longest makes room for others.
-    `path` shows the folder; `clear` empties it.
+    A later question about one of these videos decodes nothing. The least recently used ones are removed when
+    space is needed. `path` shows the folder; `clear` empties it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -58,7 +58,7 @@ def path() -> None:
 
 @app.command("clear", cls=HelpCommand, short_help="Remove all decoded frames.")
 def clear(quiet: o.Quiet = False, color: o.WhenColor = o.Color.auto) -> None:
-    """Remove all decoded frames. Videos, models and settings stay."""
+    """Remove all decoded frames. Videos, models and settings are kept."""
     from ..video.kept import frame_folder
 
     with Screen(json=False, quiet=quiet, verbose=False, color=color) as screen:

@@ -1,4 +1,4 @@
-"""What a shell completes after an option. Imports what it needs when it is asked."""
+"""Shell completion of option values. Imports are deferred until they are needed."""
 
 from collections.abc import Callable, Sequence
 

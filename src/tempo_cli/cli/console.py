@@ -1,4 +1,4 @@
-"""Where words go: data on stdout, talk on stderr; a terminal, a pipe and `--json` each get their own."""
+"""Output: data on stdout, messages on stderr, in the form that suits a terminal, a pipe or `--json`."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from . import progress
 from .early import wants_json
 from .flags import in_flags, told_in_flags
 from .options import Color
-from .streams import OutputError
+from .streams import PLAIN, OutputError
 from .text import printable, shortened
 
 _NARROWEST, _USUAL, _WIDEST = 20, 80, 1000  # cells
@@ -63,7 +63,7 @@ class Screen(AbstractContextManager["Screen"]):
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure:
-                reconfigure(errors="backslashreplace")
+                reconfigure(errors=PLAIN)
 
     @property
     def width(self) -> int:

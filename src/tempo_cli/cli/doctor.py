@@ -1,4 +1,4 @@
-"""`tempo doctor`: what works here, and what to do about what does not."""
+"""`tempo doctor`: check this machine and suggest fixes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ def doctor(
     json: AsJson = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
-    """Show what works on this machine, and what to do about what does not.
+    """Check this machine, and suggest fixes for what does not work.
 
-    Looks at Python, ffmpeg, torch and the GPUs, the Hub, the models and every setting with its origin.
-    Changes and downloads nothing. Exit code 5 means that `tempo ask` could not run.
+    Checks Python, ffmpeg, torch, the GPUs, the Hub, the models and every setting with its origin. Nothing is
+    changed or downloaded. Exit code 5 means that `tempo ask` can't run.
     """
     group = context.find_root().command
     assert isinstance(group, TyperGroup)

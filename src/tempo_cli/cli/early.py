@@ -1,4 +1,4 @@
-"""What a command reports before its modules are imported. Imports nothing slow."""
+"""Reports made before a command's modules are imported. Imports nothing slow."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""`tempo inspect`: why, without the answer."""
+"""`tempo inspect`: relevance and tokens without the answer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -36,7 +36,7 @@ def inspect(
         list[str] | None,
         typer.Argument(
             metavar="QUESTION",
-            help="One question, quoted or not; - reads it from standard input.",
+            help="The question, quoted or not; - reads it from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -77,8 +77,8 @@ def inspect(
 ) -> None:
     """Show the relevance and the tokens of every segment, without an answer.
 
-    Needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all; several of
-    them are shown one after the other, and in a report on one time axis.
+    This needs no language model. A run saved with `tempo ask … -o RUN.json` needs no model at all. Several
+    saved runs are shown one after another; a report shows them on one time axis.
     """
     question = " ".join(words or [])
     waiting = expect(command, Request(question or None, str(source), model))
@@ -91,7 +91,7 @@ def inspect(
     together = not question.strip() or all(is_saved_run(path) for path in paths)
     if not together and is_saved_run(source):
         other = next(path for path in paths if not is_saved_run(path))
-        raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give saved runs alone.")
+        raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give only saved runs.")
     files = [(saved_runs(path), path) for path in paths] if together else []
     saved = [(run, path) for file, path in files for run in file.runs]
     if together:
@@ -172,10 +172,12 @@ def saved_runs(path: Path, command: str = "inspect") -> Saved:
     """The runs in a file of `--json` lines, for a command that takes a video and a question as well.
 
     Raises:
-        UsageError: it is no such file, or it has nothing but failures.
+        UsageError: there is no such file, it is something else, or it has nothing but failures.
     """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"'{path}' does not exist", "Check the path.") from None
     except (OSError, ValueError) as error:
         if is_saved_run(path):
             hint = f"Show a part of it: head -n 1000 '{path}' > part.jsonl"

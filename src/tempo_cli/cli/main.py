@@ -1,4 +1,4 @@
-"""Where the command begins and ends: errors and exit codes."""
+"""The entry point of the command: errors and exit codes."""
 
 import os
 import signal
@@ -93,9 +93,10 @@ def _failed(error: TempoError, arguments: list[str], waiting: list[Request], deb
 
 
 def _unwritten(error: OutputError) -> SetupError:
-    reason = "it is closed" if error.errno == EBADF else error.strerror
+    if error.errno == EBADF:
+        return SetupError("the output can't be written: it is closed", "Leave standard output open.")
     hint = "Free some disk space, or write it elsewhere."
-    return SetupError(f"the output can't be written: {reason}", hint)
+    return SetupError(f"the output can't be written: {error.strerror}", hint)
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""`tempo models`: what is here; whether it is right; removing it."""
+"""`tempo models`: list, verify and remove models."""
 
 import json as jsonlib
 from pathlib import Path
@@ -38,7 +38,7 @@ def models(
     force: o.Force = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
-    """List the models that are here: size, revision, whether complete, and where. nano comes with tempo.
+    """List the downloaded models: revision, size, completeness and location. nano comes with tempo.
 
     `verify` checks files against the Hub; `rm` removes a model.
     """
@@ -67,7 +67,7 @@ def models(
         for state in states:
             screen.line(_lines(state))
         if _cache() and all(state.revision is None for state in states):
-            screen.print(f"there is no Tempo model in {_cache()}; tempo pull downloads one")
+            screen.print(f"there is no Tempo model in {_cache()}; download one with: tempo pull")
 
 
 @app.command("verify", cls=HelpCommand, short_help="Check sizes and hashes.")
@@ -76,7 +76,7 @@ def verify(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="MODEL", help="Repository or folder. Default: all that are here.", show_default=False
+            metavar="MODEL", help="Repository or folder. Default: all downloaded models.", show_default=False
         ),
     ] = None,
     revision: o.Revision = None,
@@ -85,10 +85,10 @@ def verify(
     quiet: o.Quiet = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
-    """Check a model's files, its base's and the router's rows: sizes and hashes against the Hub's list.
+    """Check the sizes and hashes of a model's files, its base's files and the router's rows.
 
-    Offline: lengths against the files' own headers. A file in the Hub's cache that is not what the Hub has
-    is taken out, so that the next pull fetches it again; a folder of yours is never changed.
+    They are compared with the Hub; offline, lengths are compared with the files' own headers. A wrong file
+    in the Hub's cache is removed so that the next pull downloads it again. Local folders are never changed.
     """
     expect(command, Request(model=model))
     with _screen(json, color, quiet) as screen:
@@ -127,7 +127,7 @@ def remove(
 ) -> None:
     """Remove a Tempo model from the Hugging Face cache, with all its revisions.
 
-    Folders of yours, other models and the base model's files are never touched.
+    Local folders, other models and the base model's files are kept.
     """
     expect(command, Request(model=model))
     with _screen(False, color, quiet) as screen:
@@ -139,7 +139,7 @@ def remove(
             f"{len(states)} revision{'s' * (len(states) != 1)}, {size(sum(state.bytes for state in states))}"
         )
         if not yes and not screen.is_interactive:
-            raise UsageError(f"removing {model} needs a confirmation", "Give --yes.")
+            raise UsageError(f"removing {model} needs confirmation", "Give --yes.")
         if yes or screen.confirm(f"Remove {model} ({told})?"):
             screen.print(f"freed {size(take_out(model))}")
         else:
@@ -214,7 +214,7 @@ def _show_results(screen: Screen, results: "list[tuple[ModelState, list[CheckedF
     for state, files in results:
         screen.line(printable(f"{state.id}  {(state.revision or '-')[:12]}"))
         for file in files:
-            taken = "; taken out of the cache" if file.dropped else ""
+            taken = "; removed from the cache" if file.dropped else ""
             told = (f"{file.problem}{taken}", "red") if file.problem else ("ok", "green")
             screen.line(Text.assemble("  ", told, f"  {printable(_name(state, file.path))}"))
         listed = {f"{file.path.name}: {file.problem}" for file in files}

@@ -1,4 +1,4 @@
-"""Opening the video of a command: what is wrong with it is said before the model is needed."""
+"""Opening the video of a command: its errors are reported before the model is needed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

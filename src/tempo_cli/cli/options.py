@@ -81,7 +81,7 @@ def parse_top(text: str) -> int | None:
     if text == "all":
         return None
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise UsageError(f"top is '{text}', neither a number nor 'all'", "10 is usual; 0 shows no table.")
+        raise UsageError(f"top is '{text}', not a number or 'all'", "10 is usual; 0 shows no table.")
     return int(text)
 
 
@@ -115,7 +115,7 @@ MinRate = Annotated[
         metavar="BYTES",
         min=0,
         max=10**9,
-        help="Give up on a server that is slower than this over 30 s, in bytes per second. 0: no limit.",
+        help="Give up on a server that stays below this rate for 30 s, in bytes per second. 0: no limit.",
     ),
 ]
 Device = Annotated[
@@ -202,10 +202,12 @@ Context = Annotated[
     _option(
         "--context",
         metavar="TOKENS",
-        help="Maximum number of tokens the decoder reads. Default: the checkpoint's own.",
+        help="Maximum number of tokens in the decoder's input. Default: the checkpoint's own.",
     ),
 ]
-NoAta = Annotated[bool, _option("--no-ata", help="Keep every memory token of every segment: no allocation.")]
+NoAta = Annotated[
+    bool, _option("--no-ata", help="Turn off allocation: keep every memory token of every segment.")
+]
 MaxNewTokens = Annotated[
     int, _option("--max-new-tokens", metavar="N", help="Maximum number of tokens in the answer.")
 ]
@@ -229,7 +231,7 @@ WithFilename = Annotated[
     _option("--with-filename", "-H", help="Put the video's path before each answer, as grep does."),
 ]
 NoCache = Annotated[
-    bool, _option("--no-cache", help="Neither use decoded frames from earlier runs nor keep new ones.")
+    bool, _option("--no-cache", help="Don't use decoded frames from earlier runs, and don't keep new ones.")
 ]
 CacheSize = Annotated[
     int,
@@ -253,8 +255,8 @@ Format = Annotated[
     _option(
         "--format",
         metavar="FORMAT",
-        help="json, jsonl, csv, tsv or md; srt, vtt, ffmetadata, youtube or edl: the segments that "
-        "stand out, neighbors joined, as subtitles, chapters or an edit list.",
+        help="json, jsonl, csv, tsv or md. Or the segments that stand out, with adjacent ones merged: "
+        "srt or vtt (subtitles), ffmetadata or youtube (chapters), edl (edit list).",
         autocompletion=complete.one_of(*RUN_FORMATS),
     ),
 ]
@@ -273,8 +275,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write the format to a file; the screen shows the answer and the table as usual. Without "
-        "--format, the file's ending selects it.",
+        help="Write the format to a file; the terminal shows the answer and the table as usual. Without "
+        "--format, the file's extension selects the format.",
     ),
 ]
 TableOutput = Annotated[
@@ -291,9 +293,9 @@ Html = Annotated[
 ]
 Png = Annotated[
     Path | None,
-    _option("--png", metavar="FILE", help="Draw the timeline as a picture (needs tempo-cli[plot])."),
+    _option("--png", metavar="FILE", help="Draw the timeline as a PNG image (needs tempo-cli[plot])."),
 ]
-Svg = Annotated[Path | None, _option("--svg", metavar="FILE", help="The same, as a vector drawing.")]
+Svg = Annotated[Path | None, _option("--svg", metavar="FILE", help="The same, as an SVG drawing.")]
 Force = Annotated[bool, _option("--force", help="Replace existing files.")]
 Folder = Annotated[
     Path,
@@ -317,9 +319,9 @@ Padding = Annotated[
 ]
 Copy = Annotated[
     bool,
-    _option("--copy", help="Encode nothing: fast, and each clip begins at the keyframe before."),
+    _option("--copy", help="Copy without encoding: fast, but each clip begins at the keyframe before."),
 ]
-DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written, and write nothing.")]
+DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written without writing it.")]
 SortBy = Annotated[
     Sort, _option("--sort", metavar="ORDER", help="time, relevance or tokens: the order of the table.")
 ]

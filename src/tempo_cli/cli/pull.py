@@ -1,4 +1,4 @@
-"""`tempo pull`: fetch a model; and the offer to do so where another command needs one."""
+"""`tempo pull`: download a model, and offer to do so when another command needs one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,8 +38,8 @@ def pull(
 ) -> None:
     """Download a model into the shared Hugging Face cache, and print where it is.
 
-    Only files that are used are downloaded, and two rows of the base model instead of its weights. After an
-    interruption the next pull continues.
+    Only the files that tempo uses are downloaded, and two rows of the base model instead of all its weights.
+    After an interruption, the next pull resumes.
 
     Example: tempo pull Vision-CAIR/Tempo-6B
     """

@@ -1,4 +1,4 @@
-"""What is asked about which video: from the words of the command line to a video and its questions."""
+"""From the words of the command line to a video and its questions."""
 
 import sys
 from collections.abc import Sequence
@@ -90,6 +90,8 @@ def _from_stdin() -> str:
 
 
 def _from_file(name: str) -> str:
+    if not name:
+        raise UsageError("there is no file name after @", "Write -q @FILE, or -q @@ for the question @.")
     try:
         raw = read_bytes(Path(name), LONGEST + 1)
     except (OSError, ValueError) as error:
@@ -102,7 +104,7 @@ def _from_file(name: str) -> str:
 
 def _text(raw: bytes, what: str) -> str:
     if len(raw) > LONGEST:
-        raise UsageError(f"{what} has more than {LONGEST:,} bytes", "Ask something shorter.")
+        raise UsageError(f"{what} has more than {LONGEST:,} bytes", "Ask a shorter question.")
     try:
         return raw.decode("utf-8-sig").strip()
     except UnicodeDecodeError:

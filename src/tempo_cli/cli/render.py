@@ -115,9 +115,10 @@ def details(run: Run) -> str:
     by_time = " by time" if run.sampling.mode == "time" else ""
     peak = run.memory.device_peak_bytes or run.memory.host_peak_bytes or 0
     kind = f"{model.dtype}, weights in {model.quantization}" if model.quantization else model.dtype
+    frames = f"{run.sampling.frames} frame{'s' * (run.sampling.frames != 1)}"
     return (
         f"{model.id} on {model.device} in {kind} · {video.codec} {video.width}x{video.height}, "
-        f"{video.fps:.3g} frames/s, {duration(video.duration)} · {run.sampling.frames} frames at "
+        f"{video.fps:.3g} frames/s, {duration(video.duration)} · {frames} at "
         f"{run.sampling.fps:.3g}/s{by_time} · budget {run.budget.mode} · load {duration(timing.load)}, "
         f"answer {duration(timing.answer)}, total {duration(timing.total)} · peak {peak / 2**30:.1f} GiB"
     )

@@ -57,9 +57,11 @@ def file_settings(group: TyperGroup) -> Values:
     allowed = sorted(set(known) - options.PER_RUN)
     for key, value in values.items():
         if key not in allowed:
-            raise UsageError(f"'{key}' in '{path}' is not a setting", f"Known: {', '.join(allowed)}.")
+            meant = similar(key.replace("_", "-"), allowed)
+            hint = f"Did you mean {meant}? " if meant else ""
+            raise UsageError(f"'{key}' in '{path}' is not a setting", f"{hint}Known: {', '.join(allowed)}.")
         if not _fits(known[key][0], value):
-            raise UsageError(f"'{key}' in '{path}' has a value of the wrong kind", "See: tempo doctor")
+            raise UsageError(f"'{key}' in '{path}' has a value of the wrong type", "See: tempo doctor")
     return values
 
 

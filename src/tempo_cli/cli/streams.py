@@ -1,5 +1,6 @@
 """Standard streams that may be closed, full or gone: an error of its own, never a bug. Imports little."""
 
+import codecs
 import io
 import os
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 CLOSED_PIPE = 141
+PLAIN = "tempo-plain"  # how characters are written that a stream's encoding lacks
+_SIMILAR = str.maketrans("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉…·→“”✓✗", '_.:-=+*#.::==++~->""+x')
 
 
 class OutputError(OSError):
@@ -33,8 +36,18 @@ class _Err(io.FileIO):
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    """For tempo's own bars and signs a similar ASCII character, for all others their code."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_SIMILAR)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(PLAIN, _in_plain_characters)
+
+
 def guard_streams() -> None:
-    """Give stdin, stdout and stderr something behind them, and errors that can be told apart."""
+    """Give stdin, stdout and stderr something behind them, and distinguishable errors."""
     for number in range(3):
         _fill(number)
     if sys.stdin is None:
@@ -48,7 +61,7 @@ def finish(code: int, report: Callable[[OutputError], int]) -> int:
 
     Args:
         code: of the command; its own failure goes before that of its output.
-        report: tells of an output that can't be written; gives its exit code.
+        report: reports an output that can't be written; returns its exit code.
     """
     try:
         sys.stdout.flush()
@@ -79,6 +92,4 @@ def _guarded(stream: TextIO | None, number: int, kind: type[io.FileIO]) -> io.Te
     encoding = getattr(stream, "encoding", None) or "utf-8"
     raw = kind(number, "w", closefd=False)
     lines = number == 2 or raw.isatty()
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=lines
-    )
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=PLAIN, line_buffering=lines)

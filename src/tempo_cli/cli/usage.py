@@ -1,18 +1,21 @@
-"""What is wrong with a command line, a variable or a line of the configuration file, in our words."""
+"""Our own messages for errors in a command line, a variable or the configuration file."""
 
 import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..errors import TempoError, UsageError
+from ..files import exists
 from ..plan.similar import similar
 from .flags import flag_of
 from .settings import config_path, file_keys
 
 _NO_COMMAND = re.compile(r"No such command '(.*?)'", re.DOTALL)
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 _KINDS = (  # how the library says what a value is not, and how we do
     ("valid number", "a number"),
     ("valid integer", "a whole number"),
@@ -28,15 +31,22 @@ def explained(error: typer.TyperException, arguments: Sequence[str]) -> UsageErr
     see = f"See: {command} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
+        if file := next((word for word in arguments if word.startswith(option) and exists(Path(word))), None):
+            return UsageError(f"there is no option {option}", f"For the file of this name: ./{file}")
         names = (name for param in context.command.params for name in param.opts) if context else ()
         return UsageError(f"there is no option {option}", _meant(option, names) + see)
+    if option is not None and "requires" in error.format_message():
+        return UsageError(f"{option} needs a value", see)
     if match := _NO_COMMAND.search(error.format_message()):
         commands = getattr(context.command, "commands", {}) if context else {}
         return UsageError(f"there is no command '{match[1]}'", _meant(match[1], commands) + see)
     param: Any = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and param is not None:
-        flag = f"{param.opts[0]} " if param.param_type_name == "option" else ""
-        return UsageError(f"{flag}{param.display_name_raw} is missing", see)
+        is_option = param.param_type_name == "option"
+        name = f"{max(param.opts, key=len)} {param.metavar}" if is_option else param.display_name_raw
+        return UsageError(f"{name} is missing", see)
+    if match := _EXTRA.fullmatch(error.format_message().rstrip(".")):
+        return UsageError(f"unexpected argument: {match[1]}", see)
     if param is None:
         return UsageError(_one_line(error.format_message().removeprefix("Invalid value: ")), see)
     return UsageError(f"{_origin(param, context)}: {_what(error)}", see)

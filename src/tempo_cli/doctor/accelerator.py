@@ -114,7 +114,7 @@ def _why_not(driver: str, build: str | None) -> tuple[str, str]:
         message = f"the NVIDIA driver supports CUDA {driver}, torch was built for {build}"
         return message, f"Update the driver, or install a torch built for CUDA {driver.split('.')[0]}."
     message = f"there is an NVIDIA driver (CUDA {driver}), but torch finds no GPU"
-    return message, "Check that nvidia-smi lists one; in a container, that it may see it."
+    return message, "Check that nvidia-smi lists one; in a container, that it has access to the GPU."
 
 
 def driver_cuda() -> str | None:
@@ -148,7 +148,7 @@ def _mps() -> Iterator[Finding]:
     import torch
 
     there = torch.backends.mps.is_available()
-    message = "there" if there else "not there: needs macOS 12.3 or newer on Apple silicon"
+    message = "there" if there else "not available: needs macOS 12.3 or newer on Apple silicon"
     yield Finding("MPS", Level.ok if there else Level.note, message, facts={"available": there})
 
 
@@ -234,7 +234,7 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("fit", Level.ok, message, facts=facts)
     else:
         hint = "This is slower than necessary: close other programs, or set TEMPO_QUANTIZE=int4."
-        yield Finding("fit", Level.note, f"{message}: both networks are loaded in turn", hint, facts)
+        yield Finding("fit", Level.note, f"{message}: the two networks are loaded one at a time", hint, facts)
 
 
 def _fault(device: "torch.device", dtype: "torch.dtype") -> str | None:

@@ -47,7 +47,7 @@ def _memory() -> Iterator[Finding]:
     total, free = host_total_bytes(), host_free_bytes()
     facts = {"total_bytes": total, "free_bytes": free}
     if total is None or free is None:
-        yield Finding("memory", Level.note, "the system does not tell how much there is", facts=facts)
+        yield Finding("memory", Level.note, "the system does not report it", facts=facts)
         return
     message = f"{amount(total)}, {amount(free)} free"
     if free < _LITTLE:

@@ -76,7 +76,7 @@ def _on_path() -> Iterator[Finding]:
         message = f"{place} is ffmpeg {_name(version)}; before {_name(PREFERRED)} it must decode every frame"
     else:
         return
-    yield Finding("on PATH", Level.note, message, "No action needed: tempo takes another one.")
+    yield Finding("on PATH", Level.note, message, "No action needed: tempo uses another one.")
 
 
 def _binary(binary: str, explicit: str | None) -> Iterator[Finding]:

@@ -135,7 +135,7 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
     """The model that `ask` would take.
 
     Raises:
-        ModelError: it is no model's name, or a folder of the user's that is no model.
+        ModelError: it is no model's name, or a local folder that is not a model.
     """
     from ..hub.inventory import model_state
     from ..hub.locations import check_downloaded
@@ -153,7 +153,7 @@ def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
         found = _fetchable(lack, _pull(model, revision), state.facts, hub.obstacle(_wanted(state)))
         yield _with_packaged(found) if model == DEFAULT_MODEL else found
     else:
-        hint = "Put what is missing there, or set TEMPO_MODEL to another model."
+        hint = "Add the missing files, or set TEMPO_MODEL to another model."
         yield Finding("model", Level.problem, lack, hint, state.facts)
 
 

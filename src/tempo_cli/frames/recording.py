@@ -1,4 +1,4 @@
-"""Segments in a file: written by a thread while they are decoded, read by whoever asks for them."""
+"""Segments in a file: written by a thread while they are decoded, read on demand."""
 
 import os
 import threading
@@ -84,7 +84,7 @@ class Held:
 
 
 class Recording:
-    """The segments of one video, written to a file by a thread of its own. Whoever makes it must `close` it.
+    """The segments of one video, written to a file by a thread of its own. Its creator must `close` it.
 
     It ends where the disk is full or slow, or the folder's limit is reached: what comes then stays in memory.
 

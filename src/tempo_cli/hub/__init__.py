@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: which files a model needs, where they lie, and how they get here.
+"""The Hugging Face Hub: which files a model needs, where they are stored, and how they are downloaded.
 
 | module | duty | network |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""Where the base of a model in a folder of the user's may lie: a folder, or a repository in the Hub's cache.
+"""Where the base of a model in a local folder may be stored: a folder, or a repository in the Hub's cache.
 
 The released instructions have users change the name to a path such as `./checkpoints/Qwen3-VL-2B-Instruct`,
 relative to the folder they work in. Of what is found only JSON, tokenizer and two rows of weights are read.

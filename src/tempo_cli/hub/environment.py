@@ -1,4 +1,4 @@
-"""Where the Hub is, where its files lie on this machine, and whether it may be asked."""
+"""The Hub's address, its cache on this machine, and whether it may be contacted."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def _own(path: Path, what: str, variable: str) -> Path:
         return user_path(str(path))
     except ValueError as error:
         raise SetupError(
-            f"there is no place for {what}, '{path}': {error}", f"Set HOME, or {variable} to a folder."
+            f"can't locate {what} ('{path}'): {error}", f"Set HOME, or set {variable} to a folder."
         ) from None
 
 

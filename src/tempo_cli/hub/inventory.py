@@ -36,7 +36,7 @@ class ModelState:
         folder: the snapshot in the Hub's cache, or the user's folder; None where nothing is here.
         bytes: of the files in `folder`.
         base: what its configuration names as the compressor's base; None where that can't be read.
-        base_location: where the base lies, and the router's rows; None while it is incomplete.
+        base_location: where the base and the router's rows are stored; None while it is incomplete.
         missing: what is missing or broken, one line each, base included; empty if nothing.
         scope: what it can answer, in its own words; None: it does not say.
     """
@@ -115,7 +115,7 @@ def removable(model: str) -> list[ModelState]:
         ModelError: it is a folder, is not in the cache, or is not a Tempo model.
     """
     if model in PACKAGED:
-        raise ModelError(f"{model} is a part of tempo", "It goes when tempo is uninstalled.")
+        raise ModelError(f"{model} comes with tempo", "It is removed when tempo is uninstalled.")
     if as_folder(model) is not None:
         raise ModelError(f"{model} is a local folder", "tempo removes only models in the Hub's cache.")
     own = [state for state in inventory() if state.id == model]

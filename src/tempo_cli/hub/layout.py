@@ -105,7 +105,7 @@ def base_name(config: dict[str, Any], where: str) -> str:
         ModelError: it is no Tempo configuration.
     """
     kind, names = config.get("model_type"), config.get("mm_vision_tower_aux_list")
-    hint = "tempo runs models of Tempo's own kind only, such as Vision-CAIR/Tempo-6B."
+    hint = "tempo runs only Tempo models, such as Vision-CAIR/Tempo-6B."
     if kind != TEMPO:
         raise ModelError(f"{where} is not a Tempo model: its config.json says model_type {kind!r}", hint)
     if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):

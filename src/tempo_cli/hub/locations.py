@@ -1,6 +1,6 @@
 """From a model's name to its folder, its base's folder and the router's rows: the one place that decides it.
 
-Looks at this machine only: it never downloads, and never asks the Hub.
+It only looks at this machine: it never downloads and never contacts the Hub.
 """
 
 import re
@@ -25,13 +25,13 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
 _LONGEST_REF = 1000  # bytes
 _LONGEST_NAME = 4000  # characters
 _BASE = "Qwen/Qwen3-VL-2B-Instruct"  # of the released model
-_NAMES = "Give nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
+_NAMES = "Use nano, a folder, or a Hub repository such as Vision-CAIR/Tempo-6B."
 _REDOWNLOAD = "Download it again, or check the folder."
 
 
 @dataclass(frozen=True)
 class ModelLocation:
-    """Where a model lies: `revision` is the commit of a Hub repository, None for a folder of the user's."""
+    """Where a model is stored: `revision` is the commit of a Hub repository, None for a local folder."""
 
     id: str
     path: Path
@@ -40,13 +40,13 @@ class ModelLocation:
 
 @dataclass(frozen=True)
 class BaseLocation:
-    """Where a model's base lies.
+    """Where a model's base is stored.
 
     Attributes:
         id: Hub repository or folder, as the model's configuration names it.
-        path: has the base's `config.json` and tokenizer.
-        revision: commit; None for a folder of the user's.
-        router: the file with the two rows of the head; None where the folder has the base's own weights.
+        path: the folder with the base's `config.json` and tokenizer.
+        revision: commit; None for a local folder.
+        router: the file with the two rows of the head; None if the folder has the base's own weights.
     """
 
     id: str
@@ -81,8 +81,8 @@ def find_model(model: str, revision: str | None = None) -> ModelLocation:
 def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """The base model that a checkpoint's configuration names.
 
-    The configuration of a folder of the user's may name any folder (`bases.local_base`), which is only read,
-    or a Hub repository, which may also lie beside it under its own name. A configuration from the Hub may
+    The configuration of a local folder may name any folder (`bases.local_base`), which is only read,
+    or a Hub repository, which may also be next to it under its own name. A configuration from the Hub may
     name only repositories.
 
     Raises:
@@ -91,7 +91,9 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
     """
     local = location.revision is None
     if len(name) > _LONGEST_NAME:
-        raise ModelError("the base model's name is too long", "This configuration is not to be trusted.")
+        raise ModelError(
+            "the base model's name is too long", "Don't use this model: its configuration can't be trusted."
+        )
     folder = bases.local_base(location.path, name) if local else None
     if folder is not None:
         return BaseLocation(name, folder, None, None)
@@ -99,7 +101,8 @@ def find_base(location: ModelLocation, name: str) -> BaseLocation:
         return _cached_base(name, location.id)
     if not local:
         raise ModelError(
-            f"the base model '{name}' is not a Hub repository", "This configuration is not to be trusted."
+            f"the base model '{name}' is not a Hub repository",
+            "Don't use this model: its configuration can't be trusted.",
         )
     last = bases.last_name(name)
     cached = [_cached_base(found, location.id) for found in bases.cached_repositories(name)]
@@ -129,7 +132,7 @@ def checked_name(model: str) -> str:
     """`model`, which must have the form of a Hub repository's name; else a ModelError."""
     if not is_repository(model):
         meant = similar(model, PACKAGED)
-        hint = f"Did you mean {meant}? Or give a folder or a Hub repository." if meant else _NAMES
+        hint = f"Did you mean {meant}? Otherwise, use a folder or a Hub repository." if meant else _NAMES
         raise ModelError(f"there is no model '{model}'", hint)
     return model
 
@@ -145,16 +148,16 @@ def check_downloaded(model: str, revision: str | None = None) -> None:
 
 
 def read_shape(model: str, revision: str | None = None) -> FrameShape:
-    """What a model asks of its frames, from its configuration alone: without torch, before it is loaded.
+    """The frame shape that a model needs, from its configuration alone: without torch, before it is loaded.
 
     Raises:
-        NotDownloadedError, ModelError: as `find_model`; or a configuration can't be read.
+        NotDownloadedError, ModelError: see `find_model`; or a configuration can't be read.
     """
     location = find_model(model, revision)
     try:
         config = layout.read_json(location.path / layout.CONFIG)
         base = find_base(location, layout.base_name(config, location.id))
-        return frame_shape(config, _base_config(base.path / layout.CONFIG))
+        base_config = _base_config(base.path / layout.CONFIG)
     except FileNotFoundError as error:
         missing = Path(error.filename)
         raise ModelError(f"{missing.parent} has no {missing.name}", _REDOWNLOAD) from None
@@ -162,6 +165,10 @@ def read_shape(model: str, revision: str | None = None) -> FrameShape:
         raise ModelError(
             f"the configuration of {model} can't be read: {reason(error)}", _REDOWNLOAD
         ) from error
+    try:
+        return frame_shape(config, base_config)
+    except ValueError as error:
+        raise ModelError(f"the configuration of {model} has no valid {error}", _REDOWNLOAD) from error
 
 
 def _base_config(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def explained(error: Exception, repository: str, revision: str) -> ModelError:
     if isinstance(error, RevisionNotFoundError):
         return ModelError(f"{repository} has no revision '{revision}'", "Check the branch, tag or commit.")
     if isinstance(error, RemoteEntryNotFoundError):
-        return ModelError(f"a file of {repository} is not on the Hub any more", _KEPT)
+        return ModelError(f"a file of {repository} is no longer on the Hub", _KEPT)
     if isinstance(error, RepositoryNotFoundError):
         return ModelError(
             f"the Hub has no {repository}, or it is private", f"Check the name. If it is private: {_LOG_IN}"
@@ -54,7 +54,7 @@ def _refused(status: int, repository: str) -> ModelError:
         hint = "Report it to the repository's owner."
         return ModelError(f"a file of {repository} is shorter than it should be", hint)
     if status == 429:
-        return ModelError("too many requests to the Hub (429)", f"Wait a little. {_KEPT}")
+        return ModelError("too many requests to the Hub (429)", f"Wait a moment. {_KEPT}")
     return ModelError(f"the Hub answers with an error ({status})", _KEPT)
 
 

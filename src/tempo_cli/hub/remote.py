@@ -135,11 +135,11 @@ class Hub:
         return self._retried(lambda: _part(file, start, end, self._rate), file.repository, file.commit)
 
     def download(self, file: RemoteFile, into: Path, heard: Callable[[int], None]) -> None:
-        """Fetch what `into` lacks of `file`, and check the whole; what is not right is fetched anew once.
+        """Fetch what `into` lacks of `file`, and check the whole; a wrong file is downloaded once more.
 
         Args:
             into: may have the beginning already, from an earlier run.
-            heard: is told how many bytes are here.
+            heard: called with the number of bytes that are here.
 
         Raises:
             ModelError: it can't be had, or is not what the list promises. `into` keeps a good beginning.
@@ -223,8 +223,8 @@ def _hex(text: str) -> str:
 
 def _changed(file: RemoteFile, what: str) -> ModelError:
     return ModelError(
-        f"{_name(file)} is not what the Hub's list promises: {what}",
-        "It was not kept. Try again later, or report it to the repository's owner.",
+        f"{_name(file)} does not match the Hub's listing: {what}",
+        "It was discarded. Try again later, or report it to the repository's owner.",
     )
 
 

@@ -1,7 +1,7 @@
 """Files in the Hub's shared cache, in its own layout, so that every other program finds them.
 
 `blobs` has the bytes under their digests, `snapshots` gives them names, `refs` notes what a branch means.
-The bytes are fetched by us and not by the library, whose downloads begin anew after a kill.
+The bytes are fetched by us and not by the library, whose downloads start over after a kill.
 """
 
 import os
@@ -44,7 +44,7 @@ def fetch(hub: Hub, file: RemoteFile, tell: Listener, heard: Callable[[int], Non
     """Bring one file into the cache, continuing what an earlier run began.
 
     Args:
-        heard: is told how many bytes of the file are here.
+        heard: called with the number of bytes of the file that are here.
 
     Raises:
         ModelError: it can't be had.

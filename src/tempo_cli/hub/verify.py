@@ -104,7 +104,7 @@ def _difference(path: Path, file: RemoteFile, progress: _Progress) -> str | None
         while piece := content.read(_PIECE):
             digest.update(piece)
             progress.add(len(piece))
-    return None if digest.hexdigest() == file.digest else "its hash is not the Hub's"
+    return None if digest.hexdigest() == file.digest else "its hash does not match the Hub's"
 
 
 def _drop(path: Path) -> None:

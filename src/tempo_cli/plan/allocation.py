@@ -17,7 +17,7 @@ def allocate(scores: FloatArray, budget: int, min_tokens: int, max_tokens: int) 
     Args:
         scores: relevance, float, shape (S,), finite.
         budget: tokens in all, at least 0.
-        min_tokens, max_tokens: bounds per segment. The lower one gives way where the budget is short.
+        min_tokens, max_tokens: bounds per segment. The lower one is reduced if the budget is too small.
 
     Returns:
         tokens per segment, int64, shape (S,), their sum at most `budget`, and how they were found.

@@ -9,21 +9,21 @@ _LATE = 0.5  # seconds; answers hardly name times that are more exact
 
 
 def clock_warnings(info: VideoInfo, mode: SamplingMode) -> tuple[str, ...]:
-    """That the file's clock starts anew, and that the model counts from a picture that begins late."""
+    """That the file's clock restarts, and that the model counts from a picture that begins late."""
     return tuple(_warnings(info, mode))
 
 
 def _warnings(info: VideoInfo, mode: SamplingMode) -> Iterator[str]:
     if info.restarts:
         yield (
-            f"the timestamps restart at {_listed(info.restarts)}, as where files were joined: "
-            "the parts are taken one after the other, and times count through all of them"
+            f"the timestamps restart at {_listed(info.restarts)}, as in joined files: "
+            "the parts are read in order, and times count through all of them"
         )
     late = float(info.times[0])
     if late >= _LATE and mode == "index":
         yield (
             f"the picture starts {late:.1f} s into the file, and the model counts from there: times in an "
-            f"answer's text are {late:.1f} s too early, all others are those that a player shows"
+            f"answer's text are {late:.1f} s too early; all other times match a player's"
         )
 
 

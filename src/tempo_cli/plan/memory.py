@@ -126,7 +126,7 @@ def too_large(free: int | None, needs: Needs) -> str | None:
     name, size = max(("compressor", needs.compressor), ("decoder", needs.decoder), key=lambda pair: pair[1])
     if free is None or size <= free:
         return None
-    return f"the {name}'s weights take {gigabytes(size)}, {gigabytes(free)} are free"
+    return f"the {name}'s weights take {gigabytes(size)}, and only {gigabytes(free)} is free"
 
 
 def advice(

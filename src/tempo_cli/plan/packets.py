@@ -1,7 +1,7 @@
 """Which packets of a stream must be decoded to get some of its pictures: pure arithmetic on the packet index.
 
-A group is what stands in the file from one packet at which decoding can begin anew to the next. Nothing in a
-group refers to what stands before it, except pictures that are shown before its first one.
+A group is everything in the file from one packet at which decoding can restart to the next. Nothing in a
+group refers to what comes before it, except pictures that are shown before its first one.
 """
 
 from dataclasses import dataclass

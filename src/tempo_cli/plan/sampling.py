@@ -69,8 +69,8 @@ def _sampled(info: VideoInfo, options: SamplingOptions) -> Sampled:
         return by_index
     by_time = _by_time(info, options)
     warning = (
-        f"the video's frames come unevenly: sampled by index, two neighbors would lie {gap:.1f} s apart; "
-        "they are sampled by time, unlike in the released code (give `mode='index'` to sample as it does)"
+        f"the video's frames are unevenly spaced: sampling by index would leave gaps of {gap:.1f} s, so "
+        "they are sampled by time, unlike in the released code (use `mode='index'` to sample as it does)"
     )
     return replace(by_time, warnings=(warning,))
 

@@ -1,4 +1,4 @@
-"""Cutting the stream of frames into segments, with the times that the model is told."""
+"""Cutting the stream of frames into segments, with the times given to the model."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby

@@ -6,7 +6,7 @@ from ..types import Tracks
 
 
 def unseen(tracks: Tracks) -> tuple[str, ...]:
-    """A warning for each thing that a player would show otherwise. Sound is none: nobody sees it."""
+    """A warning for each thing that a player would show differently. Sound does not count."""
     return tuple(_warnings(tracks))
 
 

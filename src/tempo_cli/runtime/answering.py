@@ -55,7 +55,7 @@ def write_answer(
         on_text(piece)
     reason: FinishReason = "length" if len(ids) == most else "stop"
     if reason == "length":
-        limit = "`max_new_tokens`" if most == generation.max_new_tokens else "the model has no room for more"
+        limit = "`max_new_tokens`" if most == generation.max_new_tokens else "the context is full"
         warn(f"the answer was cut off after {most} token{'s' * (most != 1)} ({limit})")
     if repeats(ids):
         warn("the answer repeats itself")

@@ -75,7 +75,7 @@ class Fallbacks:
     def _drop_kept(self) -> bool:
         if not self._networks.release_kept():
             return False
-        words = "memory ran out: what was kept for further questions is dropped"
+        words = "memory ran out: dropping what was kept for later questions"
         self._journal.fall_back("kept_segments", words)
         return True
 

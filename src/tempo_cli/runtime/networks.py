@@ -70,7 +70,7 @@ class Networks:
         return memory_estimate.needs(self.checkpoint, self.target.dtype, weights, work, self.has_decoder)
 
     def advice(self, stage: Stage, work: Work, budget: int | None) -> str:
-        """What to tell a user whose memory does not suffice."""
+        """Advice for a user who has too little memory."""
         target = self.target
         can_shrink = target.bits != "int4" and target.device.type in ("cuda", "cpu")
         smaller = self.needs(work, Target(target.device, target.dtype, "int4")) if can_shrink else None

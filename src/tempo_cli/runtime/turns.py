@@ -10,7 +10,7 @@ from ..scope import CancelScope
 
 
 class Turns:
-    """A lock that goes to whoever waits longest, and whose waiting can be cancelled."""
+    """A lock that goes to the thread that has waited longest; waiting can be cancelled."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -117,7 +117,7 @@ class VisualPass:
         return max(compressor.suffix_tokens(question) for question in self._questions)
 
     def _keep(self, piece: list[Source], prefix: Prefix, features: Features | None) -> None:
-        """Keep what was read anew in its planned tier, or in the next one that has room."""
+        """Keep newly read data in its planned tier, or in the next one that has room."""
         shelf = self._segments.shelf
         if shelf is None or features is None:
             return
@@ -184,5 +184,5 @@ def joined(parts: Sequence[MemoryTokens]) -> MemoryTokens:
     """
     relevance = np.concatenate([part.relevance for part in parts])
     if not np.isfinite(relevance).all():
-        raise ModelError("the compressor gives no numbers (NaN)", "Try `dtype='float32'`.")
+        raise ModelError("the compressor's output is not a number (NaN)", "Try `dtype='float32'`.")
     return MemoryTokens(torch.cat([part.tokens for part in parts]), relevance)

@@ -1,1 +1,1 @@
-"""Video files: what they say of themselves, and their frames. The only place that starts processes."""
+"""Video files: their properties and their frames. The only package that starts processes."""

@@ -1,4 +1,4 @@
-"""The boxes of an MP4 file, as far as libav does not tell what is in them."""
+"""The boxes of an MP4 file, whose contents libav does not report."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple

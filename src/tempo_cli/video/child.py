@@ -23,7 +23,7 @@ _LINE = 64  # bytes read at once in search of a line's end
 
 
 class Child:
-    """A running program with pipes for its output; whoever starts it must `close` it.
+    """A running program with pipes for its output; its creator must `close` it.
 
     Args:
         memory: bytes that it may allocate, where the system can limit that; None: any.
@@ -105,7 +105,7 @@ class Child:
             return None
 
     def close(self) -> None:
-        """End and reap it, and let go of its pipes."""
+        """End and reap it, and close its pipes."""
         if os.getpid() != self._owner:
             return
         self.kill()

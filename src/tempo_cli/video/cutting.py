@@ -1,4 +1,4 @@
-"""Parts of a video as files of their own: re-encoded and exact by picture, or copied from a keyframe on."""
+"""Parts of a video as separate files: re-encoded and exact to the frame, or copied from a keyframe on."""
 
 import errno
 import os
@@ -41,11 +41,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no fault of the video
 
 @dataclass(frozen=True)
 class Clip:
-    """A part of a video that was written.
+    """A written part of a video.
 
     Attributes:
-        begins, ends: seconds of the source: of its first picture, and the end of its last one.
-        pictures: how many it has.
+        begins, ends: seconds in the source: of its first picture, and of the end of its last one.
+        pictures: number of pictures.
     """
 
     begins: float
@@ -57,7 +57,7 @@ class Cutter:
     """Writes parts of one video.
 
     Args:
-        copy: copy packets from the keyframe before on, instead of encoding them.
+        copy: copy packets from the previous keyframe on, instead of encoding.
 
     Raises:
         SetupError: there is no ffmpeg, or one without the encoders.
@@ -95,7 +95,7 @@ class Cutter:
         force: bool,
         renamed: Callable[[float], Path] | None = None,
     ) -> Clip:
-        """Write the pictures shown from `start` to `end`, with all sound tracks.
+        """Write the pictures shown between `start` and `end`, with all sound tracks.
 
         Args:
             renamed: the file's path where it does not begin as `planned`, from the second at which it does.

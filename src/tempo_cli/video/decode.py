@@ -77,7 +77,7 @@ class FrameDecoder:
         self._missing = set() if missing is None else missing
         held = self._indices if info.pts is None else self._indices[self._indices < len(info.pts)]
         if not len(held) and positions is None:
-            raise VideoError(f"'{info.path}' ends before the part that was asked for", "It was cut off.")
+            raise VideoError(f"'{info.path}' ends before the requested part", "Copy or download it again.")
         self._held = np.unique(held)
         self._patience = stall + int(np.diff(self._indices, prepend=0).max(initial=0)) / _SLOWEST
         self._binary = binary

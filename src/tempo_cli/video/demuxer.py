@@ -17,7 +17,7 @@ _PATIENCE = {"analyzeduration": "120000000", "probesize": "50000000"}
 
 
 def open_demuxer(source: str | BinaryIO, path: Path) -> InputContainer:
-    """A demuxer for `path`; whoever opens it must close it.
+    """A demuxer for `path`; the caller must close it.
 
     Args:
         source: what PyAV is given: a name or the open file.

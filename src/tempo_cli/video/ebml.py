@@ -1,4 +1,4 @@
-"""The elements of a Matroska file, as far as libav does not tell what is in them."""
+"""The elements of a Matroska file, whose contents libav does not report."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

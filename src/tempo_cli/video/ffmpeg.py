@@ -54,7 +54,8 @@ def find_ffmpeg(explicit: str | None = None) -> str:
         version = ffmpeg_version(found) if found else None
         if found is None or version is None:
             raise SetupError(
-                f"'{explicit}' is not an ffmpeg that runs here", "Leave `ffmpeg` out to use the bundled one."
+                f"'{explicit}' is not an ffmpeg that runs on this machine",
+                "Leave `ffmpeg` out to use the bundled one.",
             )
         if version < OLDEST:
             raise SetupError(
@@ -118,7 +119,7 @@ class Stamp(NamedTuple):
 
 
 class FFmpegProcess:
-    """A running ffmpeg whose standard output is read here; whoever starts it must `close` it.
+    """A running ffmpeg whose standard output is read here; its creator must `close` it.
 
     Args:
         memory: bytes that it may allocate, where the system can limit that; None: any.
@@ -191,7 +192,7 @@ class FFmpegProcess:
             self._stall()
 
     def close(self) -> None:
-        """End and reap it, and let go of its pipes."""
+        """End and reap it, and close its pipes."""
         self._child.kill()
         self._child.wait()
         self._drain.join(timeout=5)

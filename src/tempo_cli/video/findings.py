@@ -18,7 +18,7 @@ class Findings:
     Attributes:
         shown: height and width as shown, px.
         sample_aspect_ratio: width of a pixel over its height, as stored.
-        color_transfer: in libav's words; None where it is not told.
+        color_transfer: libav's name; None if not stated.
         warnings: what is unusual, or was left out.
         kinds: of warnings that came, each once.
         missing: positions in the plan that could not be decoded.

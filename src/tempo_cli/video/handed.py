@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class HandedText:
-    """A text that a child reads as a file; whoever makes it must `close` it.
+    """A text that a child reads as a file; its creator must `close` it.
 
     The file has no name of its own where the system has such files, so that it ends with the processes that
     have it open.

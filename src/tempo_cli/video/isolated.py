@@ -1,4 +1,4 @@
-"""Reading a video in a process of its own: whatever is in the file can't harm this one."""
+"""Reading a video in a separate process, so that a hostile file can't harm this one."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ _UNREADABLE = "It is damaged or malicious; convert it with a program that plays 
 
 
 def probe(path: str | Path, max_pixels: int | None = None) -> VideoInfo:
-    """Read the stream's facts and its packet index, without decoding.
+    """Read the properties of the video stream and its packet index, without decoding.
 
-    A process of its own does it, with limits (docs/limits.md).
+    This runs in a separate process with limits (docs/limits.md).
 
     Args:
-        max_pixels: of a picture at most; None: as `SamplingOptions` has it.
+        max_pixels: maximum pixels of a picture; None: the default of `SamplingOptions`.
 
     Raises:
         TypeError: `path` is neither a str nor a Path.
@@ -57,8 +57,8 @@ def _size(path: Path) -> int:
 def _started(path: Path, limits: ReadLimits) -> Child:
     if not sys.executable:
         raise SetupError(
-            "Python does not know its own program, which reads videos",
-            "Set `sys.executable` to a Python that has tempo.",
+            "sys.executable is empty, and tempo starts it to read videos",
+            "Set it to a Python that has tempo installed.",
         )
     home = str(Path(tempo_cli.__file__).parent.parent)
     arguments = [
@@ -139,4 +139,4 @@ def _too_large(limits: ReadLimits) -> str:
 def _fail_to_start(child: Child) -> NoReturn:
     complaint = PipeReader(child.stderr, child.has_ended, child.kill).read(1 << 16, 1.0)
     last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    raise SetupError(f"the process that reads videos doesn't start: {last}", "Reinstall tempo.")
+    raise SetupError(f"the process that reads videos did not start: {last}", "Reinstall tempo.")

@@ -43,7 +43,7 @@ class Source:
 
 
 class Lane:
-    """One decoder. Whoever makes it must `close` it.
+    """One decoder. Its creator must `close` it.
 
     Args:
         indices: the frames that it gives, ascending, each once.

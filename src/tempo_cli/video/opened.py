@@ -1,4 +1,4 @@
-"""An opened video: probed, planned, and decoding already. It knows no model and no torch."""
+"""An opened video: probed, planned, and already decoding. It is independent of models and torch."""
 
 import os
 import threading
@@ -27,18 +27,18 @@ from .watched import WatchedFile
 
 
 class Video:
-    """The planned segments of a video file. `open_video` makes it; whoever has it must `close` it.
+    """The planned segments of a video file. `open_video` creates it; its owner must `close` it.
 
-    A thread decodes ahead from the beginning on, a bounded number of segments, or all of them where they
-    are written to a file. Only one reader at a time.
+    A thread decodes ahead from the beginning: a bounded number of segments, or all of them if they are
+    written to a file. There can be only one reader at a time.
 
     Attributes:
-        info: what the file says of its stream.
-        plan: which frames are sampled.
-        sampling, shape: what it was opened with.
-        findings: what decoding found out by now.
-        start, end: seconds at which the part that is looked at begins and ends, as a player counts them.
-        total: S, segments that are planned.
+        info: the properties of the video stream.
+        plan: the sampled frames.
+        sampling, shape: the options that it was opened with.
+        findings: what decoding has found out so far.
+        start, end: seconds at which the sampled part begins and ends, as a player counts them.
+        total: S, the number of planned segments.
         absent: indices of segments none of whose frames could be decoded.
     """
 
@@ -83,12 +83,12 @@ class Video:
 
     @property
     def shown(self) -> Size:
-        """Height and width as shown, px; rotation may still turn it when the first frame comes."""
+        """Height and width as shown, px; the first frame may still show that they are rotated."""
         return self.findings.shown
 
     @property
     def warnings(self) -> list[str]:
-        """What is unusual about its times, or how it is sampled; what was left out, as far as it is known."""
+        """Warnings about unusual times and sampling, and about frames left out so far."""
         return self.findings.warnings
 
     @property
@@ -99,15 +99,15 @@ class Video:
     def read(self, indices: Sequence[int], scope: CancelScope | None = None) -> Iterator[Segment]:
         """Segments `indices` in order, resized in two steps, without those that can't be decoded.
 
-        They come from a file where they were written to one, from the decoder that is running where it will
-        give just the others, else from a new one.
+        They come from a file if they were written to one, from the running decoder if it will deliver exactly
+        the others, and otherwise from a new decoder.
 
         Raises:
             VideoError: the file has changed, nothing could be decoded, or ffmpeg hung.
-            CancelledError: `scope` was cancelled; the next call goes on from there.
+            CancelledError: `scope` was cancelled; the next call continues from there.
         """
         if os.getpid() != self._pid:
-            raise UsageError("a forked process can't read its parent's video", "Start processes by spawn.")
+            raise UsageError("a forked process can't read its parent's video", "Use the spawn method.")
         self._check_open()
         needed = [index for index in indices if not self._has(index)]
         running = set(self._stream.coming if self._stream else ())
@@ -141,7 +141,7 @@ class Video:
         self._check_open()
 
     def close(self) -> None:
-        """End the decoder and its process. A reader is then at the end; nothing can be read any more."""
+        """Stop the decoder and its process. A reader then reaches the end; nothing more can be read."""
         with self._lock:
             self._closed = True
             stream, recording = self._stream, self._recording
@@ -235,21 +235,21 @@ def open_video(
     ffmpeg: str | None = None,
     cache: CacheOptions | None = None,
 ) -> Video:
-    """Open a video: probe it, plan its frames, and begin to decode them. Imports no torch.
+    """Open a video: probe it, plan its frames, and start decoding them. Does not import torch.
 
     Args:
-        path: a file, or what `probe` said of it.
-        sampling: which frames; None: the published settings.
-        shape: what the model asks of the frames (`read_shape` tells); None: as Tempo-6B does.
-        ffmpeg: path of the binary; None finds one.
-        cache: where frames are kept on disk, for later questions and runs; None: nowhere. Where an earlier
-            run has left them, nothing is probed or decoded.
+        path: a file, or the result of `probe`.
+        sampling: which frames to sample; None: the published settings.
+        shape: the frame shape that the model needs (see `read_shape`); None: that of Tempo-6B.
+        ffmpeg: path of the binary; None: search for one.
+        cache: where frames are kept on disk, for later questions and runs; None: not at all. If an earlier
+            run has kept them, nothing is probed or decoded.
 
     Raises:
-        UsageError: no frame in the part that was asked for, or a URL.
+        UsageError: there is no frame in the requested part, or the path is a URL.
         VideoError: no such file, not a video, no video stream, no frames in it, or pictures that are
             too large.
-        SetupError: no ffmpeg that can be used.
+        SetupError: there is no usable ffmpeg.
     """
     options, frames = checked_options(sampling, SamplingOptions), checked_options(shape, FrameShape)
     file = path.path if isinstance(path, VideoInfo) else path

@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Prefetch(Generic[Item]):
-    """Takes items from `source` in a thread that starts at once; whoever makes it must `close` it.
+    """Takes items from `source` in a thread that starts at once; its creator must `close` it.
 
     Args:
         depth: items that may wait for the reader.
@@ -72,7 +72,7 @@ class Prefetch(Generic[Item]):
         self._interrupt()
 
     def wake(self) -> None:
-        """Look anew at what waits."""
+        """Check again what is waiting."""
         with self._changed:
             self._changed.notify_all()
 

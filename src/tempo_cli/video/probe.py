@@ -43,7 +43,7 @@ _FEW = 0.1  # of the packets, that have no time for another reason than that the
 _MANY_KEYFRAMES, _KEYFRAME_SECONDS = 10_000, 0.5
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # pathlib makes one slash of two
 _NOT_VIDEO = "Give a video file, for example an MP4, MKV, WebM or MOV."
-_DAMAGED = "It is damaged, cut off, or in no video format."
+_DAMAGED = "It is damaged, incomplete, or not a video."
 _UNTOLD = 2  # libav's code for a matrix, primaries or a transfer that is not told
 _TRANSFERS = {
     1: "bt709",
@@ -73,7 +73,7 @@ def probe(
     """Read the stream's facts and its packet index, in this process: `isolated.probe` is for files of others.
 
     Every packet is read once, so that frame counts and presentation times are exact in every container.
-    Packets that an edit list hides, that show nothing, or that stand before the first key frame, are no
+    Packets that an edit list hides, that show nothing, or that come before the first keyframe, are no
     frames. Where the file ends before the duration that it announces, the announced frames stay in the
     count: what is missing shows when it is decoded.
 
@@ -102,7 +102,7 @@ def probe(
             raise VideoError(f"{_name(path)} has no frames", "The file is damaged or empty; make it again.")
         codec = stream.codec_context
         if codec.width < 1 or codec.height < 1:
-            raise VideoError(f"{_name(path)} does not tell the size of its pictures", _DAMAGED)
+            raise VideoError(f"{_name(path)} does not state the size of its pictures", _DAMAGED)
         timeline = make_timeline(index, stream, container, path)
         packets = index.packets if timeline.pts is not None else None
         return VideoInfo(
@@ -137,7 +137,7 @@ def _check_file(path: Path) -> os.stat_result:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise VideoError(
-                f"{_name(path)} is a folder", "Give a video file; loop over a folder in the shell."
+                f"{_name(path)} is a folder", "Give a video file, or use tempo batch for a folder of videos."
             )
         if not stat.S_ISREG(status.st_mode):
             raise VideoError(f"{_name(path)} is not a regular file", _NOT_VIDEO)
@@ -189,7 +189,7 @@ def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     """The stream that a player would show; a cover picture is none, nor one in an unknown codec."""
     moving = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not moving:
-        raise VideoError(f"{_name(path)} has no video stream", "tempo sees, it does not hear: give a video.")
+        raise VideoError(f"{_name(path)} has no video stream", "tempo looks at pictures only: give a video.")
     # libav has no context for a codec that it does not know
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:

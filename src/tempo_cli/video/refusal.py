@@ -72,20 +72,20 @@ def refusal(path: Path, name: str) -> VideoError:
     """
     if name in _NAMING_OTHERS:
         return VideoError(
-            f"'{path}' is {_NAMING_OTHERS[name]}; tempo opens no other files than the one it is given",
-            "If you trust it, make one video of it: ffmpeg -i FILE -c copy video.mp4",
+            f"'{path}' is {_NAMING_OTHERS[name]}; tempo opens only the file it is given",
+            "If you trust it, convert it to a single video: ffmpeg -i FILE -c copy video.mp4",
         )
     if name in _HEADERLESS:
         return VideoError(
-            f"'{path}' has no header that tells the size and format of its pictures ({name})",
-            f"Tell them: ffmpeg -f {name} -video_size 1280x720 -pixel_format yuv420p -i FILE video.mp4",
+            f"'{path}' has no header with the size and format of its pictures ({name})",
+            f"Specify them: ffmpeg -f {name} -video_size 1280x720 -pixel_format yuv420p -i FILE video.mp4",
         )
     if name in _PICTURES or name.endswith("_pipe"):
         return VideoError(f"'{path}' is a picture, not a video", _NOT_VIDEO)
     if name in _TEXT:
         return VideoError(f"'{path}' is text, not a video", _NOT_VIDEO)
     if name in _SOUND:
-        return VideoError(f"'{path}' has no video stream", "tempo sees, it does not hear: give a video.")
+        return VideoError(f"'{path}' has no video stream", "tempo looks at pictures only: give a video.")
     return VideoError(
         f"'{path}' is in a format that tempo does not read ({name})",
         "If it is a video, convert it: ffmpeg -i FILE video.mp4",

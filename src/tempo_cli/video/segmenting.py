@@ -74,7 +74,7 @@ class Segmenting:
                 yield segment
 
     def _checked(self, decoder: FrameDecoder) -> Iterator[Frame]:
-        """Its frames, of the file that was probed: each process opens it anew."""
+        """Its frames, of the file that was probed: each process opens it again."""
         checked = 0
         for frame in decoder.frames():
             if decoder.running.started > checked:  # by now these have opened it

@@ -35,7 +35,7 @@ def missing_decoders(binary: str) -> list[str]:
     """Codecs of `SOFTWARE_DECODERS` that `binary` can't decode on a CPU.
 
     Raises:
-        SetupError: it does not tell.
+        SetupError: it does not report it.
     """
     printed = output([binary, "-hide_banner", "-decoders"], PATIENCE, LISTING_BYTES)
     if printed is None:

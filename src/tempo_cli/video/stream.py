@@ -25,7 +25,7 @@ def held(
 class SegmentStream:
     """Runs ahead of its reader: up to `AHEAD` segments in memory, and any number that was written to a file.
 
-    Whoever makes it must `close` it.
+    Its creator must `close` it.
 
     Args:
         segments: indices of those that it will give, ascending; but for those that can't be decoded.
@@ -45,7 +45,7 @@ class SegmentStream:
         """The next segment, None at the end; and the indices of those before it that can't be decoded.
 
         Raises:
-            CancelledError: `scope` was cancelled; the next call goes on from there.
+            CancelledError: `scope` was cancelled; the next call continues from there.
         """
         coming, self.coming = self.coming, []
         try:

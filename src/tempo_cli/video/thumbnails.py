@@ -19,7 +19,7 @@ _ALL = 1_900_000  # bytes of all of them: a page's pictures are text, a third lo
 
 
 def thumbnails(info: VideoInfo, seconds: Sequence[float], binary: str, max_pixels: int) -> list[bytes | None]:
-    """What a player shows at each of `seconds`, as JPEG; None where that can't be decoded.
+    """The picture that a player shows at each of `seconds`, as JPEG; None if it can't be decoded.
 
     Raises:
         VideoError: nothing can be decoded, a picture is too large, or ffmpeg hung.

@@ -37,7 +37,7 @@ class Index(NamedTuple):
     `pts` are their presentation times in ticks, None where unknown, `keys` those of key frames;
     `hidden` counts the others that a header may have counted; `last` is the duration of the last one, in
     ticks; `exact` is whether the container tells presentation times at all; `parts` are the places in `pts`
-    at which the clock starts anew; `packets` are what `PacketKinds` tells; `bound` is whether all need the
+    at which the clock restarts; `packets` are what `PacketKinds` tells; `bound` is whether all need the
     first one.
     """
 
@@ -52,7 +52,7 @@ class Index(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """A key frame at which decoding may begin anew.
+    """A key frame at which decoding can restart.
 
     `place` counts the frames; `pts` is None where no order is known; `loses` is whether frames that are
     shown before it can't be decoded.
@@ -75,7 +75,7 @@ class Timeline(NamedTuple):
 
 
 def part_starts(clock: list[int | None], tick: Fraction | None, reader: str) -> list[int]:
-    """Places of the packets at which the clock starts anew: far back, or hours ahead.
+    """Places of the packets at which the clock restarts: far back, or hours ahead.
 
     A few packets with wrong timestamps begin no part.
 
@@ -111,7 +111,7 @@ def part_starts(clock: list[int | None], tick: Fraction | None, reader: str) -> 
 def shown_places(pts: list[int | None], starts: list[int], openings: list[Opening]) -> list[int]:
     """Places of the frames that can be decoded, in each part that begins at one of `starts`.
 
-    What stands before a part's first key frame, or is shown before it and refers to what is missing, is no
+    What comes before a part's first keyframe, or is shown before it and refers to what is missing, is no
     frame.
     """
     places: list[int] = []
@@ -126,7 +126,7 @@ def shown_places(pts: list[int | None], starts: list[int], openings: list[Openin
 
 
 def make_timeline(index: Index, stream: av.VideoStream, container: InputContainer, path: Path) -> Timeline:
-    """Rate, times and duration of a stream. Where its clock starts anew, the parts follow each other.
+    """Rate, times and duration of a stream. Where its clock restarts, the parts follow each other.
 
     `pts` is None there: a timestamp alone does not tell which frame it is.
     """

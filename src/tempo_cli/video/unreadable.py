@@ -32,7 +32,7 @@ def refuse_unreadable(path: Path, reached: int) -> None:
         reason = error.strerror or type(error).__name__
         raise VideoError(
             f"'{path}' can't be read beyond {place / 1e6:.0f} MB: {reason}",
-            "The disk or the network fails; try again, or copy the file to another disk.",
+            "The disk or network failed: try again, or copy the file to another disk.",
         ) from None
 
 
