@@ -97,11 +97,13 @@ def choose(logits: Tensor, rule: SamplingRule, temperature: float, draw: float) 
         chances = ordered.softmax(-1)
         beyond = chances.cumsum(-1) - chances >= rule.top_p  # the likeliest token always stays
         scaled = scaled.scatter(0, order, ordered.masked_fill(beyond, -torch.inf))
-    summed = scaled.softmax(-1).cumsum(-1)
-    # the first token behind the drawn place; rounding must not lead behind the last possible one
-    drawn = torch.searchsorted(summed, summed[-1:] * draw, right=True)
-    last = torch.searchsorted(summed, summed[-1:]).clamp(max=len(summed) - 1)  # NaN would lead behind it
-    return torch.minimum(drawn, last)
+    chances = scaled.softmax(-1)
+    summed, places = chances.cumsum(-1), torch.arange(len(chances), device=chances.device)
+    # the first possible token behind the drawn place, or else the last possible one: sums are rounded, and on
+    # some devices not even in order
+    behind = summed > summed[-1] * draw
+    rank = torch.where(behind, 2 * len(chances) - places, places).masked_fill(chances == 0, -1)
+    return rank.argmax().view(1)
 
 
 class _Arrivals:
@@ -155,8 +157,8 @@ class _Slot(NamedTuple):
         return cls(ids, logprobs, cast(Any, torch.cuda).Event())
 
     def fill(self, token: Tensor, logprob: Tensor) -> None:
-        """Start to copy."""
+        """Start to copy, in the order of the work on the token's device, which need not be the current one."""
         self.token.copy_(token, non_blocking=True)
         self.logprob.copy_(logprob, non_blocking=True)
         if self.event is not None:
-            self.event.record()
+            self.event.record(torch.cuda.current_stream(token.device))
