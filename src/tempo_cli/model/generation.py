@@ -157,7 +157,7 @@ class _Slot(NamedTuple):
         return cls(ids, logprobs, cast(Any, torch.cuda).Event())
 
     def fill(self, token: Tensor, logprob: Tensor) -> None:
-        """Start to copy, in the order of the work on the token's device, which need not be the current one."""
+        """Start to copy. The token's device need not be the current one."""
         self.token.copy_(token, non_blocking=True)
         self.logprob.copy_(logprob, non_blocking=True)
         if self.event is not None:
