@@ -49,12 +49,12 @@ def write(logits: Tensor, step: Step, rule: SamplingRule, options: GenerationOpt
         randomness.seed()
     else:
         randomness.manual_seed(options.seed)
-    arrivals, lag = _Arrivals(logits.device), _LAG if logits.device.type == "cuda" else 0
+    arrivals = _Arrivals(logits.device)
     for count in range(options.max_new_tokens):
         draw = float(torch.rand((), generator=randomness)) if options.temperature else 0.0
         step.token, logprob = pick(logits, rule, options.temperature, draw)
         arrivals.send(step.token, logprob)
-        if len(arrivals) > lag:
+        if len(arrivals) > arrivals.lag:
             arrived = arrivals.receive()
             if arrived.id in rule.stop_ids:
                 return
@@ -107,11 +107,16 @@ def choose(logits: Tensor, rule: SamplingRule, temperature: float, draw: float) 
 
 
 class _Arrivals:
-    """Tokens on their way from the device to the host, in order."""
+    """Tokens on their way from the device to the host, in order.
+
+    Attributes:
+        lag: tokens that may be on their way while the next one is computed.
+    """
 
     def __init__(self, device: torch.device) -> None:
+        self.lag = _LAG if device.type == "cuda" else 0
         self._on_way: deque[_Slot] = deque()
-        self._slots = [_Slot.pinned() for _ in range(_LAG + 1)] if device.type == "cuda" else []
+        self._slots = [_Slot.pinned() for _ in range(self.lag + 1)] if self.lag else []
         self._sent = 0
 
     def __len__(self) -> int:
