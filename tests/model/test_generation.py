@@ -62,6 +62,8 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host is three tokens late, as with CUDA."""
 
     class Event:
+        recorded = False
+
         def record(self, _: object) -> None:
             self.recorded = True
 
@@ -76,6 +78,13 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
             self._slots = [
                 generation._Slot(torch.zeros(1, dtype=torch.long), torch.zeros(1), Event()) for _ in range(4)
             ]
+
+        def receive(self) -> Token:
+            event = self._on_way[0].event
+            try:
+                return super().receive()
+            finally:
+                assert not event.recorded  # it was waited for
 
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: None)
     monkeypatch.setattr(generation, "_Arrivals", Late)
