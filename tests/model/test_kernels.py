@@ -23,7 +23,7 @@ if "triton" not in os.environ.get("TEMPO_TEST_REQUIRE", ""):
 
 from tempo_cli.model import kernels
 
-OPTIONS = GenerationOptions(max_new_tokens=12)
+OPTIONS = GenerationOptions(max_new_tokens=2)  # each takes seconds in the interpreter
 EPS = 1e-6
 TYPES = [torch.float32, torch.bfloat16]
 SHAPES = [(48, 80), (33, 128), (640, 512), (5, 1100)]  # rows and columns, smaller and larger than a tile

@@ -182,6 +182,22 @@ def test_the_ends_of_what_is_drawn_are_tokens_that_are_possible(draw, token):
     assert int(choose(logits, SamplingRule(frozenset(), None, None), 1.0, draw)) == token
 
 
+def test_sums_that_are_rounded_out_of_order_lead_to_no_impossible_token(monkeypatch):
+    """CUDA adds up blocks at a time: between two of them a sum may move by a rounding error."""
+    logits = torch.tensor([0.0, 0.0, -torch.inf, 0.0, -torch.inf])
+    monkeypatch.setattr(torch.Tensor, "cumsum", lambda *_: torch.tensor([0.25, 0.5, 0.625, 1.0, 0.75]))
+    rule = SamplingRule(frozenset(), None, None)
+    drawn = [int(choose(logits, rule, 1.0, draw)) for draw in (0.1, 0.6, 0.7, 0.8, 0.999)]
+    assert drawn == [0, 1, 3, 3, 3]
+
+
+def test_logits_that_are_no_numbers_give_a_token_all_the_same():
+    """Its log-probability says so later, without waiting for the device here."""
+    rule = SamplingRule(frozenset(), 2, 0.9)
+    for wrong in (torch.nan, torch.inf):
+        assert 0 <= int(choose(torch.tensor([wrong, 0.0, wrong]), rule, 1.0, 0.5)) < 3
+
+
 def test_temperature_zero_is_the_likeliest():
     assert int(choose(LOGITS, SamplingRule(frozenset(), 1, 0.1), 0.0, 0.99)) == 1
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 import tempo_cli
 from tempo_cli.config import GenerationOptions
-from tempo_cli.model import llm
+from tempo_cli.model import generation, llm
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.generation import SamplingRule, Token
@@ -108,6 +109,15 @@ def test_in_bfloat16_nano_writes_the_same_either_way():
         two = growing.topk(2).values
         same = fixed.argmax(-1) == best[:, 0]
         assert (same | (two[:, 0] - two[:, 1] <= 0.05)).all()
+
+
+@pytest.mark.parametrize("rule", [ENDLESS, SamplingRule(frozenset(), 20, 0.95)])
+def test_a_seed_gives_the_same_text_on_every_path(tiny_model, rule, monkeypatch):
+    embeds, options = noise(tiny_model.decoder, 20), GenerationOptions(24, temperature=3.0, seed=7)
+    fixed = ids_of(list(tiny_model.decoder.generate(embeds, rule, options)))
+    monkeypatch.setattr(Transformer, "is_plain", False)
+    assert ids_of(list(tiny_model.decoder.generate(embeds, rule, options))) == fixed
+    assert len(set(fixed)) > 12  # it is not the likeliest token each time
 
 
 @pytest.mark.parametrize("kind", [StaticStep, GrowingStep])
@@ -210,6 +220,100 @@ def test_an_answer_that_is_left_early_keeps_its_step(tiny_model, recorded):
     next(tokens)
     tokens.close()
     assert tiny_model.decoder.forget()
+
+
+def test_what_a_kept_step_has_read_does_not_matter(tiny_model, recorded):
+    recorded(10**12)
+    decoder = tiny_model.decoder
+    right = ids_of(written(decoder, noise(decoder, 9), 8))
+    written(decoder, noise(decoder, 20), 8)
+    assert decoder._kept is not None
+    with torch.inference_mode():
+        decoder._kept.cache.values.fill_(torch.nan)
+    assert ids_of(written(decoder, noise(decoder, 9), 8)) == right
+    decoder.forget()
+
+
+def test_a_step_that_failed_is_not_kept(tiny_model, recorded, monkeypatch):
+    recorded(10**12)
+
+    def broken(_: StaticStep) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(StaticStep, "_step", broken)
+    with pytest.raises(torch.OutOfMemoryError):
+        written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)
+    assert not tiny_model.decoder.forget()
+
+
+def test_after_a_failure_the_position_is_set_anew(tiny_model, monkeypatch):
+    decoder, whole = tiny_model.decoder, StaticStep._step
+    with torch.inference_mode():
+        made = decoder._step(30)
+
+        def again() -> torch.Tensor:
+            decoder.prefill(noise(decoder, 10), made.cache)
+            made.token = torch.tensor([7])
+            return made().clone()
+
+        right = again()
+        decoder.prefill(noise(decoder, 9), made.cache)
+        made()  # the position is now 10
+
+        def fails_late(self: StaticStep) -> torch.Tensor:
+            whole(self)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(StaticStep, "_step", fails_late)
+        with pytest.raises(torch.OutOfMemoryError):
+            made()
+        monkeypatch.setattr(StaticStep, "_step", whole)
+        assert torch.equal(again(), right)
+
+
+def test_a_cache_that_has_grown_meanwhile_is_used(tiny_model):
+    decoder = tiny_model.decoder
+    with torch.inference_mode():
+        made = decoder._step(12)
+        made.token = torch.tensor([7])
+        decoder.prefill(noise(decoder, 9), made.cache)
+        right = made().clone()
+        decoder.prefill(noise(decoder, 20), made.cache)  # more than there was room for
+        decoder.prefill(noise(decoder, 9), made.cache)
+        assert torch.allclose(made(), right, atol=1e-5)
+        assert made.cache.length == 10
+
+
+def test_a_step_runs_with_its_device_as_the_current_one(tiny_model, monkeypatch):
+    current: list[torch.device] = []
+
+    @contextmanager
+    def as_current(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    def seen(self: StaticStep) -> torch.Tensor:
+        assert current == [CPU]
+        return whole(self)
+
+    whole = StaticStep._step
+    monkeypatch.setattr("tempo_cli.model.step.as_current", as_current)
+    monkeypatch.setattr(StaticStep, "_step", seen)
+    assert len(written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)) == 3
+
+
+def test_a_token_has_arrived_when_the_stream_of_its_own_device_has_copied_it(monkeypatch):
+    marked = []
+
+    class Event:
+        def record(self, stream: str) -> None:
+            marked.append(stream)
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
+    slot = generation._Slot(torch.zeros(1, dtype=torch.long), torch.zeros(1), Event())
+    slot.fill(torch.tensor([5]), torch.tensor([-1.5]))
+    assert (int(slot.token), float(slot.logprob), marked) == (5, -1.5, ["stream of cpu"])
 
 
 def test_on_a_cpu_nothing_is_kept_for_the_next_answer(tiny_model):

@@ -70,6 +70,14 @@ def test_each_time_kept_segments_are_dropped_half_as_much_is_planned(device, sha
         assert held.release_kept()
 
 
+def test_what_the_decoder_keeps_for_its_next_answer_is_dropped_too(networks):
+    plan, held = Plan(True, 8, 40 * MB), networks("cuda")
+    held._decoder = SimpleNamespace(forget=iter([True, False]).__next__)
+    assert held.release_kept()
+    assert not held.release_kept()
+    assert held.keep_limits(plan, KeepOptions()).device == 40 * MB  # no segment was in the way
+
+
 @pytest.mark.parametrize(("device", "left", "limit"), [("cpu", 0, 50 * MB), ("cuda", 2 * ONE, 100 * MB)])
 def test_releasing_leaves_the_host_beside_a_cuda_device(device, left, limit, networks):
     held = networks(device)

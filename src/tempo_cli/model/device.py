@@ -2,8 +2,9 @@
 
 import gc
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -47,6 +48,11 @@ def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
     if dtype not in _DTYPES:
         raise UsageError(f"dtype '{options.dtype}' is not known", f"Known: auto, {', '.join(_DTYPES)}.")
     return device, _DTYPES[dtype]
+
+
+def as_current(device: torch.device) -> AbstractContextManager[Any]:
+    """Within it, a CUDA device is the current one; for the few things that ask for no other."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def device_free_bytes(device: torch.device) -> int | None:

@@ -49,12 +49,12 @@ def write(logits: Tensor, step: Step, rule: SamplingRule, options: GenerationOpt
         randomness.seed()
     else:
         randomness.manual_seed(options.seed)
-    arrivals, lag = _Arrivals(logits.device), _lag(logits.device)
+    arrivals = _Arrivals(logits.device)
     for count in range(options.max_new_tokens):
         draw = float(torch.rand((), generator=randomness)) if options.temperature else 0.0
         token, logprob = pick(logits, rule, options.temperature, draw)
         arrivals.send(token, logprob)
-        if len(arrivals) > lag:
+        if len(arrivals) > arrivals.lag:
             arrived = arrivals.receive()
             if arrived.id in rule.stop_ids:
                 return
@@ -98,24 +98,26 @@ def choose(logits: Tensor, rule: SamplingRule, temperature: float, draw: float) 
         chances = ordered.softmax(-1)
         beyond = chances.cumsum(-1) - chances >= rule.top_p  # the likeliest token always stays
         scaled = scaled.scatter(0, order, ordered.masked_fill(beyond, -torch.inf))
-    summed = scaled.softmax(-1).cumsum(-1)
-    # the first token behind the drawn place; rounding must not lead behind the last possible one
-    drawn = torch.searchsorted(summed, summed[-1:] * draw, right=True)
-    last = torch.searchsorted(summed, summed[-1:]).clamp(max=len(summed) - 1)  # NaN would lead behind it
-    return torch.minimum(drawn, last)
-
-
-def _lag(device: torch.device) -> int:
-    """Tokens that a device may be ahead of the host."""
-    return _LAG if device.type == "cuda" else 0
+    chances = scaled.softmax(-1)
+    summed, places = chances.cumsum(-1), torch.arange(len(chances), device=chances.device)
+    # the first possible token behind the drawn place, or else the last possible one: sums are rounded, and on
+    # some devices not even in order
+    behind = summed > summed[-1] * draw
+    rank = torch.where(behind, 2 * len(chances) - places, places).masked_fill(chances == 0, -1)
+    return rank.argmax().view(1)
 
 
 class _Arrivals:
-    """Tokens on their way from the device to the host, in order."""
+    """Tokens on their way from the device to the host, in order.
+
+    Attributes:
+        lag: tokens that may be on their way while the next one is computed.
+    """
 
     def __init__(self, device: torch.device) -> None:
+        self.lag = _LAG if device.type == "cuda" else 0
         self._on_way: deque[_Slot] = deque()
-        self._slots = [_Slot.pinned() for _ in range(_LAG + 1)] if device.type == "cuda" else []
+        self._slots = [_Slot.pinned() for _ in range(self.lag + 1)] if self.lag else []
         self._sent = 0
 
     def __len__(self) -> int:
@@ -161,8 +163,8 @@ class _Slot(NamedTuple):
         return cls(ids, logprobs, cast(Any, torch.cuda).Event())
 
     def fill(self, token: Tensor, logprob: Tensor) -> None:
-        """Start to copy."""
+        """Start to copy. The token's device need not be the current one."""
         self.token.copy_(token, non_blocking=True)
         self.logprob.copy_(logprob, non_blocking=True)
         if self.event is not None:
-            self.event.record()
+            self.event.record(torch.cuda.current_stream(token.device))

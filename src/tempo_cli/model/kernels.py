@@ -12,6 +12,7 @@ from torch import Tensor
 # rows of the weights and columns per step of a program, and its warps: the fastest of 20 on an H200
 # (bench/tiles.py), where the vector is normed first and where the result is added
 _NORMED, _ADDED = (2, 512, 2), (2, 1024, 4)
+# `enable_fp_fusion`, multiply and add in one instruction, is no default for ever: Triton 3.9 warns without it
 
 
 @triton.jit
@@ -86,6 +87,7 @@ def _launch(
     _product[(triton.cdiv(rows, block),)](
         vector, gain, weight, out, rows, eps,
         width=width, block=block, columns=columns, norm=norm, gated=gated, add=add, num_warps=warps,
+        enable_fp_fusion=True,
     )  # fmt: skip
 
 
@@ -136,5 +138,5 @@ def turn_heads(
     groups, capacity, width = cache.shape[1:]
     _heads[(len(heads),)](
         heads, gains, cos, sin, position, out, cache[0], cache[1], capacity, eps,
-        count=len(out), groups=groups, width=width, num_warps=1,
+        count=len(out), groups=groups, width=width, num_warps=1, enable_fp_fusion=True,
     )  # fmt: skip

@@ -92,8 +92,10 @@ class Decoder(nn.Module):
         logits, _ = self.prefill(embeds, step.cache)
         try:
             yield from write(logits, step, rule, options)
-        finally:
+        except GeneratorExit:  # nobody wants more; after an error nothing is kept
             self._keep(step)
+            raise
+        self._keep(step)
 
     def forget(self) -> bool:
         """Release what is kept for the next answer; False if there was nothing."""
@@ -105,6 +107,7 @@ class Decoder(nn.Module):
         """With room for so many tokens: the one that is kept, or a new one."""
         kept, self._kept = self._kept, None
         if kept is not None and kept.cache.capacity >= length:
+            kept.cache.values.zero_()  # NaN of the last answer would pass through a mask
             return kept
         del kept
         kind = StaticStep if self._transformer.is_plain else GrowingStep

@@ -5,6 +5,7 @@ read from the device. So the step can be recorded as a CUDA graph once and repla
 device never waits for the host.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .device import as_current
 from .layers import Activation
 from .transformer import Angles, KVCache, Layer, Transformer, rotated
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .fused import FusedLayers
 
 _EAGER = 3  # steps before one is recorded: recording costs about as much as two of them
+_WIDEST = 256  # head that FlashAttention takes
 _HALF = torch.float16, torch.bfloat16
 _log = logging.getLogger(__name__)
 
@@ -110,27 +113,28 @@ class StaticStep:
     @torch.inference_mode()
     def __call__(self) -> Tensor:
         """Logits (V,)."""
-        if self.cache.length == self._capacity:
-            self.cache.reserve(self._capacity + 1)
+        self.cache.reserve(self.cache.length + 1)
+        if self._capacity != self.cache.capacity:
             self._bind()
-        if self._at != self.cache.length:
-            self._position.fill_(self.cache.length)
-        if self._graph is None and self._eager == 0:
-            self._record()
-        if self._graph is not None:
-            self._graph.replay()
-            logits = self._logits
-        else:
-            self._eager -= self._eager > 0
-            logits = self._step()
+        with as_current(self._token.device):  # Triton starts kernels on the current device
+            if self._at != self.cache.length:
+                self._position.fill_(self.cache.length)
+            self._at = -1  # not known if the step fails
+            if self._graph is None and self._eager == 0:
+                self._record()
+            if self._graph is not None:
+                self._graph.replay()
+                logits = self._logits
+            else:
+                self._eager -= self._eager > 0
+                logits = self._step()
         self.cache.length += 1
         self._at = self.cache.length
         return logits
 
     def _record(self) -> None:
         """Record one step, without computing it; where that fails, steps stay eager."""
-        graph, cuda = torch.cuda.CUDAGraph(), cast(Any, torch.cuda)  # in part untyped
-        stream = cuda.Stream(self._token.device)
+        graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._token.device)
         stream.wait_stream(torch.cuda.current_stream())
         try:
             with torch.cuda.stream(stream):
@@ -140,7 +144,8 @@ class StaticStep:
                     logits = self._step()
                 finally:
                     graph.capture_end()
-        except RuntimeError:
+        except RuntimeError as error:
+            _log.info("a token can't be recorded as a CUDA graph here: %s", error)
             self._eager = -1
             return
         torch.cuda.current_stream().wait_stream(stream)
@@ -182,6 +187,13 @@ class StaticStep:
         normed = functional.rms_norm(hidden, hidden.shape[1:], self._transformer.norm, self._transformer.eps)
         logits: Tensor = self._head(normed)[0]
         return logits.float()
+
+
+@functools.cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Always the same one, since cuBLAS keeps a workspace for each stream that it has seen."""
+    stream: torch.cuda.Stream = cast(Any, torch.cuda).Stream(device)
+    return stream
 
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries (H, W), keys and values (K, capacity, W)
@@ -259,7 +271,8 @@ def _fused(
 
 def _attention(transformer: Transformer, cache: KVCache) -> Callable[[Tensor], Attend]:
     """What makes the attention of queries at a position, (1,), to everything up to there."""
-    if _is_recent_cuda(cache.values) and transformer.width % 8 == 0:
+    fits = transformer.width % 8 == 0 and transformer.width <= _WIDEST
+    if fits and _is_recent_cuda(cache.values) and torch.backends.cuda.is_flash_attention_available():
         return _SplitAttention(cache)
     return _MaskedAttention(transformer, cache)
 
