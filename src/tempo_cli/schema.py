@@ -99,7 +99,9 @@ class ModelInfo:
 
     Attributes:
         revision: None for a folder.
+        device, dtype: of the compressor.
         scope: what it can answer, in its own words; None: it does not say.
+        decoder_device, decoder_dtype: of the decoder; None: it was not loaded, or by an older tempo.
     """
 
     id: str
@@ -108,6 +110,8 @@ class ModelInfo:
     dtype: str
     quantization: str | None = None
     scope: str | None = None
+    decoder_device: str | None = None
+    decoder_dtype: str | None = None
 
 
 @dataclass(frozen=True)

@@ -167,10 +167,10 @@ def test_a_large_model_on_a_cpu_is_told_with_an_estimate(
     tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Multiply-adds of 20 frames in 3 segments, at a speed that makes them take an hour."""
-    monkeypatch.setattr("tempo_cli.clip._SLOW_PARAMETERS", 1)
+    monkeypatch.setattr("tempo_cli.runtime.effort._SLOW_PARAMETERS", 1)
     weights = 289_568  # of the tiny compressor and its router
     monkeypatch.setattr(
-        "tempo_cli.runtime.networks.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
+        "tempo_cli.runtime.effort.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
     )
     warning, _ = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
     assert warning == "0.0 billion weights on a CPU: expect about 60 minutes before the answer begins"

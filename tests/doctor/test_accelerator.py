@@ -177,7 +177,8 @@ def numbers_in(folder: Path) -> int:
 
 
 def fit(**values: object) -> Finding:
-    (found,) = guarded("fit", accelerator._fit, configured(**values))
+    given = configured(**values)
+    (found,) = guarded("fit", accelerator._fit, given, accelerator._targets(given))
     return found
 
 
@@ -222,4 +223,5 @@ def test_a_model_of_another_kind_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_of_a_model_that_is_not_here_nothing_is_said() -> None:
-    assert list(accelerator._fit(configured(model="no where"))) == []
+    given = configured(model="no where")
+    assert list(accelerator._fit(given, accelerator._targets(given))) == []

@@ -25,9 +25,9 @@ class Networks:
     has_decoder: bool = True
     resident: bool = True
     asked: list[tuple[object, ...]] = field(default_factory=list)
-    target = SimpleNamespace(device=torch.device("cpu"))
+    target = decoder_target = SimpleNamespace(device=torch.device("cpu"))
 
-    def release_kept(self) -> bool:
+    def release_kept(self, _: str) -> bool:
         before, self.kept = self.kept, False
         return before
 

@@ -127,13 +127,22 @@ Device = Annotated[
         autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
     ),
 ]
+DecoderDevice = Annotated[
+    str | None,
+    _option(
+        "--decoder-device",
+        metavar="DEVICE",
+        help="Put the language model that writes the answer on another device than --device: cuda:1, cpu.",
+        autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
+    ),
+]
 Dtype = Annotated[
     str,
     _option(
         "--dtype",
         metavar="TYPE",
         help="auto, float32 (or fp32), bfloat16 (bf16) or float16 (fp16). auto is bfloat16 on CUDA, float32 "
-        "on a CPU.",
+        "on a CPU and for small models.",
         autocompletion=complete.one_of("auto", "float32", "bfloat16", "float16"),
     ),
 ]
