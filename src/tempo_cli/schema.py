@@ -98,10 +98,9 @@ class ModelInfo:
     """Which model ran and how.
 
     Attributes:
-        revision: None for a folder.
+        revision: None for a folder; scope: what it can answer, in its own words; None: it does not say.
         device, dtype: of the compressor.
-        scope: what it can answer, in its own words; None: it does not say.
-        decoder_device, decoder_dtype: of the decoder; None: it was not loaded, or by an older tempo.
+        decoder_device, decoder_dtype: None: it was not loaded, or by an older tempo.
     """
 
     id: str

@@ -67,7 +67,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
-        "scope": None,
+        "scope": None, "decoder_device": "cpu", "decoder_dtype": "float32",
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8, "mode": "index"}
     assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
