@@ -251,3 +251,28 @@ def test_the_shape_is_that_of_the_revision_that_was_named(monkeypatch: pytest.Mo
     ) as video:  # fmt: skip
         assert video.shape == shape
     assert (asked, ensured) == ([("some/model", "v1.0")], [("some/model", "v1.0")])
+
+
+# a device for the decoder
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "file"])
+def test_the_decoder_has_a_device_of_its_own(
+    how: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Tested by one that is not there."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    given = ["--decoder-device", "cuda:1"] if how == "flag" else []
+    if how == "variable":
+        monkeypatch.setenv("TEMPO_DECODER_DEVICE", "cuda:1")
+    elif how == "file":
+        (tmp_path / "config.toml").write_text('decoder-device = "cuda:1"\n')
+        monkeypatch.setenv("TEMPO_CONFIG", str(tmp_path / "config.toml"))
+    done = tempo("ask", FRACTAL, "what", *SHORT, *given)
+    assert (done.code, done.err) == (
+        5,
+        "error: there is no CUDA device, or torch was built without CUDA\nhint: Give --decoder-device cpu.\n",
+    )
+    assert tempo("inspect", FRACTAL, "what", *SHORT[:4]).code == 0  # has no decoder
+    same = tempo("ask", FRACTAL, "what", *SHORT, "--decoder-device", "cpu", "--json")
+    assert (same.code, same.json["model"]["decoder_device"]) == (0, "cpu")

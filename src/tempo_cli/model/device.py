@@ -100,7 +100,7 @@ def device_peak_bytes(*devices: torch.device) -> int | None:
 
 def current(device: torch.device) -> AbstractContextManager[object]:
     """Make a CUDA device the current one, whose streams and graphs are used, in the block."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    return torch.cuda.device(device.index or 0) if device.type == "cuda" else nullcontext()
 
 
 def cpu_speed() -> float:
@@ -135,6 +135,7 @@ def _device(name: str, option: str) -> torch.device:
 
 def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
-        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        with current(device):
+            own = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if own else torch.float16
     return torch.float32 if device.type == "cpu" else torch.float16
