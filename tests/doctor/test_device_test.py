@@ -1,9 +1,11 @@
 """A device against the CPU: what is right passes, and what is slightly wrong is named alone."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +16,11 @@ from tempo_cli.doctor import Finding, Level, device_test, examine_device, findin
 from tempo_cli.doctor.device_test import TOLERANCES, error_of
 from tempo_cli.doctor.operations import OPERATIONS, Operation
 from tempo_cli.errors import ModelError
+from tempo_cli.model.compressor import Compressor, Features
 from tempo_cli.model.device import Target
+from tempo_cli.model.generation import Token
 from tempo_cli.model.llm import Decoder
+from tempo_cli.types import MemoryTokens
 
 from .conftest import configured
 
@@ -160,6 +165,41 @@ def test_each_stage_of_the_networks_is_named_alone(stage: str, monkeypatch) -> N
 
     monkeypatch.setattr(trial, "trial", faulty)
     assert wrong(outcome()) == [stage]
+
+
+def test_a_stage_goes_on_from_the_exact_result_of_the_one_before(monkeypatch) -> None:
+    see, compress = Compressor.see, Compressor.compress
+
+    def faint(self: Compressor, rows: Any) -> Features:
+        made = see(self, rows)
+        return made if made.merged.dtype == torch.float32 else replace(made, merged=made.merged * 0.3)
+
+    def loud(self: Compressor, prefix: Any, question: str) -> MemoryTokens:
+        made = compress(self, prefix, question)
+        return made if made.tokens.dtype == torch.float32 else replace(made, tokens=made.tokens * 3)
+
+    monkeypatch.setattr(Compressor, "see", faint)
+    assert wrong(outcome()) == [trial.STAGES[0]]
+    monkeypatch.setattr(Compressor, "compress", loud)
+    assert wrong(outcome()) == list(trial.STAGES[:2])
+
+
+def test_a_number_that_is_none_is_seen_behind_right_ones() -> None:
+    checkpoint = trial.packaged_checkpoint()
+    exact = trial.trial(checkpoint, Target(CPU, torch.float32))
+    last = replace(exact.memories[-1], tokens=exact.memories[-1].tokens * torch.nan)
+    broken = replace(exact, memories=[*exact.memories[:-1], last])
+    assert broken.errors(exact, checkpoint.rule.stop_ids)[trial.STAGES[1]] == math.inf
+
+
+def test_another_answer_is_wrong_however_likely_it_is() -> None:
+    stop = frozenset({9})
+    exact = [Token(1, -0.1), Token(2, -0.2), Token(9, -0.3), Token(3, -2.0)]
+    same = [Token(1, -0.1), Token(2, -0.21), Token(9, -0.3), Token(4, -1.0)]  # what follows the stop is free
+    assert trial._apart(same, exact, stop) == pytest.approx(0.01)
+    other = [Token(1, -0.1), Token(3, -0.2), Token(9, -0.3), Token(3, -2.0)]
+    assert trial._apart(other, exact, stop) == math.inf
+    assert trial._apart(same, exact[:2] + same[2:], frozenset()) == pytest.approx(0.01)
 
 
 def test_logits_that_are_no_numbers_are_a_problem_of_the_device(monkeypatch) -> None:

@@ -10,6 +10,8 @@ from tempo_cli import tempo as tempo_module
 from tempo_cli.config import GenerationOptions, KeepOptions, LoadOptions, SamplingOptions
 from tempo_cli.errors import OutOfMemoryError
 from tempo_cli.events import ignore
+from tempo_cli.model import device as device_module
+from tempo_cli.model import loading
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.compressor import Compressor, Prefix
 from tempo_cli.model.device import Target, Targets
@@ -18,7 +20,7 @@ from tempo_cli.model.tensor_files import TensorFiles
 from tempo_cli.model.transformer import KVCache
 from tempo_cli.plan.keep import KeepLimits
 from tempo_cli.plan.memory import USABLE, Plan, Work
-from tempo_cli.runtime import effort, networks
+from tempo_cli.runtime import effort, networks, summary
 from tempo_cli.runtime.effort import Effort
 from tempo_cli.runtime.networks import Networks
 from tempo_cli.tempo import Tempo
@@ -224,6 +226,22 @@ def test_the_answer_is_the_same_and_memory_tokens_are_moved_once(apart, monkeypa
         "cpu", "float32", "cpu:0", "float32",
     ]  # fmt: skip
     assert repr(apart) == f"Tempo('{MODEL}' on cpu in float32, its decoder on cpu:0 in float32)"
+
+
+def test_the_peak_is_asked_of_both_devices(apart, monkeypatch):
+    asked = []
+    monkeypatch.setattr(summary, "device_peak_bytes", lambda *devices: asked.append(devices))
+    answer(apart)
+    answer(Tempo.load(MODEL, decoder=True))  # the same two devices
+    assert asked == [(CPU, CPU_0)] * 2
+
+
+def test_the_type_follows_from_the_number_of_weights(monkeypatch):
+    monkeypatch.setattr(device_module, "_default_dtype", lambda _: torch.bfloat16)
+    found = [Tempo.load(MODEL, options=LoadOptions("cpu", dtype)).info for dtype in ("auto", "bf16")]
+    assert [(info.dtype, info.decoder_dtype) for info in found] == [("float32",) * 2, ("bfloat16",) * 2]
+    monkeypatch.setattr(loading, "FLOAT32_WEIGHTS", 1000)
+    assert Tempo.load(MODEL, options=LoadOptions("cpu")).info.dtype == "bfloat16"
 
 
 def test_tokens_take_the_decoder_s_type():
