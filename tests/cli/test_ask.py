@@ -276,3 +276,15 @@ def test_the_decoder_has_a_device_of_its_own(
     assert tempo("inspect", FRACTAL, "what", *SHORT[:4]).code == 0  # has no decoder
     same = tempo("ask", FRACTAL, "what", *SHORT, "--decoder-device", "cpu", "--json")
     assert (same.code, same.json["model"]["decoder_device"]) == (0, "cpu")
+
+
+def test_a_batch_and_several_videos_take_it_too(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text(json.dumps({"video": str(FRACTAL), "question": "what?"}) + "\n")
+    other = GOLDEN / "videos" / "pattern.mp4"
+    for words in (["batch", jobs], ["ask", FRACTAL, other, "-q", "what?"]):
+        done = tempo(*words, *SHORT, "--decoder-device", "cuda:1")
+        assert (done.code, done.err.splitlines()[-1]) == (5, "hint: Give --decoder-device cpu.")

@@ -1,11 +1,14 @@
 """Each network on a device of its own. `cpu:0` stands for another device than `cpu` where one computes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from tempo_cli import clip
 from tempo_cli import tempo as tempo_module
 from tempo_cli.config import GenerationOptions, KeepOptions, LoadOptions, SamplingOptions
 from tempo_cli.errors import OutOfMemoryError
@@ -226,6 +229,28 @@ def test_the_answer_is_the_same_and_memory_tokens_are_moved_once(apart, monkeypa
         "cpu", "float32", "cpu:0", "float32",
     ]  # fmt: skip
     assert repr(apart) == f"Tempo('{MODEL}' on cpu in float32, its decoder on cpu:0 in float32)"
+
+
+def test_each_network_computes_with_its_own_device_as_the_current_one(apart, monkeypatch):
+    chosen, steps = [], []
+
+    @contextmanager
+    def current(where: torch.device) -> Iterator[None]:
+        chosen.append(where)
+        yield
+        chosen.pop()
+
+    monkeypatch.setattr(clip, "current", current)
+    for network, method in ((Compressor, "see"), (Compressor, "compress"), (Decoder, "prefill")):
+        run = getattr(network, method)
+
+        def noted(*given: Any, run: Any = run, method: str = method) -> Any:
+            steps.append((method, chosen[-1]))
+            return run(*given)
+
+        monkeypatch.setattr(network, method, noted)
+    answer(apart)
+    assert set(steps) == {("see", CPU), ("compress", CPU), ("prefill", CPU_0)}
 
 
 def test_the_peak_is_asked_of_both_devices(apart, monkeypatch):

@@ -19,6 +19,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "float16": (3e-3, 1e-2),
     "bfloat16": (2e-2, 5e-2),
 }
+_ANSWERS = "nano: answers"  # the stage whose result is text
 _REINSTALL = "Install it again: pip install --force-reinstall torch"
 _WRONG = "Update the driver and torch, try another `dtype`, or give `device='cpu'`."
 _WRONG_CPU = f"Try another `dtype`, or reinstall torch: {_REINSTALL.partition(': ')[2]}"
@@ -96,11 +97,12 @@ def error_of(operation: "Operation", device: "torch.device", kind: "torch.dtype"
     """How far the device is off in a type; inputs are rounded to it first, so that they are the same."""
     import torch
 
+    from ..model.device import current
     from .trial import largest_error
 
     real, places = operation.inputs()
     rounded = [values.to(kind) for values in real]
-    with torch.inference_mode():
+    with torch.inference_mode(), current(device):
         exact = operation.run(*(values.float() for values in rounded), *places)
         there = [_sent(values, device) for values in (*rounded, *places)]
         return largest_error(operation.run(*there), exact)
@@ -117,7 +119,7 @@ def _networks(device: "torch.device", kinds: "Sequence[torch.dtype]") -> Iterato
     """Raises ModelError where nano is damaged."""
     import torch
 
-    from ..model.device import Target
+    from ..model.device import Target, current
     from .trial import STAGES, packaged_checkpoint, trial
 
     checkpoint = packaged_checkpoint()
@@ -125,7 +127,8 @@ def _networks(device: "torch.device", kinds: "Sequence[torch.dtype]") -> Iterato
     found, faults = dict[str, dict[str, float]](), dict[str, str]()
     for kind in kinds:
         try:
-            made = trial(checkpoint, Target(device, kind), exact)
+            with current(device):
+                made = trial(checkpoint, Target(device, kind), exact)
             found[_name(kind)] = made.errors(exact, checkpoint.rule.stop_ids)
         except (RuntimeError, NotImplementedError, TypeError) as error:
             faults[_name(kind)] = one_line(error)
@@ -157,7 +160,8 @@ def _verdict(
     wrong = [each for each, error in errors.items() if not error <= tolerances[each]]
     told = [f"{device} does not compute it in {each}: {fault}" for each, fault in faults.items()]
     for each in wrong:
-        error = f"largest error {errors[each]:.2g}" if isfinite(errors[each]) else "another result"
+        none = "another answer" if name == _ANSWERS else "NaN or infinity"
+        error = f"largest error {errors[each]:.2g}" if isfinite(errors[each]) else none
         told.append(f"{device} computes wrongly in {each}: {error}, tolerance {tolerances[each]:g}")
     facts = {
         "device": str(device),

@@ -5,7 +5,7 @@ So a stage that a device computes wrongly is named alone, and not with everythin
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import inf
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from ..model.device import Target
 from ..model.generation import Token
 from ..plan import prompts
 from ..plan.budget import context_room, fit_budget
-from ..types import Allocation, MemoryTokens, Pixels
+from ..types import Allocation, FloatArray, MemoryTokens, Pixels
 
 STAGES = ("nano: vision tower", "nano: memory tokens", "nano: relevance", "nano: prompt", "nano: answers")
 QUESTIONS = ("what color was the fish", "is there a red fish?", "is there a blue car?", "what was red?")
@@ -55,11 +55,11 @@ class Trial:
         found = (
             largest_error(_flat(self.features), _flat(exact.features)),
             max(largest_error(mine.tokens, true.tokens) for mine, true in memories),
-            max(float(np.abs(mine.relevance - true.relevance).max()) for mine, true in memories),
+            max(_distance(mine.relevance, true.relevance) for mine, true in memories),
             max(largest_error(mine, true) for mine, true in zip(self.logits, exact.logits, strict=True)),
             max(_apart(*both, stop_ids) for both in zip(self.answers, exact.answers, strict=True)),
         )
-        return dict(zip(STAGES, (value if isfinite(value) else inf for value in found), strict=True))
+        return dict(zip(STAGES, found, strict=True))
 
 
 def largest_error(found: Tensor, exact: Tensor) -> float:
@@ -69,6 +69,11 @@ def largest_error(found: Tensor, exact: Tensor) -> float:
         return inf
     scale = float(true.abs().max()) or 1.0
     return float((mine - true).abs().max()) / scale
+
+
+def _distance(found: FloatArray, exact: FloatArray) -> float:
+    """Infinite where a number is none."""
+    return float(np.abs(found - exact).max()) if np.isfinite(found).all() else inf
 
 
 def _flat(features: Features) -> Tensor:
