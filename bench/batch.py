@@ -3,9 +3,9 @@
 - killed: jobs over short clips, 5 % of them bad, ended by SIGKILL at random moments and resumed: each job
   once, every line valid, results as those of an uninterrupted run (but for times and memory); and with a
   fifth of the jobs added between the runs.
-- full: the same on a small disk that fills up (tmpfs, Linux, as root): exit code 5, a valid file, and as an
-  uninterrupted run once there is room; and on another file system (`--folder`).
-- workers: two workers, one of which is killed at times: the lines of one.
+- full: the same on small disks that fill up (tmpfs and ext4; Linux, as root): exit code 5, a valid file, and
+  as an uninterrupted run once there is room. `--folder` puts every part on another file system.
+- workers: two workers, one of which is killed at times: the lines of one, those of a video in its order.
 - questions: 20 questions about one video over one question, in one process each; at most 1.6.
 - videos: short videos in one batch after start-up, over the larger of its slower stage and its processor
   seconds per core; at most 1.15; and a shell loop over a tenth of the same videos, times ten.
@@ -26,7 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ PARTS = ("killed", "full", "workers", "questions", "videos")
 COMMAND = [sys.executable, "-m", "tempo_cli"]
 QUESTIONS_BOUND, VIDEOS_BOUND = 1.6, 1.15
 CLIPS, SECONDS = 50, 2
+DISK = 64  # MB of a disk that is filled
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/chase.mp4"
 QUICK = ["--model", str(TINY_MODEL), "--device", "cpu", "--max-new-tokens", "4", "--max-frames", "8"]
 NANO = ["--model", "nano", "--device", "cpu"]
@@ -137,27 +139,62 @@ def size_of(path: Path) -> int:
 
 
 def full(count: int, folder: Path) -> Rows:
-    """On a disk that fills up."""
-    jobs = jobs_of(count, folder)
-    write(folder / "all.jsonl", jobs)
+    """On disks that fill up: one in memory, and one with a journal."""
+    write(folder / "all.jsonl", jobs_of(count, folder))
     run("batch", "all.jsonl", "-o", "whole.jsonl", *QUICK, cwd=folder)
-    disk = folder / "disk"
-    disk.mkdir()
-    need = size_of(folder / "whole.jsonl")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={max(need // 3, 8192)}", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        return [["a full disk", None, "no right to mount one", True]]
+    need, rows = size_of(folder / "whole.jsonl"), []
+    for kind in ("tmpfs", "ext4"):
+        with small_disk(folder / kind, kind) as disk:
+            if disk is None:
+                rows.append([f"a full disk, {kind}", None, "no right to mount one, or no such system", True])
+                continue
+            filler, codes, lines = disk / "filler", [], []
+            fill(filler)
+            for share in (need // 3, need // 3, None):
+                if share is None:
+                    filler.unlink()
+                else:
+                    os.truncate(filler, max(0, size_of(filler) - share))
+                words = ["batch", "all.jsonl", "-o", disk / "r.jsonl", *QUICK]
+                codes.append(run(*words, cwd=folder).returncode)
+                lines.append(len(lines_of(disk / "r.jsonl")))
+            good = codes == [5, 5, 7] and lines_of(disk / "r.jsonl") == lines_of(folder / "whole.jsonl")
+            how = f"exit codes {codes}, lines {lines}"
+            rows.append([f"a full disk, {kind}", count, how, good and 0 < lines[0] < lines[1] < count])
+    return rows
+
+
+@contextmanager
+def small_disk(folder: Path, kind: str) -> Iterator[Path | None]:
+    """A file system of its own at `folder`; None where it can't be mounted."""
+    folder.mkdir()
+    image = folder.with_suffix(".image")
+    commands = {
+        "tmpfs": [["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(folder)]],
+        "ext4": [
+            ["mkfs.ext4", "-q", "-m", "0", str(image), f"{DISK}m"],
+            ["mount", "-o", "loop", str(image), str(folder)],
+        ],
+    }[kind]
     try:
-        codes = []
-        for share in (3, 2, 1):
-            options = f"remount,size={need * 2 // share if share == 1 else need // share}"
-            subprocess.run(["mount", "-o", options, str(disk)], check=True)
-            codes.append(run("batch", "all.jsonl", "-o", disk / "r.jsonl", *QUICK, cwd=folder).returncode)
-            lines_of(disk / "r.jsonl")
-        good = codes == [5, 5, 7] and lines_of(disk / "r.jsonl") == lines_of(folder / "whole.jsonl")
+        done = [subprocess.run(command, capture_output=True, check=False) for command in commands]
+    except FileNotFoundError:
+        yield None
+        return
+    if any(command.returncode for command in done):
+        yield None
+        return
+    try:
+        yield folder
     finally:
-        subprocess.run(["umount", str(disk)], check=False)
-    return [["a full disk", count, f"exit codes {codes}", good]]
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
 
 
 def workers(count: int, folder: Path, chance: random.Random) -> Rows:
@@ -179,8 +216,16 @@ def workers(count: int, folder: Path, chance: random.Random) -> Rows:
     reported = [
         name for name in lost if "lost twice" in found.get(name, {}).get("error", {}).get("message", "")
     ]
-    good = found.keys() == expected.keys() and lost == reported
+    good = found.keys() == expected.keys() and lost == reported and by_video(found) == by_video(expected)
     return [["two workers", count, f"{kills} kills, {len(reported)} jobs reported as lost", good]]
+
+
+def by_video(lines: dict[str, Any]) -> dict[str | None, list[str]]:
+    """Ids of each video's jobs, in the order of the lines."""
+    found: dict[str | None, list[str]] = {}
+    for name, line in lines.items():
+        found.setdefault(line["video"]["path"], []).append(name)
+    return found
 
 
 def workers_of(process: int) -> list[int]:
@@ -276,9 +321,9 @@ def measure(options: argparse.Namespace, folder: Path) -> int:
         if part == "killed":
             rows += killed(options.jobs, options.kills, here, chance)
         elif part == "full":
-            rows += full(options.jobs // 5, here)
+            rows += full(options.jobs, here)
         elif part == "workers":
-            rows += workers(options.jobs // 2, here, chance)
+            rows += workers(options.jobs, here, chance)
         else:
             found, facts[part] = {"questions": questions, "videos": videos}[part](options.runs, here)
             rows += found

@@ -25,6 +25,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "float32": {"relevance": 1e-3, "same_tokens": 0.99, "same_answers": 1.0},
     "bfloat16": {"relevance_99": 0.02, "within_2_tokens": 0.9, "same_answers": 0.98},
 }
+_STEEP = {"relevance_99": 0.04}  # nano's router magnifies rounding; its own default is float32
 _GOLDEN = ROOT / "tests/golden"
 _GOLDEN_TOKENS = 16  # of an answer, which is noise
 _SEGMENT = 4.0  # seconds of nano's films
@@ -76,15 +77,19 @@ def distance(ours: Sequence[Run], exact: Sequence[Run]) -> dict[str, float]:
     }
 
 
-def verdict(found: dict[str, float], dtype: str, *, answers: bool = True) -> dict[str, Any]:
+def verdict(
+    found: dict[str, float], dtype: str, *, answers: bool = True, steep: bool = False
+) -> dict[str, Any]:
     """`found` with the tolerances of a type, and whether all are met."""
-    due = {key: least for key, least in TOLERANCES[dtype].items() if answers or key != "same_answers"}
+    bounds = TOLERANCES[dtype] | (_STEEP if steep and dtype != "float32" else {})
+    due = {key: least for key, least in bounds.items() if answers or key != "same_answers"}
     ok = all(
         found[key] <= bound if key.startswith("relevance") else found[key] >= bound
         for key, bound in due.items()
     )
     shares = f"tokens same {found['same_tokens']:.1%}, within 2 {found['within_2_tokens']:.1%}"
-    note = f"relevance {found['relevance']:.2g}, 99 % {found['relevance_99']:.2g}, {shares}, answers same {found['same_answers']:.1%}"
+    note = f"relevance {found['relevance']:.2g}, 99 % {found['relevance_99']:.2g}, {shares}"
+    note += f", answers same {found['same_answers']:.1%}"
     return {**found, "tolerances": due, "ok": ok, "note": note}
 
 
@@ -130,7 +135,7 @@ def nano(bench: Bench) -> None:
         with bench.record.row(f"nano, {dtype}") as row:
             ours = load(options=LoadOptions(device=bench.device, dtype=dtype))
             told = [run for film in films for run in film.of(ours)]
-            row.update(verdict(distance(told, right), dtype))
+            row.update(verdict(distance(told, right), dtype, steep=True))
             row["different"] = [
                 [a.question, _said(a), _said(b)]
                 for a, b in zip(told, right, strict=True)

@@ -5,7 +5,7 @@ The rest of `gpu_parts` uses `Tempo`, its options, `doctor.accelerator.driver_cu
 """
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from checkpoints import is_gain
 
 from tempo_cli import GenerationOptions, LoadOptions, Tempo
+from tempo_cli.model import step
 from tempo_cli.model.checkpoint import TensorFiles
 from tempo_cli.model.compressor import Compressor, Features, Prefix, SegmentInput
 from tempo_cli.model.compressor import batches as compressor_batches
@@ -22,7 +23,7 @@ from tempo_cli.model.device import release_memory
 from tempo_cli.model.generation import SamplingRule
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.loading import choose_target
-from tempo_cli.plan import prompts
+from tempo_cli.plan import memory, prompts
 from tempo_cli.plan.segments import plan_segment
 from tempo_cli.runtime import networks
 from tempo_cli.types import FramePlan, MemoryTokens, Segment
@@ -70,6 +71,11 @@ def suffix_tokens(network: Compressor, question: str) -> int:
     return len(prompts.compressor_suffix(network.tokenizer, question)) + network.dimensions.memory_tokens
 
 
+def micro_batch(device: str) -> int:
+    """Segments that the product compresses at once where memory is plenty."""
+    return memory.micro_batch(device)
+
+
 def noise_segments(count: int, window: int, height: int, width: int) -> list[Segment]:
     """Noise at 2 fps, from a time on at which all time tags have the same number of digits."""
     plan = FramePlan(np.arange(count * window), fps=2.0, origin=1000.0)
@@ -95,6 +101,22 @@ def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[int]:
     """So many ids behind a decoder input, as an answer is written."""
     rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
     return (token.id for token in network.generate(embeds, rule, options))
+
+
+def attention(network: Decoder, position: int) -> Callable[[], None]:
+    """The attention of one token of an answer at `position`, in all layers."""
+    transformer = network._transformer
+    cache = transformer.cache(1, position + 1)
+    place = torch.tensor([position], device=cache.values.device)
+    queries = torch.randn(transformer.heads, transformer.width, device=place.device).to(cache.values.dtype)
+    make = step._attention(transformer, cache)
+
+    def attend() -> None:
+        mix = make(place)
+        for keys, values in cache.values[:, :, 0]:
+            mix(queries, keys, values)
+
+    return attend
 
 
 def check_options(options: LoadOptions) -> None:

@@ -40,6 +40,8 @@ def run(bench: Bench) -> None:
         for position in bench.scale.positions:
             with bench.record.row(f"write after {position} tokens") as row:
                 row |= write_tokens(bench, tempo, position, ceilings)
+            with bench.record.row(f"attention of a token after {position} tokens") as row:
+                row |= attention(bench, tempo, position, ceilings)
         four_questions(bench, tempo, ceilings)
     del tempo
     internals.release(bench.device)
@@ -196,6 +198,18 @@ def write_tokens(
     }
 
 
+@torch.inference_mode()
+def attention(bench: Bench, tempo: Tempo, position: int, ceilings: Ceilings) -> Row:
+    """Seconds of the attention of one token, which is part of writing it."""
+    seconds = device.fastest(device.recorded(internals.attention(internals.decoder(tempo), position)))
+    text, itemsize = (
+        SIZES[bench.scale.size].decoder,
+        internals.embeddings(internals.decoder(tempo), 1).itemsize,
+    )
+    floor = ceilings.floor(Cost(0, position * counts.keys_and_values(text, 1, itemsize)))
+    return {"position": position, "seconds": seconds, "floor_seconds": floor, "note": "part of writing"}
+
+
 def _written(network: Any, embeds: torch.Tensor, tokens: int) -> tuple[tuple[float, float], float]:
     """Seconds until the first and the last token, and between two in the second half."""
     device.wait()
@@ -257,14 +271,14 @@ def _default_costs(bench: Bench, tempo: Tempo) -> tuple[Cost, Cost, Cost]:
     network = internals.compressor(tempo)
     segments = internals.noise_segments(1, WINDOW, *FRAME)
     (one,) = internals.batches(network, segments, 1)
-    size = min(LoadOptions().micro_batch, bench.scale.segments)
+    size = min(internals.micro_batch(bench.device), bench.scale.segments)
     suffix, itemsize = internals.suffix_tokens(network, QUESTION), network.memory.element_size()
     sizes = SIZES[bench.scale.size]
     return segment_costs(sizes, internals.prefix_tokens(one), suffix, batch=size, itemsize=itemsize)
 
 
 def _batches(bench: Bench) -> float:
-    return bench.scale.segments / min(LoadOptions().micro_batch, bench.scale.segments)
+    return bench.scale.segments / min(internals.micro_batch(bench.device), bench.scale.segments)
 
 
 def _question_facts(runs: list[Run]) -> Row:

@@ -189,19 +189,24 @@ class LoadOptions:
             float32 on a CPU, and for models with fewer than 100 million weights. By device where there are
             two.
         quantize: none, or int8 or int4 for the linear layers of the decoder and the compressor.
-        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding.
+        micro_batch: segments compressed at once, at most; no result depends on it beyond rounding. None: as
+            many as pay on the device.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     quantize: str = "none"
-    micro_batch: int = 8
+    micro_batch: int | None = None
     decoder_device: str | None = None
 
     def __post_init__(self) -> None:
         known = self.quantize in ("none", "int8", "int4")
         _require(known, f"quantize is {self.quantize}", "Known: none, int8, int4.")
-        _require(self.micro_batch >= 1, f"micro_batch is {self.micro_batch}", "Give at least 1.")
+        _require(
+            self.micro_batch is None or self.micro_batch >= 1,
+            f"micro_batch is {self.micro_batch}",
+            "Give at least 1.",
+        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ class UsageError(TempoError):
     code = "usage"
 
 
+class FailedRunError(UsageError):
+    """A saved run that ended with an error."""
+
+
 class VideoError(TempoError):
     """The video is missing, unreadable, has no video stream or is damaged beyond use."""
 

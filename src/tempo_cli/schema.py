@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import __version__
 from .checked import checked, parse_json
-from .errors import TempoError, UsageError
+from .errors import FailedRunError, TempoError, UsageError
 from .types import BudgetMode, Evidence, Exchange, SamplingMode, Unseen
 
 SCHEMA = "tempo.run/1"
@@ -278,31 +278,25 @@ def error_to_json(error: TempoError, request: Request | None = None) -> str:
     """One line for a question that could not be answered."""
     request = request or Request()
     facts = {"code": error.code, "message": error.message, "hint": error.hint}
-    return _line(
-        {
-            "schema": SCHEMA,
-            "status": "error",
-            "id": None,
-            "video": {"path": request.video},
-            "question": request.question,
-            "model": {"id": request.model},
-            "tempo": __version__,
-            "error": facts,
-        }
-    )
+    head = {"schema": SCHEMA, "status": "error", "id": None, "video": {"path": request.video}}
+    asked = {"question": request.question, "model": {"id": request.model}, "tempo": __version__}
+    return _line({**head, **asked, "error": facts})
 
 
 def run_from_json(line: str) -> Run:
     """Read what `Run.to_json` wrote; fields of a later writer are ignored.
 
     Raises:
-        UsageError: it is no run, or a failed one.
+        FailedRunError: it ended with an error.
+        UsageError: it is no run.
     """
     value = _object(line)
-    if value.get("status") != "ok":
+    if value.get("status") == "error":
         failure = value.get("error")
         message = failure.get("message", "unknown") if isinstance(failure, dict) else "unknown"
-        raise UsageError(f"the saved run failed: {message}", "Run it again, then inspect it.")
+        raise FailedRunError(f"the saved run failed: {message}", "Run it again, then inspect it.")
+    if value.get("status") != "ok":
+        raise UsageError("the saved run's status is neither 'ok' nor 'error'", _SAVE)
     older = {"tempo": None, "warnings": value.get("warnings")}
     newer = {name: value[name] for name in ("generation", "reused") if value.get(name) is not None}
     known = {name: item for name, item in value.items() if name not in ("generation", "reused")}

@@ -98,20 +98,24 @@ def test_a_second_batch_is_refused(path: Path) -> None:
     ResultsFile(path).close()
 
 
-def test_failed_lines_are_dropped_to_be_done_again(path: Path, tmp_path: Path) -> None:
+def test_lines_that_are_replaced_stay_until_the_next_one_is_written(path: Path, tmp_path: Path) -> None:
     path.write_text("\n".join([failed("1"), answered("2"), failed("3")]) + "\n")
     path.chmod(0o640)
     link = tmp_path / "link.jsonl"
     link.symlink_to(path)
     with ResultsFile(link) as file:
-        file.drop_failed()
-        assert list(file.recorded) == ["2"]
+        before = path.read_bytes()
+        file.replace(["1", "3"])
+        assert (list(file.recorded), path.read_bytes()) == (["2"], before)
         with pytest.raises(UsageError, match="another batch"):
             ResultsFile(path)
         file.append(answered("1"))
+        with pytest.raises(UsageError, match="another batch"):
+            ResultsFile(path)
+        file.append(answered("3"))
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
-    assert path.read_text() == answered("2") + "\n" + answered("1") + "\n"
+    assert path.read_text() == "".join(answered(name) + "\n" for name in "213")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link.jsonl", "results.jsonl"]
 
 
@@ -132,6 +136,13 @@ def test_a_full_disk_leaves_a_valid_file(path: Path, where: str, monkeypatch: py
         monkeypatch.setattr(results.os, where, half if where == "write" else full)
         with pytest.raises(SetupError, match="No space left on device"):
             file.append(failed("2"))
+        file.replace([])
+    assert path.read_text() == failed("1") + "\n"
+    with ResultsFile(path) as file:
+        file.replace(["1"])
+        with pytest.raises(SetupError, match="No space left on device"):
+            file.append(answered("1"))
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
     assert path.read_text() == failed("1") + "\n"
 
 

@@ -36,7 +36,8 @@ def test_every_part_runs_and_the_last_line_is_the_result_file(whole: Rehearsal) 
 def test_the_tolerances_are_those_of_the_requirements_and_are_met(whole: Rehearsal) -> None:
     rows = whole.rows("correctness")
     for name in ("golden, bfloat16", "nano, bfloat16"):
-        assert rows[name]["relevance_99"] <= rows[name]["tolerances"]["relevance_99"] == 0.02
+        bound = 0.02 if name == "golden, bfloat16" else 0.04
+        assert rows[name]["relevance_99"] <= rows[name]["tolerances"]["relevance_99"] == bound
         assert rows[name]["within_2_tokens"] >= rows[name]["tolerances"]["within_2_tokens"] == 0.9
     assert rows["nano, bfloat16"]["same_answers"] >= rows["nano, bfloat16"]["tolerances"]["same_answers"]
     assert rows["nano, bfloat16"]["tolerances"]["same_answers"] == 0.98

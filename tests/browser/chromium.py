@@ -66,6 +66,8 @@ class Browser:
 
     def open(self, path: Path) -> None:
         """Show a file, and wait until it is loaded."""
+        self.call("Page.navigate", url="about:blank")  # the page before may still ask for its video
+        self.wait("location.href == 'about:blank' && document.readyState == 'complete'")
         self.errors.clear()
         self.requests.clear()
         self.call("Page.navigate", url=path.as_uri())

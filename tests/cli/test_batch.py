@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tempo_cli.cli.signals import Patience
 from tempo_cli.errors import ModelError
 from tempo_cli.schema import run_from_json
 
-from .conftest import FRACTAL, GOLDEN, SHORT, Outcome
+from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome
 
 Tempo = Callable[..., Outcome]
 ONE = [*SHORT[:4], "--max-new-tokens", "1"]
@@ -151,6 +152,41 @@ def test_a_failure_is_forgotten_only_where_its_job_is_done_again(folder: Path, t
     assert {line["id"] for line in read(results)} == {"1", "2", "3"}
 
 
+def test_no_failure_is_lost_where_nothing_is_done_again(folder: Path, tempo: Tempo, tmp_path: Path) -> None:
+    jobs, results, model = folder / "jobs.jsonl", folder / "r.jsonl", tmp_path / "Tempo-tiny"
+    for name in (MODEL.name, "Qwen3-VL-tiny"):
+        shutil.copytree(MODEL.parent / name, tmp_path / name)
+    write(jobs, *(job("bad.mp4", f"{name}?", id=name) for name in "abc"))
+    words = ["batch", jobs, *QUICK, "--model", model, "-o", results]
+    assert tempo(*words).code == 7
+    before = results.read_bytes()
+    model.rename(tmp_path / "elsewhere")
+    assert tempo(*words, "--retry-failed").code == 4
+    assert results.read_bytes() == before
+    (tmp_path / "elsewhere").rename(model)
+    (folder / "bad.mp4").unlink()
+    (folder / "bad.mp4").symlink_to(FRACTAL)
+    done = tempo(*words, "--retry-failed", "--limit", "1")
+    assert (done.code, done.err.splitlines()[0]) == (7, "2 of 3 jobs failed:")
+    assert [(line["id"], line["status"]) for line in read(results)] == [
+        ("b", "error"), ("c", "error"), ("a", "ok"),
+    ]  # fmt: skip
+
+
+def test_a_stream_retries_the_jobs_that_come(
+    folder: Path, tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = folder / "r.jsonl"
+    given = [job("bad.mp4", "what?", id=1), job("bad.mp4", "who?", id=2), job("a.mp4", "what?", id=3)]
+    for expected, more, jobs in ((7, [], given), (0, ["--retry-failed"], [job("a.mp4", "who?", id=2)])):
+        text = "".join(json.dumps(one) + "\n" for one in jobs)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert tempo("batch", "-", "--stream", *QUICK, "-o", results, *more).code == expected
+    assert [(line["id"], line["status"]) for line in read(results)] == [
+        ("1", "error"), ("3", "ok"), ("2", "ok"),
+    ]  # fmt: skip
+
+
 @pytest.mark.usefixtures("folder")
 def test_videos_and_folders_with_questions(tempo: Tempo) -> None:
     done = tempo("batch", "a.mp4", "more", "-q", "what?", "-q", "who?", *QUICK)
@@ -238,13 +274,19 @@ def test_the_first_failure_can_be_the_end(folder: Path, tempo: Tempo) -> None:
 
 
 def test_progress_for_programs(folder: Path, tempo: Tempo) -> None:
-    write(folder / "jobs.jsonl", job("bad.mp4", "what?", id="x"), job("a.mp4", "what?"))
-    done = tempo("batch", "jobs.jsonl", "-o", "r.jsonl", "--progress", "json", "--quiet", *QUICK)
+    jobs = [job("bad.mp4", "what?", id="x"), job("a.mp4", "what?")]
+    write(folder / "jobs.jsonl", *jobs, jobs[0])
+    words = ["batch", "jobs.jsonl", "-o", "r.jsonl", "--progress", "json", "--html", "pages", *QUICK]
+    done = tempo(*words)
     start, bad, good, end = read(done.err)
     assert start == {"event": "start", "jobs": 2, "videos": 2}
     assert (bad["id"], bad["status"], bad["done"], bad["failed"]) == ("x", "error", 1, 1)
     assert (good["done"], good["videos_done"], good["seconds_left"]) == (2, 2, 0)
     assert end == {"event": "end", "done": 2, "failed": 1, "exit_code": 7}
+    assert read(tempo(*words).err) == [
+        {"event": "start", "jobs": 0, "videos": 0},
+        {"event": "end", "done": 0, "failed": 0, "exit_code": 7},
+    ]
 
 
 def test_without_a_model_nothing_is_written(folder: Path, tempo: Tempo) -> None:

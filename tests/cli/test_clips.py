@@ -83,7 +83,42 @@ def test_a_video_that_has_changed_and_runs_that_do_not_tell(
     (tmp_path / "fractal.mp4").unlink()
     shutil.copy(SAVED, saved)
     assert tempo("clips", saved, "-o", tmp_path / "parts").code == 3
-    assert list((tmp_path / "parts").iterdir()) == []
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_failure_leaves_no_empty_folder_and_no_clip_of_another_is_replaced(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "fractal.mp4", (1.0, 1.0))
+    (tmp_path / "new").mkdir()
+    assert tempo("clips", saved, "-o", tmp_path / "new" / "a" / "b").code == 3
+    assert list((tmp_path / "new").iterdir()) == []
+    assert tempo("clips", saved, "-o", tmp_path / "run.json" / "a").code == 5
+    assert saved.is_file()
+    value = json.loads(saved.read_text())
+    os.utime(tmp_path / "fractal.mp4", (1.0, value["video"]["mtime"]))
+    words = ["clips", saved, "-o", tmp_path / "new", "--top", "all"]
+    last = tempo(*words, "--dry-run", "--json").json["clips"][2]["file"]
+    (tmp_path / "new" / last).write_text("mine")
+    done = tempo(*words)
+    assert (done.code, f"{last}' exists" in done.err) == (2, True)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [last]  # not even the first one
+    assert tempo(*words, "--force").code == 0
+
+
+def test_a_failure_beside_the_run_and_weak_evidence_are_told(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    value = json.loads(saved.read_text())
+    value["evidence"] = {"highest": 0.95, "segments": [1, 2], "threshold": 0.99, "weak": True}
+    failure = {"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}
+    saved.write_text(json.dumps(failure) + "\n" + json.dumps(value) + "\n")
+    done = tempo("clips", saved, "-o", tmp_path / "parts", "--dry-run")
+    assert done.err.splitlines() == [
+        f"warning: 1 of 2 runs in '{saved}' failed: left out",
+        "warning: weak evidence: no segment above 0.99",
+    ]
+    assert (done.code, done.out) == (0, f"{tmp_path / 'parts' / NAME}\n")
 
 
 def test_without_a_question_the_hint_is_about_clips(tempo: Tempo, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tempo_cli.cli.console import wants_json
 from tempo_cli.cli.options import RUN_FORMATS
 
-from .conftest import FRACTAL, MODEL, SHORT, Outcome, on_terminal
+from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
 
 Tempo = Callable[..., Outcome]
 WHAT = "what color was the car"
@@ -77,6 +77,29 @@ def test_several_videos_that_all_fail_leave_no_file(tempo: Tempo, tmp_path: Path
     assert done.err.count("bad.mp4' is not a readable video") == 1  # though there are two questions
     assert done.err.count("error: ") == done.err.count("hint: ") == 2
     assert not any(path.exists() for path in targets)
+    target = tmp_path / "a.json"  # JSON has an object for a failure, too
+    assert tempo(*words, "-o", target).code == 3
+    assert [line["status"] for line in map(json.loads, target.read_text().splitlines())] == ["error"] * 4
+
+
+def test_a_file_of_several_videos_has_the_failures_of_standard_output(tempo: Tempo, tmp_path: Path) -> None:
+    bad, target = tmp_path / "bad.mp4", tmp_path / "runs.json"
+    bad.write_text("no video")
+    words = ["ask", FRACTAL, bad, GOLDEN / "videos" / "pattern.mp4", "-q", WHAT, "-q", "where", *SHORT]
+    told = tempo(*words, "--json")
+    filed = tempo(*words, "-o", target)
+    assert (told.code, filed.code) == (7, 7)
+    kept = ("status", "question", "answer", "error", "segments", "warnings")
+    lines = [
+        [[line["video"]["path"], *(line.get(name) for name in kept)] for line in map(json.loads, text)]
+        for text in (told.out.splitlines(), target.read_text().splitlines())
+    ]
+    assert lines[0] == lines[1]
+    assert [line[1] for line in lines[1]] == ["ok", "ok", "error", "error", "ok", "ok"]
+    assert lines[1][2][4]["message"].startswith(f"'{bad}' is not a readable video")
+    assert tempo(*words, "-o", tmp_path / "a.csv").code == 7
+    rows = list(csv.reader((tmp_path / "a.csv").open(newline="")))
+    assert str(bad) not in {row[0] for row in rows}
 
 
 def test_the_ending_of_a_file_names_the_format(tempo: Tempo, saved: Path, tmp_path: Path) -> None:

@@ -93,12 +93,38 @@ def test_a_file_of_several_runs_shows_each(tempo: Tempo, saved: Path) -> None:
     assert len(tempo("inspect", saved, "--json").out.splitlines()) == 2
 
 
+def test_a_file_of_too_many_runs_says_so(tempo: Tempo, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempo_cli.cli.inspect._LARGEST_RUN", 1000)
+    done = tempo("inspect", saved)
+    assert (done.code, done.err.splitlines()[0]) == (
+        2, f"error: '{saved}' can't be read: it has more than 1,000 bytes",
+    )  # fmt: skip
+
+
+def test_failures_in_a_file_of_results_are_left_out(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
+    failure = {"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}
+    run, results = saved.read_text(), tmp_path / "results.jsonl"
+    results.write_text(run + json.dumps(failure) + "\n" + run + json.dumps(failure | {"error": {}}) + "\n")
+    told = f"warning: 2 of 4 runs in '{results}' failed: left out\n"
+    assert tempo("inspect", results, "--json") == Outcome(0, run * 2, told)
+    assert tempo("inspect", results, "--format", "csv").err == told
+    assert tempo("inspect", results, "--quiet").err == ""
+    page = tmp_path / "a.html"
+    assert tempo("inspect", saved, results, "--html", page).err == f"{told}wrote {page}\n"
+    assert page.read_text().count("<h2>Details") == 3
+    results.write_text(json.dumps(failure) + "\n" + run.replace('"question"', '"questions"'))
+    broken = tempo("inspect", results)
+    assert broken.code == 2
+    assert broken.err.startswith("error: the saved run can't be used: question is missing\n")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "the saved run is not JSON"),
         ('{"schema": "other/1"}', "this is not a saved run"),
         ('{"schema": "tempo.run/1", "status": "error", "error": {"message": "no luck"}}', "failed: no luck"),
+        ('{"schema": "tempo.run/1", "status": "none"}', "status is neither 'ok' nor 'error'"),
         ('{"schema": "tempo.run/1", "status": "ok"}', "the saved run can't be used: video is missing"),
     ],
 )

@@ -39,6 +39,7 @@ SEE = "See: tempo ask --help"
         ),
         ([*ASK, "--fps"], "Option '--fps' requires an argument", SEE),
         (["ask"], "VIDEO is missing", SEE),
+        (["clips", "a.mp4", "what"], "--output FOLDER is missing", SEE.replace("ask", "clips")),
         (["aks"], "there is no command 'aks'", "Did you mean ask? See: tempo --help"),
         (["frobnicate"], "there is no command 'frobnicate'", "See: tempo --help"),
         (["models", "verfy"], "there is no command 'verfy'", "Did you mean verify? See: tempo models --help"),

@@ -66,6 +66,24 @@ def test_the_list(tempo: Tempo, hub: FakeHub, pulled: Path) -> None:
     assert hub.connections == before
 
 
+@pytest.mark.parametrize("name", ["json", "jsonl", "csv", "tsv", "md"])
+def test_the_list_in_a_file(name: str, tempo: Tempo, hub: FakeHub, pulled: Path, tmp_path: Path) -> None:
+    assert hub.url
+    shown, told = tempo("models").out, tempo("models", "--format", name).out
+    target = tmp_path / f"models.{name}"
+    assert tempo("models", "-o", target) == Outcome(0, shown, f"wrote {target}\n")
+    assert target.read_text() == told
+    again = tempo("models", "-o", target)
+    assert (again.code, again.err.splitlines()[0]) == (2, f"error: '{target}' exists")
+    assert tempo("models", "--format", "csv", "-o", target, "--force").code == 0
+    assert target.read_text() == tempo("models", "--format", "csv", "-o", "-").out
+    other = tempo("models", "-o", tmp_path / "models.srt")
+    hint = "hint: Give --format, one of json, jsonl, csv, tsv, md."
+    assert (other.code, other.err.splitlines()[1]) == (2, hint)
+    assert tempo("models", "-o", tmp_path / "none" / "a.csv").code == 5
+    assert pulled.is_dir()
+
+
 @pytest.mark.parametrize("more", [[], ["--offline"], ["tiny/tempo"], ["tiny/tempo", "--revision", "main"]])
 def test_what_is_right_is_told_file_by_file(
     more: list[str], tempo: Tempo, hub: FakeHub, pulled: Path

@@ -15,7 +15,9 @@ import pytest
 
 from tempo_cli import __version__
 from tempo_cli.cli.options import RUN_FORMATS, TABLE_FORMATS
+from tempo_cli.doctor import Finding, Level
 
+from ..hub.server import FakeHub
 from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
 
 Tempo = Callable[..., Outcome]
@@ -40,12 +42,21 @@ CASES: dict[str, list[str]] = {
     "ask-several": ["ask", "a.mp4", "bad.mp4", "b.mp4", *TWO, *SHORT],
     "ask-several-json": ["ask", "a.mp4", "bad.mp4", "-q", WHAT, *SHORT, "--json"],
     "batch": ["batch", "jobs.jsonl", *SHORT],
+    "batch-progress-json": ["batch", "jobs.jsonl", *SHORT, "--progress", "json"],
+    "clips": ["clips", "run.json", "-o", "parts"],
+    "clips-copy-json": ["clips", "run.json", "-o", "parts", "--copy", "--json"],
+    "clips-nothing": ["clips", "run.json", "-o", "parts", "--min-relevance", "1"],
     "clips-dry-run": ["clips", "run.json", "-o", "parts", "--dry-run"],
     "clips-dry-run-json": ["clips", "run.json", "-o", "parts", "--dry-run", "--json"],
     **{f"models-{name}": ["models", "--format", name] for name in TABLE_FORMATS},
     "models": ["models"],
     "cache": ["cache"],
     "cache-json": ["cache", "--json"],
+    "cache-path": ["cache", "path"],
+    "cache-clear": ["cache", "clear"],
+    "models-verify": ["models", "verify", "nano", "--offline"],
+    "models-verify-json": ["models", "verify", "nano", "--offline", "--json"],
+    "error-models-rm": ["models", "rm", "tiny/none", "--yes"],
     "error-video": ["ask", "bad.mp4", WHAT, *SHORT],
     "error-video-json": ["ask", "bad.mp4", WHAT, *SHORT, "--json"],
     "error-video-csv": ["ask", "bad.mp4", WHAT, *SHORT, "--format", "csv"],
@@ -54,6 +65,20 @@ CASES: dict[str, list[str]] = {
     "error-model": ["ask", "a.mp4", WHAT, "--model", "./none"],
     "error-saved": ["inspect", "a.mp4"],
 }
+PULLS: dict[str, list[str]] = {
+    "pull": ["pull", "tiny/tempo"],
+    "pull-quiet": ["pull", "tiny/tempo", "--quiet"],
+    "pull-dry-run": ["pull", "tiny/tempo", "--dry-run"],
+    "pull-offline": ["pull", "tiny/tempo", "--offline"],
+    "pull-unknown": ["pull", "tiny/none"],
+    "pull-folder": ["pull", "."],
+}
+DOCTOR: dict[str, list[str]] = {
+    "doctor": ["doctor"],
+    "doctor-json": ["doctor", "--json"],
+    "doctor-problem": ["doctor"],
+}
+TERMINAL = tuple(f"terminal-{columns}" for columns in (40, 80, 160))
 
 
 @pytest.fixture
@@ -85,9 +110,9 @@ def lasting(text: str, folder: Path) -> str:
     text = re.sub(r"[^\s\"|,]*tempo\\?_cli/nano", "tempo_cli/nano", text)
     text = text.replace(json.dumps(__version__), '"VERSION"')
     text = re.sub(r'"(timing|memory|decoder)": \{[^}]*\}', r'"\1": {}', text)
-    text = re.sub(r'"(mtime|size)": [0-9.]+', r'"\1": 0', text)
+    text = re.sub(r'"(mtime|size|seconds_left)": [0-9.]+', r'"\1": 0', text)
     text = re.sub(r"\b(?:\d{6,}|\d{1,3}(?:,\d{3}){2,})\b", "N", text)  # bytes
-    text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|bytes)\b", "N", text)
+    text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|TB|[KMGT]iB|bytes)\b", "N", text)
     return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
 
 
@@ -106,6 +131,40 @@ def test_what_a_command_writes(name: str, tempo: Tempo, folder: Path) -> None:
     compare(name, lasting(shown, folder))
 
 
+@pytest.mark.parametrize("name", PULLS)
+def test_what_a_pull_writes(name: str, tempo: Tempo, folder: Path, hub: FakeHub) -> None:
+    done = tempo(*PULLS[name])
+    shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
+    compare(name, lasting(shown, folder).replace(hub.url, "https://hub"))
+
+
+@pytest.mark.parametrize("name", DOCTOR)
+def test_what_the_doctor_writes(
+    name: str, tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings, kept frames and models are real; machine, ffmpeg and torch are not the same everywhere."""
+    machine = [
+        Finding("python", Level.ok, "3.12 on Linux", facts={"version": "3.12"}),
+        Finding("memory", Level.note, "little is free", "Close other programs."),
+    ]
+    ffmpeg = [Finding("decoding", Level.warning, "no AV1", "Install an ffmpeg with `--enable-libdav1d`.")]
+    torch = [Finding("device", Level.ok, "ask runs on cpu in float32")]
+    if name == "doctor-problem":
+        torch = [Finding("device", Level.problem, "`device='cuda'`: there is no GPU", "Unset `device`.")]
+        monkeypatch.setenv("TEMPO_FPS", "x")
+        monkeypatch.setenv("TEMPO_MAX_FRAME", "8")
+    monkeypatch.setenv("TEMPO_MODEL", str(MODEL))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://huggingface.co")
+    monkeypatch.setattr("tempo_cli.doctor.machine.findings", lambda: machine)
+    monkeypatch.setattr("tempo_cli.doctor.media.findings", lambda _: ffmpeg)
+    monkeypatch.setattr("tempo_cli.doctor.accelerator.findings", lambda _: torch)
+    done = tempo(*DOCTOR[name])
+    shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
+    compare(name, lasting(shown, folder))
+
+
 @pytest.mark.parametrize("columns", [40, 80, 160])
 def test_what_a_terminal_shows(columns: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS")
@@ -115,5 +174,4 @@ def test_what_a_terminal_shows(columns: int, folder: Path, monkeypatch: pytest.M
 
 
 def test_no_snapshot_is_left_over() -> None:
-    names = {*CASES, *(f"terminal-{columns}" for columns in (40, 80, 160))}
-    assert {file.stem for file in SNAPSHOTS.iterdir()} == names
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *DOCTOR, *TERMINAL}

@@ -19,12 +19,13 @@ from tempo_cli.errors import ModelError
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Bits, Target, Targets
 from tempo_cli.model.memory_estimate import Weights, compressor_parameters, needs, weights
-from tempo_cli.plan.memory import expected_work, make_plan
+from tempo_cli.plan.memory import Work, expected_work, make_plan
+from tempo_cli.runtime.networks import Networks
 
 from ..conftest import GOLDEN
 
 Shapes = dict[str, tuple[int, ...]]
-CUDA = torch.device("cuda", 0)
+CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 TOWER = "model.vision_tower_aux_list.0."
 VOCABULARY = 151_936
 LANGUAGE = {"num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": VOCABULARY}
@@ -230,3 +231,14 @@ def test_the_plan_for_an_hour_of_video_by_free_memory(folder, bits: Bits | None,
     found = needs(checkpoint, targets, weights(checkpoint, targets), work, decoder=True)
     planned = make_plan(gigabytes * 10**9, found, 8)
     assert (planned.resident, planned.micro_batch) == plan
+
+
+@pytest.mark.parametrize(
+    ("target", "segments"), [(Target(CUDA, torch.bfloat16), 16), (Target(CPU, torch.float32), 8)]
+)
+def test_as_many_segments_at_once_as_pay_on_the_device(folder, target, segments, monkeypatch):
+    networks = Networks(opened(folder), target, decoder=True, emit=lambda _: None)
+    monkeypatch.setattr(Networks, "free_bytes", lambda _: 80 * 10**9)
+    work = Work(visual=512, segments=128, questions=1, tokens=9_400)
+    assert networks.plan(work, None).micro_batch == segments
+    assert networks.plan(work, 4).micro_batch == 4

@@ -10,6 +10,7 @@ import torch
 
 import tempo_cli
 from tempo_cli.config import GenerationOptions
+from tempo_cli.model import llm
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.generation import SamplingRule, Token
@@ -70,7 +71,7 @@ def test_a_step_that_grows_gives_the_same(tiny_model, length, monkeypatch):
 def chances(decoder: Decoder, embeds: torch.Tensor, ids: list[int], kind: type) -> torch.Tensor:
     """Log-probabilities of all tokens behind each of `ids`, (T, V)."""
     cache = decoder._transformer.cache(1, len(embeds) + len(ids))
-    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head.forward, cache), []
+    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head, cache), []
     with torch.inference_mode():
         decoder.prefill(embeds.to(decoder._weight.dtype), cache)
         for token in ids:
@@ -163,6 +164,52 @@ def test_two_answers_at_once_do_not_disturb_each_other(tiny_model):
     ]
     pairs = list(zip(*both, strict=True))
     assert [ids_of(tokens) for tokens in zip(*pairs, strict=True)] == alone
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Steps count as recorded, and this much memory as free."""
+
+    def free(size: int) -> None:
+        monkeypatch.setattr(StaticStep, "is_recorded", True)
+        monkeypatch.setattr(llm, "device_free_bytes", lambda _: size)
+
+    return free
+
+
+def test_a_recorded_step_serves_the_next_answer(tiny_model, recorded, monkeypatch):
+    recorded(10**12)
+    made, whole = [], StaticStep.__init__
+    monkeypatch.setattr(StaticStep, "__init__", lambda self, *a: made.append(1) or whole(self, *a))
+    decoder = tiny_model.decoder
+    alone = [ids_of(written(decoder, noise(decoder, length), 8)) for length in (20, 9, 20)]
+    assert (alone[0], len(made)) == (alone[2], 1)
+    written(decoder, noise(decoder, 21), 8)  # one token more than there is room for
+    assert len(made) == 2
+    assert decoder.forget()
+    assert not decoder.forget()
+    assert ids_of(written(decoder, noise(decoder, 9), 8)) == alone[1]
+    assert len(made) == 3
+    decoder.forget()
+
+
+def test_a_step_that_takes_more_than_a_tenth_of_the_free_memory_is_not_kept(tiny_model, recorded):
+    decoder = tiny_model.decoder
+    size = decoder._step(9 + 3).cache.values.nbytes
+    for free, kept in ((10 * size - 1, False), (10 * size, True)):
+        recorded(free)
+        written(decoder, noise(decoder, 9), 3)
+        assert decoder.forget() is kept
+
+
+def test_an_answer_that_is_left_early_keeps_its_step(tiny_model, recorded):
+    recorded(10**12)
+    tokens = tiny_model.decoder.generate(
+        noise(tiny_model.decoder, 9), ENDLESS, GenerationOptions(max_new_tokens=9)
+    )
+    next(tokens)
+    tokens.close()
+    assert tiny_model.decoder.forget()
 
 
 def test_on_a_cpu_nothing_is_kept_for_the_next_answer(tiny_model):

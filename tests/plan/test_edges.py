@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tempo_cli import plan
 from tempo_cli.config import FrameShape, PixelLimits, SamplingOptions
@@ -20,6 +22,7 @@ from tempo_cli.plan.packets import (
     CUT,
     DISPOSABLE,
     PacketIndex,
+    are_among,
     decoded_from,
     index_packets,
     kept_ranges,
@@ -314,3 +317,11 @@ def test_the_part_without_a_frame_is_told(start: float | None, end: float | None
     info = VideoInfo(Path("v.mp4"), 0, "h264", 160, 90, Fraction(1), np.array([2.0, 3.0, 4.0]), 5.0, 1, 0.0)
     with pytest.raises(UsageError, match=f" {part}( |$)"):
         plan_sampling(info, SamplingOptions(start=start, end=end))
+
+
+@given(st.lists(st.integers(-9, 9)), st.lists(st.integers(-9, 9), unique=True))
+def test_are_among_says_what_numpy_says(values: list[int], others: list[int]) -> None:
+    asked, known = np.array(values, np.int64), np.array(others, np.int64)
+    expected = np.isin(asked, known).tolist()
+    assert are_among(asked, np.sort(known)).tolist() == expected
+    assert are_among(asked, known, np.argsort(known)).tolist() == expected

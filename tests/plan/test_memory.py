@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from tempo_cli.config import ModelDimensions
-from tempo_cli.plan.memory import Needs, Plan, Work, advice, expected_work, gigabytes, make_plan, too_large
+from tempo_cli.plan.memory import (
+    Needs,
+    Plan,
+    Work,
+    advice,
+    expected_work,
+    gigabytes,
+    make_plan,
+    micro_batch,
+    too_large,
+)
 
 GB = 10**9
 DIMENSIONS = ModelDimensions(
@@ -49,6 +59,11 @@ def test_a_smaller_batch_comes_before_parting_the_networks():
 
 def test_memory_tokens_that_are_kept_count():
     assert make_plan(16 * GB, replace(NEEDS, kept=GB), 8) == Plan(False, 8, 3_720_000_000)
+
+
+@pytest.mark.parametrize(("device", "segments"), [("cpu", 8), ("mps", 8), ("cuda", 16)])
+def test_twice_as_many_segments_at_once_pay_on_cuda(device, segments):
+    assert micro_batch(device) == segments
 
 
 def test_the_batch_is_never_larger_than_wanted():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from tempo_cli.report import Entry, Source, index, page
-from tempo_cli.schema import Run, run_from_json
+from tempo_cli.schema import Run, Timing, run_from_json
 from tempo_cli.types import Evidence, Unseen
 
 from .runs import HOSTILE, ROWS, RUN, made_up
@@ -55,6 +55,15 @@ def test_the_policy_names_the_only_script_and_style() -> None:
     )
     assert json.loads(data)["runs"] == [RUN.to_dict()]
     assert run_from_json(json.dumps(json.loads(data)["runs"][0])) == RUN
+
+
+def test_decoding_that_took_longer_than_the_question_is_told_apart() -> None:
+    run = replace(RUN, timing=Timing(load=0.1, decode=1.7, compress=0.2, answer=0.04, total=0.34))
+    told = Reader(page([run])).texts["dd"]
+    assert "0.3 for the question, with loading: load 0.1, compress 0.2, answer 0.0" in told
+    assert "1.7 s, beside the other steps; it begins before the question" in told
+    told = Reader(page([replace(run, answer=None)])).texts["dd"]
+    assert "0.3 for the question, with loading: load 0.1, compress 0.2" in told
 
 
 def hostile() -> Run:

@@ -59,6 +59,7 @@ class ResultsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recorded: dict[str, Recorded] = {}
+        self._replaced: set[str] = set()
         try:
             self._file, self._regular = _locked(path)
         except OSError as error:
@@ -79,17 +80,14 @@ class ResultsFile:
         Raises:
             SetupError: it can't be written, as on a full disk.
         """
-        data, descriptor = line.encode("ascii") + b"\n", self._file.fileno()
+        data, replaced = line.encode("ascii") + b"\n", set[str]()
+        while self._replaced:  # jobs may come meanwhile, in another thread
+            replaced.add(self._replaced.pop())
         try:
-            before = os.lseek(descriptor, 0, os.SEEK_END) if self._regular else 0
-            try:
-                _write(descriptor, data)
-                if self._regular:
-                    os.fsync(descriptor)
-            except OSError:
-                if self._regular:
-                    os.ftruncate(descriptor, before)
-                raise
+            if replaced:
+                self._rewrite(replaced, data)
+            else:
+                self._add(data)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -97,6 +95,18 @@ class ResultsFile:
                 f"a result can't be written to '{self.path}': {reason(error)}",
                 "Free some disk and run the same command again: it goes on with this job.",
             ) from None
+
+    def _add(self, data: bytes) -> None:
+        descriptor = self._file.fileno()
+        before = os.lseek(descriptor, 0, os.SEEK_END) if self._regular else 0
+        try:
+            _write(descriptor, data)
+            if self._regular:
+                os.fsync(descriptor)
+        except OSError:
+            if self._regular:
+                os.ftruncate(descriptor, before)
+            raise
 
     def check(self, jobs: Iterable[Job]) -> None:
         """Raise UsageError if a job's id is recorded with other content."""
@@ -177,33 +187,24 @@ class ResultsFile:
             ) from None
         self.recorded[found.id] = found
 
-    def drop_failed(self, jobs: Iterable[Job] | None = None) -> None:
-        """Remove the lines of those of `jobs` (None: of all) that failed, so that they are done again.
+    def replace(self, names: Iterable[str]) -> None:
+        """Do jobs again: their lines are forgotten now, and leave the file with the next `append`."""
+        for name in names:
+            del self.recorded[name]
+            self._replaced.add(name)
 
-        Raises:
-            SetupError: the file can't be written; it is then as it was.
-        """
-        failed = {found.id for found in self.recorded.values() if found.error is not None}
-        if jobs is not None:
-            failed &= {job.id for job in jobs}
-        if not failed:
-            return
-        try:
-            self._leave_out(failed)
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
-
-    def _leave_out(self, failed: Collection[str]) -> None:
-        """Replace the file by one without these jobs' lines, at once or not at all."""
+    def _rewrite(self, left_out: Collection[str], line: bytes) -> None:
+        """Replace the file by one without these jobs' lines and with a new one, at once or not at all."""
         target = Path(os.path.realpath(self.path))
         part = partial_path(target)
         kept = part.open("xb+", buffering=0)
         try:
             _lock(kept)
             self._file.seek(0)
-            for line in self._lines():
-                if line.strip() and str(parse_object(line)["id"]) not in failed:
-                    _write(kept.fileno(), line)
+            for old in self._lines():
+                if old.strip() and str(parse_object(old)["id"]) not in left_out:
+                    _write(kept.fileno(), old)
+            _write(kept.fileno(), line)
             os.fsync(kept.fileno())
             with suppress(OSError):  # rights that can't be kept, as on FAT
                 part.chmod(stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
@@ -216,8 +217,6 @@ class ResultsFile:
         _sync_folder(target.parent)
         self._file.close()
         self._file = kept
-        for name in failed:
-            del self.recorded[name]
 
 
 def _locked(path: Path) -> tuple[IO[bytes], bool]:

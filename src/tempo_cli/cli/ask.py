@@ -154,7 +154,7 @@ def ask(
         if len(videos) > 1:
             running = BatchModel(model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline)
             defaults = Defaults(frames, limits, generation)
-            code = ask_several(running, tuple(waiting), defaults, screen, present)
+            code = ask_several(running, tuple(waiting), defaults, screen, present, exports.add_failure)
             exports.write(screen)
             return code
         with opened(

@@ -152,7 +152,8 @@ def batch(
         GenerationOptions(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed),
     )
     part, crew = parse_shard(shard), parse_devices(devices, workers, device)
-    with Screen(json=False, quiet=quiet, verbose=verbose, color=color, waiting=[]) as screen:
+    only_json = progress is ProgressMode.json  # on stderr
+    with Screen(json=False, quiet=quiet or only_json, verbose=verbose, color=color, waiting=[]) as screen:
         jobs = _jobs(inputs, question or [], glob, defaults, stream=stream, whole=not (part or limit))
         if len(crew) > 1 and not isinstance(jobs, list):
             raise UsageError("--stream goes with one worker", "Leave out --workers and --devices.")
@@ -205,43 +206,53 @@ class Batch:
             if (more := len(jobs) - len(known)) > 0:
                 told = "1 job is" if more == 1 else f"{more} jobs are"
                 self._screen.print(f"{told} given twice, and done once")
-            self._drop_failed(known)
+            again = {job.id for job in known if self._is_retried(job)}
             done = self._recorded(known)
             groups = schedule(known, done, shard, limit)
+            if self._results is not None:
+                again &= {job.id for group in groups for job in group.jobs}
+                self._results.replace(again)
+                self._note_failures(known)
             if not groups:
                 self._summarize("nothing is left to do: the jobs have their lines in")
-                return self._end(len(known))
+                code = self._end(len(known))
+                BatchScreen(Tracker([]), self._screen, self._mode, bar=False).close(code=code)
+                return code
             tracker = Tracker(groups)
             return self._do(groups, tracker, len(known))
         from ..batch.live import live_groups
 
-        self._drop_failed(None)
         tracker = Tracker(None)
         return self._do(live_groups(self._new(unique(jobs))), tracker, None)
 
-    def _drop_failed(self, jobs: list[Job] | None) -> None:
-        """With --retry-failed: of these jobs or all, once nothing else is wrong with them."""
-        if self._retry and self._results is not None:
-            recorded = self._results.recorded
-            self._results.check(
-                job for job in jobs or () if job.id in recorded and recorded[job.id].error is None
-            )
-            self._results.drop_failed(jobs)
+    def _is_retried(self, job: Job) -> bool:
+        """Whether the job has failed, and failed jobs are done again."""
+        found = self._results.recorded.get(job.id) if self._retry and self._results is not None else None
+        return found is not None and found.error is not None
 
     def _recorded(self, jobs: list[Job]) -> set[str]:
-        """Ids of jobs that have a line; failed ones are noted."""
+        """Ids of jobs that have a line, and are not done again."""
         if self._results is None:
             return set()
-        self._results.check(jobs)
-        recorded = self._results.recorded
-        found = [job.id for job in jobs if job.id in recorded]
-        self._failed |= {name: error for name in found if (error := recorded[name].error) is not None}
-        return set(found)
+        kept = [job for job in jobs if not self._is_retried(job)]
+        self._results.check(kept)
+        return {job.id for job in kept if job.id in self._results.recorded}
+
+    def _note_failures(self, jobs: list[Job]) -> None:
+        """Those that are not done again in this run."""
+        recorded = self._results.recorded if self._results is not None else {}
+        for job in jobs:
+            if job.id in recorded and (error := recorded[job.id].error) is not None:
+                self._failed[job.id] = error
 
     def _new(self, jobs: Iterable[Job]) -> Iterator[Job]:
         for job in jobs:
-            if not self._recorded([job]):
-                yield job
+            if self._recorded([job]):
+                self._note_failures([job])
+                continue
+            if self._results is not None and self._is_retried(job):
+                self._results.replace([job.id])
+            yield job
 
     def _do(self, groups: "Iterable[Jobs]", tracker: Tracker, total: int | None) -> int:
         shown = BatchScreen(

@@ -1,7 +1,9 @@
 """`tempo clips`: the parts that stand out, as files."""
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from .. import __version__
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import SetupError, UsageError, VideoError
-from ..files import reason
+from ..files import exists, reason
 from ..plan.stretches import Stretch, padded, stretches
 from ..schema import Request, Run
 from ..texts import clock_time, one_line
@@ -95,7 +97,7 @@ def clips(
     if words == ["-"]:
         (question,) = read_questions(words)
         check_questions([question], source)
-    saved = _saved_run(source) if not question.strip() else None
+    saved, warning = (None, None) if question.strip() else _saved_run(source)
     waiting = expect(
         command,
         Request(saved.question, saved.video.path, saved.model.id)
@@ -103,9 +105,12 @@ def clips(
         else Request(question, str(source), model),
     )
     with Screen(json=json, quiet=quiet, verbose=verbose, color=color, waiting=waiting) as screen:
+        if warning is not None:
+            screen.warn(warning)
         rows = o.parse_top(top)
         if not dry_run:
-            _prepare(folder, force)
+            with _folder(folder):  # said before the work
+                check_writable(folder / MANIFEST, force)
         run = saved
         if run is None:
             check_questions([question], source)
@@ -131,33 +136,49 @@ def clips(
         from ..video.cutting import Cutter
 
         parts = padded(stretches(run.segments, rows, min_relevance), padding, info.duration)
+        if parts and run.evidence is not None and run.evidence.weak and run.evidence.threshold is not None:
+            screen.warn(f"weak evidence: no segment above {run.evidence.threshold:.2f}")
         cutter = Cutter(info, copy, ffmpeg) if parts else None
-        made = _cut(parts, cutter, info, folder, screen, force, dry_run)
-        manifest = _manifest(run, made, copy, padding)
-        if not dry_run:
-            write_whole(folder / MANIFEST, (jsonlib.dumps(manifest, indent=2) + "\n").encode(), force)
+        with nullcontext() if dry_run else _folder(folder):
+            made = _cut(parts, cutter, info, folder, screen, force, dry_run)
+            manifest = _manifest(run, made, copy, padding)
+            if not dry_run:
+                write_whole(folder / MANIFEST, (jsonlib.dumps(manifest, indent=2) + "\n").encode(), force)
         if json:
             screen.text(jsonlib.dumps(manifest) + "\n")
         elif not parts:
             screen.print("no segment stands out: there is nothing to cut")
 
 
-def _saved_run(path: Path) -> Run:
-    runs = saved_runs(path, "clips")
+def _saved_run(path: Path) -> tuple[Run, str | None]:
+    runs, warning = saved_runs(path, "clips")
     if len(runs) != 1:
         raise UsageError(
-            f"'{path}' has {len(runs)} runs, and clips are cut for one", "Save each run in a file of its own."
+            f"'{path}' has {len(runs)} runs, and clips are cut for one",
+            f"Save one in a file of its own: sed -n 1p '{path}' > run.json",
         )
-    return runs[0]
+    return runs[0], warning
 
 
-def _prepare(folder: Path, force: bool) -> None:
-    """The folder, created if necessary, before the work."""
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """The folder, created with those above it that are missing; what was created and stays empty goes again.
+
+    Raises:
+        SetupError: it can't be created.
+    """
+    missing = [path for path in (folder, *folder.parents) if not exists(path)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise SetupError(f"'{folder}' can't be created: {reason(error)}", "Name another folder.") from None
-    check_writable(folder / MANIFEST, force)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            message = f"'{folder}' can't be created: {reason(error)}"
+            raise SetupError(message, "Name another folder.") from None
+        yield
+    finally:
+        with suppress(OSError, ValueError):  # the first one that is not empty ends this
+            for path in missing:
+                path.rmdir()
 
 
 def _unchanged(run: Run, saved: Path | None, max_pixels: int) -> "VideoInfo":
@@ -186,18 +207,27 @@ def _cut(
     dry_run: bool,
 ) -> list[dict[str, Any]]:
     """Write each part, and list for each its file, the planned times and the measured ones."""
-    made = []
-    for number, part in enumerate(parts, 1):
-        assert cutter is not None
-        begins, ends = cutter.planned(part.start, part.end)
-        path = folder / f"{_stem(info.path)}_{_time(begins)}_{_time(ends)}{cutter.ending}"
+    made: list[dict[str, Any]] = []
+    if cutter is None:
+        return made
+    planned, ending = [cutter.planned(part.start, part.end) for part in parts], cutter.ending
+
+    def named(begins: float, ends: float) -> Path:
+        return folder / f"{_stem(info.path)}_{_time(begins)}_{_time(ends)}{ending}"
+
+    if not dry_run:
+        for begins, ends in planned:
+            check_writable(named(begins, ends), force)
+    for number, (part, (begins, ends)) in enumerate(zip(parts, planned, strict=True), 1):
+        path = named(begins, ends)
         fact: dict[str, Any] = {"file": path.name, "start": part.start, "end": part.end}
         if dry_run:
             fact |= {"begins": begins, "ends": ends}
         else:
             screen.log(f"clip {number} of {len(parts)}")
-            clip = cutter.cut(part.start, part.end, path, force)
-            fact |= {"begins": clip.begins, "ends": clip.ends, "pictures": clip.pictures}
+            clip = cutter.cut(part.start, part.end, path, force, partial(named, ends=ends))
+            path = named(clip.begins, ends)
+            fact |= {"file": path.name, "begins": clip.begins, "ends": clip.ends, "pictures": clip.pictures}
         fact |= {
             "earlier": max(0.0, part.start - fact["begins"]),
             "segments": [part.first, part.last],

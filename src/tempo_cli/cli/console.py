@@ -17,7 +17,7 @@ from ..errors import TempoError
 from ..schema import Request, Run, error_to_json
 from . import progress
 from .early import wants_json
-from .flags import in_flags
+from .flags import in_flags, told_in_flags
 from .options import Color
 from .streams import OutputError
 from .text import printable, shortened
@@ -241,18 +241,20 @@ def report_error(error: TempoError, arguments: list[str], waiting: Sequence[Requ
     Args:
         waiting: what is left without an answer, one object each.
     """
-    if error.code != TempoError.code:  # the text of a bug is not ours
-        error.message, error.hint = in_flags(error.message), in_flags(error.hint)
+    error = told_in_flags(error)
     if wants_json(arguments):
         with suppress(OutputError):  # the words on stderr remain
             for request in waiting:
                 sys.stdout.write(error_to_json(error, request) + "\n")
             sys.stdout.flush()
-    error.message, error.hint = shortened(error.message), shortened(error.hint)
     console = _rich(stderr=True, color=Color.auto)
     for label, text, style in (("error", error.message, "red"), ("hint", error.hint, "dim")):
         console.print(
-            f"{label}: {printable(text)}", style=style, markup=False, highlight=False, soft_wrap=True
+            f"{label}: {printable(shortened(text))}",
+            style=style,
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UsageError
+from ..errors import TempoError, UsageError
 from ..files import is_same
 from ..plan.stretches import stretches
-from ..schema import Run
+from ..schema import Request, Run, error_to_json
 from ..written import check_writable, write_whole
 from .console import Screen
 from .early import JSON_FORMATS
-from .flags import in_flags
+from .flags import in_flags, told_in_flags
 from .options import RUN_FORMATS, Sort
 
 
@@ -26,7 +26,7 @@ class Rows(NamedTuple):
 
 @dataclass
 class Exports:
-    """The files and formats that a command line asks for; `add` each run, then `write` them.
+    """The files and formats that a command line asks for; `add` each run or failure, then `write` them.
 
     Attributes:
         format: one of `RUN_FORMATS`; None: the words for people.
@@ -49,6 +49,7 @@ class Exports:
     ffmpeg: str | None = None
     inputs: Sequence[Path] = ()
     _runs: list[Run] = field(default_factory=list)
+    _lines: list[Run | str] = field(default_factory=list)
     _saved: list[Path | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,15 +85,20 @@ class Exports:
     def add(self, run: Run, saved: Path | None = None) -> None:
         """A run that is complete; `saved`: the file that it was read from."""
         self._runs.append(run)
+        self._lines.append(run)
         self._saved.append(saved)
 
+    def add_failure(self, error: TempoError, request: Request) -> None:
+        """A request that failed; JSON has an object for it, the other formats and pictures have nothing."""
+        self._lines.append(error_to_json(told_in_flags(error), request))
+
     def write(self, screen: Screen) -> None:
-        """Everything that was asked for; nothing where there is no run.
+        """Everything that was asked for; without a run, only a file of JSON with the failures.
 
         Raises:
             UsageError, SetupError: it can't be; no file is then half written.
         """
-        if not self._runs:
+        if not self._runs and not (self._lines and self.format in JSON_FORMATS):
             return
         if self.output is not None or self.silent:
             text = self._text()
@@ -100,6 +106,8 @@ class Exports:
                 screen.text(text)
             else:
                 self._file(self.output, text, screen)
+        if not self._runs:
+            return
         if self.html is not None:
             from .reports import report
 
@@ -117,7 +125,8 @@ class Exports:
 
         assert self.format is not None
         if self.format in JSON_FORMATS:
-            return "".join(with_flags(run).to_json() + "\n" for run in self._runs)
+            lines = (line if isinstance(line, str) else with_flags(line).to_json() for line in self._lines)
+            return "".join(line + "\n" for line in lines)
         return FORMATS[self.format](
             [(run, stretches(run.segments, self.top, self.least)) for run in self._runs]
         )
@@ -144,18 +153,16 @@ def chosen_format(json: bool, name: str | None) -> str | None:
     return "json" if json else name
 
 
-def format_of(path: Path) -> str:
-    """The format that a file's ending names.
+def format_of(path: Path, known: tuple[str, ...] = RUN_FORMATS) -> str:
+    """The format, one of `known`, that a file's ending names.
 
     Raises:
         UsageError: none.
     """
     name = path.suffix.removeprefix(".").lower()
-    if name in RUN_FORMATS:
+    if name in known:
         return name
-    raise UsageError(
-        f"the ending of '{path}' names no format", f"Give --format, one of {', '.join(RUN_FORMATS)}."
-    )
+    raise UsageError(f"the ending of '{path}' names no format", f"Give --format, one of {', '.join(known)}.")
 
 
 def check_format(name: str, known: tuple[str, ...]) -> None:

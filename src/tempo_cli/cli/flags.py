@@ -9,6 +9,7 @@ from typing import get_args
 
 from typer.models import OptionInfo
 
+from ..errors import TempoError
 from . import options
 
 # a name in quotes comes from the user and stays; an option has at most one value, quoted if it is a text
@@ -18,6 +19,13 @@ _QUOTED_OR_OPTION = re.compile(r"(?<!\w)'.*?'(?!\w)|`(\w+)(?:=('[^'`]*'|[^'`]+))
 def in_flags(text: str) -> str:
     """`text` with `` `max_frames` `` as --max-frames and `` `quantize='int4'` `` as --quantize int4."""
     return _QUOTED_OR_OPTION.sub(_flag, text)
+
+
+def told_in_flags(error: TempoError) -> TempoError:
+    """The error with flags in its message and hint, but for the text of a bug, which is not ours."""
+    if error.code == TempoError.code:
+        return error
+    return type(error)(in_flags(error.message), in_flags(error.hint))
 
 
 def flag_of(name: str) -> str | None:

@@ -1,14 +1,14 @@
 """`tempo inspect`: why, without the answer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
-from ..errors import UsageError
+from ..errors import FailedRunError, UsageError
 from ..events import Progress
-from ..files import read_bytes
+from ..files import read_bytes, reason
 from ..schema import Request, Run, run_from_json
 from . import options as o
 from . import render
@@ -92,7 +92,8 @@ def inspect(
     if not together and is_saved_run(source):
         other = next(path for path in paths if not is_saved_run(path))
         raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give saved runs alone.")
-    saved = [(run, path) for path in paths for run in saved_runs(path)] if together else []
+    files = [(saved_runs(path), path) for path in paths] if together else []
+    saved = [(run, path) for file, path in files for run in file.runs]
     if together:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))
     rows = o.parse_top(top)
@@ -124,6 +125,9 @@ def inspect(
         )
         limits = BudgetOptions(budget=budget, context=context, ata=not no_ata)
         runs: list[tuple[Run, Path | None]] = [*saved]
+        for file, _ in files:
+            if file.warning is not None:
+                screen.warn(file.warning)
         if not together:
             check_questions([question], source)
             cache = CacheOptions(limit=cache_size, keep=not no_cache)
@@ -131,7 +135,9 @@ def inspect(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
                 runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
-        for run, path in runs:
+        for number, (run, path) in enumerate(runs):
+            if number and not (screen.json or screen.silent):
+                screen.show("")
             _present(run, screen, Rows(rows, min_relevance, sort))
             exports.add(run, path)
         exports.write(screen)
@@ -155,22 +161,43 @@ def measured(
     return tempo.inspect(video, question, budget=budget, on_event=screen.on_event)
 
 
-def saved_runs(path: Path, command: str = "inspect") -> list[Run]:
+class Saved(NamedTuple):
+    """The runs of a file, and a warning where some of its lines are failures."""
+
+    runs: list[Run]
+    warning: str | None
+
+
+def saved_runs(path: Path, command: str = "inspect") -> Saved:
     """The runs in a file of `--json` lines, for a command that takes a video and a question as well.
 
     Raises:
-        UsageError: it is no such file.
+        UsageError: it is no such file, or it has nothing but failures.
     """
     try:
         text = read_bytes(path, _LARGEST_RUN, whole=True).decode("utf-8-sig")
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_saved_run(path):
+            hint = f"Show a part of it: head -n 1000 '{path}' > part.jsonl"
+            raise UsageError(f"'{path}' can't be read: {reason(error)}", hint) from None
         text = ""
     if not text.lstrip().startswith("{"):
         raise UsageError(
             f"there is no question for '{path}', and it is not a saved run",
             f'Put a question after the video: tempo {command} {path} "what happens?"',
         )
-    return [run_from_json(line) for line in text.splitlines() if line.strip()]
+    runs, failures = list[Run](), list[FailedRunError]()
+    for line in text.splitlines():
+        if line.strip():
+            try:
+                runs.append(run_from_json(line))
+            except FailedRunError as error:
+                failures.append(error)
+    if not failures:
+        return Saved(runs, None)
+    if not runs:
+        raise failures[0]
+    return Saved(runs, f"{len(failures)} of {len(runs) + len(failures)} runs in '{path}' failed: left out")
 
 
 def _present(run: Run, screen: Screen, rows: Rows) -> None:

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from ..errors import ModelError, SetupError, UsageError
 from ..schema import Request
+from ..written import check_writable, write_whole
 from . import options as o
 from .console import Screen, expect
-from .exports import check_format, chosen_format
+from .exports import check_format, chosen_format, format_of
 from .help import HelpCommand
 from .text import printable, size
 
@@ -33,6 +34,8 @@ def models(
     context: typer.Context,
     json: AsJson = False,
     format: o.TableFormat = None,
+    output: o.TableOutput = None,
+    force: o.Force = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
     """List the models that are here: size, revision, whether complete, and where. nano comes with tempo.
@@ -42,19 +45,25 @@ def models(
     if context.invoked_subcommand is not None:
         return
     name = chosen_format(json, format)
+    if output is not None and name is None:
+        name = format_of(output, o.TABLE_FORMATS)
     if name is not None:
         check_format(name, o.TABLE_FORMATS)
-    with _screen(name is not None, color) as screen:
+    if output == Path("-"):
+        output = None
+    if output is not None:
+        check_writable(output, force)
+    with _screen(name is not None and output is None, color) as screen:
         from ..hub.inventory import inventory, packaged
 
         states = [*packaged(), *inventory()]
-        told = [_as_json(state) for state in states]
-        if name == "json":
-            screen.text(jsonlib.dumps({"schema": "tempo.models/1", "cache": _cache(), "models": told}) + "\n")
-            return
         if name is not None:
-            screen.text(_in_format(name, told))
-            return
+            text = _in_format(name, [_as_json(state) for state in states])
+            if output is None:
+                screen.text(text)
+                return
+            write_whole(output, text.encode("utf-8", "backslashreplace"), force)
+            screen.print(f"wrote {output}")
         for state in states:
             screen.line(_lines(state))
         if _cache() and all(state.revision is None for state in states):
@@ -170,9 +179,11 @@ def _as_json(state: "ModelState") -> dict[str, Any]:
 
 
 def _in_format(name: str, models: list[dict[str, Any]]) -> str:
-    """The list as lines of JSON, or as a table."""
+    """The list as JSON, as lines of JSON, or as a table."""
     from ..report.tables import escaped, separated, table_markdown
 
+    if name == "json":
+        return jsonlib.dumps({"schema": "tempo.models/1", "cache": _cache(), "models": models}) + "\n"
     if name == "jsonl":
         return "".join(jsonlib.dumps(model) + "\n" for model in models)
     columns = ("id", "revision", "bytes", "complete", "folder")

@@ -129,12 +129,7 @@ Device = Annotated[
 ]
 DecoderDevice = Annotated[
     str | None,
-    _option(
-        "--decoder-device",
-        metavar="DEVICE",
-        help="Put the language model that writes the answer on another device than --device: cuda:1, cpu.",
-        autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
-    ),
+    _option("--decoder-device", metavar="DEVICE", help="Run the decoder on another device: cuda:1 or cpu."),
 ]
 Dtype = Annotated[
     str,
@@ -284,6 +279,15 @@ Output = Annotated[
         metavar="FILE",
         help="Write the format to a file; the screen shows the answer and the table as usual. Without "
         "--format, the file's ending selects it.",
+    ),
+]
+TableOutput = Annotated[
+    Path | None,
+    _option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the format to a file. Without --format, the file's ending selects it.",
     ),
 ]
 Html = Annotated[

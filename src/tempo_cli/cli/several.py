@@ -22,8 +22,12 @@ def ask_several(
     defaults: Defaults,
     screen: Screen,
     present: Callable[[Run], None],
+    note: Callable[[TempoError, Request], None],
 ) -> int:
     """Answer each request, in order; the exit code.
+
+    Args:
+        present: is called with each answer; note: with each failure, in its place.
 
     Returns:
         0; 7 if some failed; the errors' own code if all failed alike.
@@ -43,6 +47,7 @@ def ask_several(
         codes.add(error.exit_code if error is not None else 0)
         if error is not None:
             screen.fail()
+            note(error, requests[numbers[outcome.job.id]])
             about = (outcome.job.video, error.message)
             if screen.json or about not in told:  # people are told of a broken video once, not by question
                 _report(error, requests[numbers[outcome.job.id]], screen.json)

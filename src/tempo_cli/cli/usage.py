@@ -35,7 +35,8 @@ def explained(error: typer.TyperException, arguments: Sequence[str]) -> UsageErr
         return UsageError(f"there is no command '{match[1]}'", _meant(match[1], commands) + see)
     param: Any = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and param is not None:
-        return UsageError(f"{param.display_name_raw} is missing", see)
+        flag = f"{param.opts[0]} " if param.param_type_name == "option" else ""
+        return UsageError(f"{flag}{param.display_name_raw} is missing", see)
     if param is None:
         return UsageError(_one_line(error.format_message().removeprefix("Invalid value: ")), see)
     return UsageError(f"{_origin(param, context)}: {_what(error)}", see)

@@ -16,7 +16,7 @@ from ..config import GenerationOptions
 from ..errors import ModelError
 from .step import Step
 
-_LAG = 3  # tokens that a CUDA device may be ahead of the host
+_LAG = 3  # on CUDA
 
 
 class Token(NamedTuple):
@@ -49,17 +49,18 @@ def write(logits: Tensor, step: Step, rule: SamplingRule, options: GenerationOpt
         randomness.seed()
     else:
         randomness.manual_seed(options.seed)
-    arrivals, lag = _Arrivals(logits.device), _LAG if logits.device.type == "cuda" else 0
+    arrivals, lag = _Arrivals(logits.device), _lag(logits.device)
     for count in range(options.max_new_tokens):
         draw = float(torch.rand((), generator=randomness)) if options.temperature else 0.0
-        step.token, logprob = pick(logits, rule, options.temperature, draw)
-        arrivals.send(step.token, logprob)
+        token, logprob = pick(logits, rule, options.temperature, draw)
+        arrivals.send(token, logprob)
         if len(arrivals) > lag:
             arrived = arrivals.receive()
             if arrived.id in rule.stop_ids:
                 return
             yield arrived
         if count + 1 < options.max_new_tokens:
+            step.token = token
             logits = step()
     while arrivals:
         arrived = arrivals.receive()
@@ -102,6 +103,11 @@ def choose(logits: Tensor, rule: SamplingRule, temperature: float, draw: float) 
     drawn = torch.searchsorted(summed, summed[-1:] * draw, right=True)
     last = torch.searchsorted(summed, summed[-1:]).clamp(max=len(summed) - 1)  # NaN would lead behind it
     return torch.minimum(drawn, last)
+
+
+def _lag(device: torch.device) -> int:
+    """Tokens that a device may be ahead of the host."""
+    return _LAG if device.type == "cuda" else 0
 
 
 class _Arrivals:

@@ -5,14 +5,26 @@ from whoever trains them.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .architecture import TextArchitecture
 
 Activation = Callable[[Tensor], Tensor]
+
+
+# not cuDNN's: it takes most of a second to plan for each new length, and saves a few milliseconds
+ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+
+def attention_kernels() -> AbstractContextManager[None]:
+    """Within it, attention is computed by the kernels that suit lengths that are always new."""
+    kernels: AbstractContextManager[None] = sdpa_kernel(ATTENTION)
+    return kernels
 
 
 def tanh_gelu(values: Tensor) -> Tensor:

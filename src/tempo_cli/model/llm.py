@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         del kept
         kind = StaticStep if self._transformer.is_plain else GrowingStep
         cache = self._transformer.cache(1, length)
-        return kind(self._transformer, self._weight, self.llm.lm_head.forward, cache)
+        return kind(self._transformer, self._weight, self.llm.lm_head, cache)
 
     def _keep(self, step: Step) -> None:
         """Keep a recorded step with its cache for the next answer, where it takes little of what is free."""

@@ -5,18 +5,23 @@ read from the device. So the step can be recorded as a CUDA graph once and repla
 device never waits for the host.
 """
 
+import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .layers import Activation
 from .transformer import Angles, KVCache, Layer, Transformer, rotated
 
-_EAGER = 6  # steps before one is recorded: recording costs about as much as so many
-_FLASH = torch.float16, torch.bfloat16
+if TYPE_CHECKING:
+    from .fused import FusedLayers
+
+_EAGER = 3  # steps before one is recorded: recording costs about as much as two of them
+_HALF = torch.float16, torch.bfloat16
+_log = logging.getLogger(__name__)
 
 
 class Step(Protocol):
@@ -36,9 +41,7 @@ class Step(Protocol):
 class GrowingStep:
     """A step through layers that compute in a way of their own; the cache is read up to its filled length."""
 
-    def __init__(
-        self, transformer: Transformer, embedding: Tensor, head: Callable[[Tensor], Tensor], cache: KVCache
-    ) -> None:
+    def __init__(self, transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache) -> None:
         self._transformer, self._embedding, self._head = transformer, embedding, head
         self.cache = cache
         self.token = torch.zeros(1, dtype=torch.long, device=embedding.device)
@@ -53,7 +56,8 @@ class GrowingStep:
         """Logits (V,)."""
         hidden = self._embedding.index_select(0, self.token)[None]
         angles = self._transformer.text_angles(self.cache.length, 1)
-        return self._head(self._transformer(hidden, self.cache, angles)[0, -1]).float()
+        logits: Tensor = self._head(self._transformer(hidden, self.cache, angles)[0, -1])
+        return logits.float()
 
 
 class StaticStep:
@@ -61,13 +65,11 @@ class StaticStep:
 
     Args:
         embedding: (V, D).
-        head: hidden states (1, D) to logits (1, V).
+        head: from hidden states to logits.
         cache: of one sequence; what it has room for is the longest sequence.
     """
 
-    def __init__(
-        self, transformer: Transformer, embedding: Tensor, head: Callable[[Tensor], Tensor], cache: KVCache
-    ) -> None:
+    def __init__(self, transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache) -> None:
         self._transformer, self._embedding, self._head = transformer, embedding, head
         self.cache = cache
         self._weights = [_weights(layer) for layer in transformer.layers]
@@ -85,6 +87,7 @@ class StaticStep:
         angles = self._transformer.text_angles(0, self._capacity)
         self._angles = Angles(angles.cos[0, :, 0], angles.sin[0, :, 0])  # (capacity, W)
         self._attention = _attention(self._transformer, self.cache)
+        self._fused = _fused(self._transformer, self._embedding, self._head, self.cache)
         self._eager = _EAGER if self._token.device.type == "cuda" else -1  # steps until recording; -1: never
         self._graph: torch.cuda.CUDAGraph | None = None
         self._logits = self._norms[0]
@@ -144,6 +147,20 @@ class StaticStep:
         self._graph, self._logits = graph, logits
 
     def _step(self) -> Tensor:
+        """Logits (V,) after the token at the position; both are on the device."""
+        if self._fused is not None:
+            try:
+                return self._fused(self._token, self._position, self._attention(self._position))
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                if self._fused.has_run:
+                    raise
+                _log.info("Triton's kernels can't be used here: %s", error)
+                self._fused = None
+        return self._unfused()
+
+    def _unfused(self) -> Tensor:
         norms, swapped = self._norms
         cos, sin = (part.index_select(0, self._position) for part in self._angles)  # (1, W)
         # the gain of the heads' norms and the rotation in one: (layers, H + K, W)
@@ -163,10 +180,11 @@ class StaticStep:
             )
         self._position += 1
         normed = functional.rms_norm(hidden, hidden.shape[1:], self._transformer.norm, self._transformer.eps)
-        return self._head(normed)[0].float()
+        logits: Tensor = self._head(normed)[0]
+        return logits.float()
 
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries (H, W), keys and values (K, capacity, W)
 
 
 class _Weights(NamedTuple):
@@ -216,10 +234,32 @@ def _layer_step(
     return hidden.addmm_(activation(gate) * up, weights.down.t())
 
 
+def _is_recent_cuda(values: Tensor) -> bool:
+    """Whether kernels for half precision on NVIDIA's cards since 2020 (Ampere) can be used."""
+    if values.device.type != "cuda" or values.dtype not in _HALF:
+        return False
+    return torch.version.hip is None and torch.cuda.get_device_capability(values.device)[0] >= 8
+
+
+def _fused(
+    transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache
+) -> "FusedLayers | None":
+    """The layers as Triton kernels, where they can be used."""
+    joined = all(len(layer.heads.weights) == len(layer.gate_up.weights) == 1 for layer in transformer.layers)
+    power_of_two = transformer.width & (transformer.width - 1) == 0
+    silu = transformer.layers[0].activation is functional.silu
+    if not (_is_recent_cuda(cache.values) and joined and power_of_two and silu):
+        return None
+    try:
+        from .fused import FusedLayers
+    except ImportError:  # without Triton
+        return None
+    return FusedLayers(transformer, embedding, head, cache)
+
+
 def _attention(transformer: Transformer, cache: KVCache) -> Callable[[Tensor], Attend]:
     """What makes the attention of queries at a position, (1,), to everything up to there."""
-    kind = cache.values.device.type
-    if kind == "cuda" and cache.values.dtype in _FLASH and torch.cuda.get_device_capability()[0] >= 8:
+    if _is_recent_cuda(cache.values) and transformer.width % 8 == 0:
         return _SplitAttention(cache)
     return _MaskedAttention(transformer, cache)
 
@@ -236,7 +276,8 @@ class _MaskedAttention:
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             shared = queries.view(1, self._groups, -1, queries.shape[-1])
-            return functional.scaled_dot_product_attention(shared, keys[None], values[None], attn_mask=seen)
+            mixed = functional.scaled_dot_product_attention(shared, keys[None], values[None], attn_mask=seen)
+            return mixed.reshape(queries.shape)
 
         return attend
 

@@ -17,12 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .layers import Activation, Linear, TextModel
+from .layers import Activation, Linear, TextModel, attention_kernels
 
-# cuDNN's attention is not among them: it makes a plan for each new length, which takes longer than it saves
-_BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _GROWTH = 256  # positions that a full cache grows by, at least
 
 
@@ -192,7 +189,7 @@ class Transformer:
             seen = torch.ones(count, start + count, dtype=torch.bool, device=hidden.device).tril_(start)
             mask = seen.repeat(self.heads // self.groups, 1)
         hidden = hidden.clone()  # layers add to it in place
-        with sdpa_kernel(_BACKENDS):
+        with attention_kernels():
             for number, layer in enumerate(self.layers):
                 hidden = self._layer(layer, hidden, cache.values[number], start, angles, mask)
                 if number < len(deepstack):

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from ..types import IntArray
 from .architecture import VisionArchitecture, VisionLanguageArchitecture
-from .layers import ACTIVATIONS, Embedding, Linear, TextModel
+from .layers import ACTIVATIONS, Embedding, Linear, TextModel, attention_kernels
 
 _EPS = 1e-6  # of its layer norms
 _THETA = 10_000.0  # of its rotary embedding
@@ -180,11 +180,12 @@ class VisionTower(nn.Module):
         left, right = sin.chunk(2, dim=-1)
         sin = torch.cat((-left, right), dim=-1)
         deep: list[Tensor] = []
-        for number, block in enumerate(self.blocks):
-            hidden = block(hidden, cos, sin)
-            if number in self.deepstack_visual_indexes:
-                place = self.deepstack_visual_indexes.index(number)
-                deep.append(self.deepstack_merger_list[place](hidden))
+        with attention_kernels():
+            for number, block in enumerate(self.blocks):
+                hidden = block(hidden, cos, sin)
+                if number in self.deepstack_visual_indexes:
+                    place = self.deepstack_visual_indexes.index(number)
+                    deep.append(self.deepstack_merger_list[place](hidden))
         return VisualTokens(self.merger(hidden), tuple(deep))
 
     def positions(self, rows: int, columns: int) -> Tensor:

@@ -8,6 +8,7 @@ from ..config import ModelDimensions
 
 Stage = Literal["load", "compress", "answer"]
 
+_MICRO_BATCH, _ON_CUDA = 8, 16  # segments beyond which compressing more at once hardly pays
 USABLE = 0.92  # of what is free; the rest is for fragments and for what is not counted
 _TAG = 8  # tokens of a segment's time tag
 _STEP = 256  # tokens; a budget that is advised is a multiple of it
@@ -94,6 +95,11 @@ class Plan:
     micro_batch: int
     spare: int | None = None
     beside: int | None = None
+
+
+def micro_batch(device: str) -> int:
+    """Segments that are worth compressing at once on such a device, where memory allows (docs/memory.md)."""
+    return _ON_CUDA if device == "cuda" else _MICRO_BATCH
 
 
 def make_plan(free: int | None, needs: Needs, wanted: int) -> Plan:

@@ -83,7 +83,11 @@ def _rate(runs: Sequence[Run]) -> Fraction:
             )
     rate = next((rate for rate in _RATES if abs(video.fps / rate - 1) < _NEAR), None)
     if rate is None:
-        raise UsageError(f"timecode has no rate of {video.fps:g} frames per second", _ANOTHER)
+        known = ", ".join(f"{float(known):.5g}" for known in sorted(_RATES))
+        raise UsageError(
+            f"timecode has no rate of {video.fps:g} frames per second, only {known}",
+            "Ask about a converted video: ffmpeg -i VIDEO -r 24 converted.mp4; or give another `format`.",
+        )
     if max(run.video.duration for run in runs) >= _LONGEST:
         raise UsageError("timecode ends after 24 hours", _ANOTHER)
     return rate

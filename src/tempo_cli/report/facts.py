@@ -71,8 +71,10 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
         seed = "" if run.generation.seed is None else f", seed {run.generation.seed}"
         most = f"at most {run.generation.max_new_tokens:,} tokens"
         yield "Answer", f"{most}, temperature {run.generation.temperature:g}{seed}"
-    names = ("load", "decode", "compress", "answer", "total")
-    yield "Seconds", ", ".join(f"{name} {getattr(timing, name):.1f}" for name in names)
+    steps = f"load {timing.load:.1f}, compress {timing.compress:.1f}"
+    steps += f", answer {timing.answer:.1f}" if run.answer is not None else ""
+    yield "Seconds", f"{timing.total:.1f} for the question, with loading: {steps}"
+    yield "Decoding", f"{timing.decode:.1f} s, beside the other steps; it begins before the question"
     peaks = (("host", run.memory.host_peak_bytes), ("device", run.memory.device_peak_bytes))
     yield "Peak memory", ", ".join(f"{name} {peak / 2**30:.1f} GiB" for name, peak in peaks if peak)
     yield "Made by", f"tempo {run.tempo}" if run.tempo else ""

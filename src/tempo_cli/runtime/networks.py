@@ -16,7 +16,7 @@ from ..model.compressor import Compressor
 from ..model.device import Bits, Target, Targets, device_free_bytes, release_memory
 from ..model.llm import Decoder
 from ..plan.keep import KeepLimits, Tier
-from ..plan.memory import USABLE, Needs, Plan, Stage, Work
+from ..plan.memory import USABLE, Needs, Plan, Stage, Work, micro_batch
 from ..plan.places import Network, Places
 from ..system_memory import host_free_bytes, host_total_bytes
 from .effort import Effort
@@ -49,7 +49,8 @@ class Networks:
         decoder_target: Target | None = None,
     ) -> None:
         self.checkpoint = checkpoint
-        self.target, self.decoder_target = target, decoder_target or target
+        self._targets = Targets(target, decoder_target or target)
+        self.target, self.decoder_target = self._targets
         self.has_decoder = decoder
         self.apart = decoder and self.decoder_target.device != target.device
         self.resident = True
@@ -57,8 +58,8 @@ class Networks:
         self.emit = emit
         self.store = PrefixStore(target.device)
         self._kept_share = 1.0  # of the planned limits; halved each time memory runs out beside kept segments
-        self.effort = Effort(checkpoint, Targets(target, self.decoder_target if decoder else target))
-        self._weights = memory_estimate.weights(checkpoint, self._targets())
+        self.effort = Effort(checkpoint, self._targets if decoder else Targets(target, target))
+        self._weights = memory_estimate.weights(checkpoint, self._targets)
         self._compressor: Compressor | None = None
         self._decoder: Decoder | None = None
 
@@ -67,8 +68,11 @@ class Networks:
         """That the networks run on."""
         return (self.target.device, self.decoder_target.device) if self.apart else (self.target.device,)
 
-    def plan(self, work: Work, wanted: int) -> Plan:
+    def plan(self, work: Work, wanted: int | None) -> Plan:
         """How to do `work`, by what is free now and what the networks here would give back.
+
+        Args:
+            wanted: segments at once, at most; None: as many as pay here.
 
         Raises:
             OutOfMemoryError: one network alone is too large for what is free.
@@ -77,16 +81,19 @@ class Networks:
         if found := places.too_large(needs):
             network, message = found
             raise OutOfMemoryError(message, self._advice(network, "load", work, None))
-        return places.plan(needs, wanted)
+        return places.plan(needs, wanted or micro_batch(self.target.device.type))
 
     def needs(self, work: Work, bits: Bits | None = None) -> Needs:
         """Bytes that `work` takes, as the weights are kept or in so many bits."""
-        weights = memory_estimate.weights(self.checkpoint, self._targets(bits)) if bits else self._weights
-        return memory_estimate.needs(self.checkpoint, self._targets(), weights, work, self.has_decoder)
+        weights = self._weights
+        if bits is not None:
+            fewer = Targets(*(replace(target, bits=bits) for target in self._targets))
+            weights = memory_estimate.weights(self.checkpoint, fewer)
+        return memory_estimate.needs(self.checkpoint, self._targets, weights, work, self.has_decoder)
 
     def advice(self, stage: Stage, work: Work, budget: int | None) -> str:
         """What to tell a user whose memory does not suffice."""
-        return self._advice(self._network_of(stage), stage, work, budget)
+        return self._advice(_network_of(stage, self._compressor is None), stage, work, budget)
 
     def free_bytes(self, network: Network = "compressor") -> int | None:
         """Bytes on a network's device: free, or taken by what is loaded and kept here; None: not known."""
@@ -102,7 +109,7 @@ class Networks:
             free += self._weights.decoder
         return free
 
-    def ensure_loaded(self, work: Work, wanted: int) -> None:
+    def ensure_loaded(self, work: Work, wanted: int | None) -> None:
         """Load what will be held while such `work` is done.
 
         Raises:
@@ -112,7 +119,7 @@ class Networks:
 
         def fall_back() -> None:
             if not self.has_decoder or not self.offload():
-                network = self._network_of("load")
+                network = _network_of("load", self._compressor is None)
                 what = f"the {network} does not fit on {self._target(network).device}"
                 message = what if self.apart else "the model does not fit"
                 raise OutOfMemoryError(message, self.advice("load", work, None))
@@ -140,16 +147,21 @@ class Networks:
         return KeepLimits(device, host, cast(Tier | Literal["none"], options.tier))
 
     def release_kept(self, stage: Stage = "compress") -> bool:
-        """Drop kept segments where `stage` needs memory, and plan with less; False if there were none."""
-        device = self._target(self._network_of(stage)).device
+        """Drop what is kept for later questions where `stage` needs memory, and plan with less of it.
+
+        False if there was nothing.
+        """
+        device = self._target(_network_of(stage, self._compressor is None)).device
         here, host = device == self.target.device, device.type == "cpu"
+        decoder = self._decoder if device == self.decoder_target.device else None
+        forgotten = decoder is not None and decoder.forget()
         released = self.store.release(device=here, host=host)
         if released:
             self._kept_share /= 2
             limits = self.store.limits
             left = 0 if here else limits.device
             self.store.set_limits(KeepLimits(left, limits.host // (1 + host), limits.tier))
-        return released
+        return released or forgotten
 
     def close(self) -> None:
         """Release both networks and everything that is kept."""
@@ -177,24 +189,12 @@ class Networks:
 
         False if it was so already, or where this would free nothing: each has a device of its own.
         """
-        if self.apart:
-            return False
-        before, self.resident = self.resident, False
+        before = self.resident and not self.apart
+        self.resident = self.apart
         return before
 
-    def _targets(self, bits: Bits | None = None) -> Targets:
-        """Of both networks, as they are or with the weights in so many bits."""
-        targets = Targets(self.target, self.decoder_target)
-        return targets if bits is None else Targets(*(replace(target, bits=bits) for target in targets))
-
     def _target(self, network: Network) -> Target:
-        return self.target if network == "compressor" else self.decoder_target
-
-    def _network_of(self, stage: Stage) -> Network:
-        """The one that does it; of loading the one that is loaded next."""
-        if stage == "load":
-            return "compressor" if self._compressor is None else "decoder"
-        return "compressor" if stage == "compress" else "decoder"
+        return self._targets.compressor if network == "compressor" else self._targets.decoder
 
     def _places(self) -> Places:
         here = str(self.target.device)
@@ -226,3 +226,10 @@ class Networks:
         self.emit(Progress("load", 1, 1))
         self.seconds += time.perf_counter() - started
         return loaded
+
+
+def _network_of(stage: Stage, nothing_loaded: bool) -> Network:
+    """The one that does it; of loading the one that is loaded next."""
+    if stage == "load":
+        return "compressor" if nothing_loaded else "decoder"
+    return "compressor" if stage == "compress" else "decoder"

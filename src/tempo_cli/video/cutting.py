@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,10 @@ _TICKS = 90_000  # a second: the times of uneven pictures are kept to 11 microse
 # nothing of the file's own metadata: it may reveal where it was filmed
 _BARE = ("-map_metadata", "-1", "-map_metadata:s:v", "-1", "-map_metadata:s:a", "-1", "-map_chapters", "-1")
 _COPIED_AS = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".webm": ".webm"}  # all others: Matroska
+_WITH_TIMES = "+genpts"  # in MPEG program streams, only some packets have a time
+# ffmpeg seeks so much further back, in microseconds, where pictures are stored in another order than they are
+# shown and the container seeks by the stored order (Matroska, FLV)
+_FURTHER_BACK = 3_000_000 // 23
 _STALL = 120.0  # seconds without a word of progress
 _MESSAGE = 400  # characters of what ffmpeg says
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no fault of the video
@@ -83,8 +87,18 @@ class Cutter:
         times = self._info.times
         return float(times[first]), self._info.duration if after >= len(times) else float(times[after])
 
-    def cut(self, start: float, end: float, path: Path, force: bool) -> Clip:
+    def cut(
+        self,
+        start: float,
+        end: float,
+        path: Path,
+        force: bool,
+        renamed: Callable[[float], Path] | None = None,
+    ) -> Clip:
         """Write the pictures shown from `start` to `end`, with all sound tracks.
+
+        Args:
+            renamed: the file's path where it does not begin as `planned`, from the second at which it does.
 
         Raises:
             VideoError: ffmpeg fails.
@@ -93,17 +107,28 @@ class Cutter:
         """
         first, after = self._pictures(start, end)
         try:
-            with _unfinished(path, force) as name:
+            with _unfinished(path, force) as part:
                 if self._copy:
-                    self._run(self._copying(first, after), name)
-                    made = probe(name)
-                    first = self._begun(made, first)
+                    made, begun = self._copied(first, after, part.name)
+                    if begun != first and renamed is not None:
+                        part.path = renamed(float(self._info.times[begun]))
+                    first = begun
                 else:
-                    made = self._encoded(first, after, name)
+                    made = self._encoded(first, after, part.name)
         except OSError as error:
             raise SetupError(f"'{path}' can't be written: {reason(error)}", "Write it elsewhere.") from None
         begins = float(self._info.times[first])
         return Clip(begins, begins + made.duration - float(made.times[0]), made.frames)
+
+    def _copied(self, first: int, after: int, name: Path) -> tuple[VideoInfo, int]:
+        """Copy a part, and the picture that it begins with; where that comes too early, seek further."""
+        for further in (0, _FURTHER_BACK):
+            self._run(self._copying(first, after, further), name)
+            made = probe(name)
+            begun = self._begun(made, first, after)
+            if begun == first:
+                break
+        return made, begun
 
     def _encoded(self, first: int, after: int, name: Path) -> VideoInfo:
         """Encode a part; where seeking leads to another place than it should, read from further back."""
@@ -122,12 +147,13 @@ class Cutter:
             yield from before[-4:-3]
         yield None
 
-    def _begun(self, made: VideoInfo, expected: int) -> int:
-        """Index of the keyframe that a copied clip really begins with, by its picture."""
+    def _begun(self, made: VideoInfo, expected: int, after: int) -> int:
+        """Index of the keyframe that a copied clip really begins with: by its length, then by its picture."""
         begun = _picture(made, 0, self._binary)
         places = [place for place, _ in self._info.keyframes]
         at = places.index(expected)
-        for place in (*reversed(places[max(0, at - 3) : at + 1]), *places[at + 1 : at + 2]):
+        near = places[max(0, at - 3) : at + 2]
+        for place in sorted(near, key=lambda place: abs(after - place - made.frames)):
             source = _picture(self._info, place, self._binary)
             if begun is not None and source is not None and np.array_equal(begun, source):
                 return place
@@ -181,17 +207,19 @@ class Cutter:
         place, second = self._info.keyframes[0]
         return second - float(self._info.times[place])
 
-    def _copying(self, first: int, after: int) -> list[str]:
+    def _copying(self, first: int, after: int, further: int) -> list[str]:
         begins = float(self._info.times[first]) + self._offset
-        start = ceil(begins * 1e6) / 1e6  # never before the keyframe
+        start = (ceil(begins * 1e6) + further) / 1e6  # never before the keyframe
         length = self._between(after) + self._offset - start
         seeking = ["-seek_timestamp", "1", "-ss", f"{start:.6f}", "-t", f"{length:.6f}"]
         kind = {".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".mkv": "matroska"}[self.ending]
-        return [*self._reading(seeking), "-c", "copy", *_BARE, "-f", kind]
+        return [*self._reading(seeking, _WITH_TIMES), "-c", "copy", *_BARE, "-f", kind]
 
-    def _reading(self, seeking: Sequence[str]) -> list[str]:
+    def _reading(self, seeking: Sequence[str], flags: str = "") -> list[str]:
         info = self._info
         options = READER_OPTIONS | (WITHOUT_INDEX if info.without_index else {})
+        if flags:
+            options = options | {"fflags": options.get("fflags", "") + flags}
         if info.format is not None:
             options = options | {"f": info.format}
         words = [word for name, value in options.items() for word in (f"-{name}", value)]
@@ -248,8 +276,16 @@ def _encoders(binary: str) -> frozenset[str]:
     return frozenset(row[1] for row in rows if len(row) > 1)
 
 
+@dataclass
+class _Unfinished:
+    """A file that is written under `name`, and gets the name `path`."""
+
+    name: Path
+    path: Path
+
+
 @contextmanager
-def _unfinished(path: Path, force: bool) -> Iterator[Path]:
+def _unfinished(path: Path, force: bool) -> Iterator[_Unfinished]:
     """A file to write; it gets its own name at the end, if nothing was raised.
 
     Where the system has such files it has no name before, so that it is gone however this process ends.
@@ -266,15 +302,16 @@ def _unfinished(path: Path, force: bool) -> Iterator[Path]:
     part = partial_path(path)
     try:
         if descriptor < 0:
-            yield part
+            yield (made := _Unfinished(part, path))
         else:
-            yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")  # also in child processes
+            # also in child processes
+            yield (made := _Unfinished(Path(f"/proc/{os.getpid()}/fd/{descriptor}"), path))
             root = os.open("/", os.O_RDONLY)
             try:
                 os.link(f"proc/self/fd/{descriptor}", part, src_dir_fd=root, follow_symlinks=True)
             finally:
                 os.close(root)
-        publish(part, path, force)
+        publish(part, made.path, force)
     finally:
         discard(part)
         if descriptor >= 0:

@@ -89,14 +89,14 @@ def _answered(child: Child, path: Path, limits: ReadLimits) -> VideoInfo:
 
     reader = PipeReader(child.stdout, child.has_ended, kill)
 
-    def read(size: int) -> bytes:
+    def read(size: int) -> bytearray:
         data = bytearray()
         while len(data) < size:  # memory is taken as it comes
             part = reader.read(min(size - len(data), _CHUNK), max(0.0, end - time.monotonic()))
             if not part:
                 raise EOFError
             data += part
-        return bytes(data)
+        return data
 
     greeted = False
     try:

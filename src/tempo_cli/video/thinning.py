@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..plan.comparison import Comparison, plan_comparison
-from ..plan.packets import CUT, PacketIndex, index_packets, needed_packets, share_out
+from ..plan.packets import CUT, PacketIndex, are_among, index_packets, needed_packets, share_out
 from ..plan.threads import decoder_threads
 from ..types import IntArray, VideoInfo
 from .ffmpeg import PREFERRED, ffmpeg_version
@@ -91,7 +91,7 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
     if info.needs_beginning and not info.packet_kinds[0] & CUT:
         return None  # the first packet can't be kept without what follows it
     index = index_packets(info.packet_pts, info.packet_kinds)
-    if not np.isin(info.pts[indices], info.packet_pts).all():
+    if not are_among(info.pts[indices], index.pts, index.order).all():
         return None
     positions = index.positions(info.pts[indices])
     cores = usable_cores()
@@ -105,7 +105,7 @@ def plan_thinning(info: VideoInfo, indices: IntArray, binary: str, exact: bool |
     comparison = None
     if exact is None:
         most = max(_COMPARED_PACKETS, span // _COMPARED_PART)
-        comparison = plan_comparison(index, positions, np.isin(index.pts, info.pts), most)
+        comparison = plan_comparison(index, positions, are_among(index.pts, info.pts), most)
         if comparison is None or _LEAST_PARTS * comparison.packets > span:
             return None
     if (ffmpeg_version(binary) or (0, 0)) < PREFERRED:  # last: it starts a process
@@ -125,7 +125,7 @@ def span_of(info: VideoInfo, indices: IntArray, seek: float | None) -> int:
         first = next(place for place, seconds in info.keyframes if seconds == seek)
     if info.pts is None or info.packet_pts is None or last >= len(info.pts):
         return last - first + 1
-    ends = np.flatnonzero(np.isin(info.packet_pts, info.pts[[first, *indices.tolist()]]))
+    ends = np.flatnonzero(are_among(info.packet_pts, np.sort(info.pts[[first, *indices.tolist()]])))
     if not len(ends):
         return last - first + 1
     return int(ends[-1]) - (int(ends[0]) if seek is not None else 0) + 1

@@ -35,7 +35,7 @@ _HEADER = struct.Struct(
 )  # kind, bytes of JSON, length of each array (-1: there is none)
 _MOST_JSON = 1 << 20
 _MOST_FRAMES = 2 * MOST_FRAMES  # frames that are announced come on top of those that are there
-Read = Callable[[int], bytes]
+Read = Callable[[int], bytes | bytearray]
 
 
 class WireError(Exception):
@@ -144,8 +144,8 @@ def _info(
         width=facts["width"],
         height=facts["height"],
         rate=Fraction(*facts["rate"]),
-        times=times.astype(np.float64),
-        pts=None if pts is None else pts.astype(np.int64),
+        times=times.astype(np.float64, copy=False),  # for hours of video, a copy takes megabytes
+        pts=None if pts is None else pts.astype(np.int64, copy=False),
         duration=float(facts["duration"]),
         size=facts["size"],
         mtime=float(facts["mtime"]),
@@ -154,10 +154,10 @@ def _info(
         colors=Colors(None if transfer is None else str(transfer), frozenset(untold), bool(dolby)),
         format=None if facts["format"] is None else str(facts["format"]),
         without_index=bool(facts["without_index"]),
-        restarting=None if restarting is None else restarting.astype(np.int64),
+        restarting=None if restarting is None else restarting.astype(np.int64, copy=False),
         restarts=restarts,
-        packet_pts=None if packet_pts is None else packet_pts.astype(np.int64),
-        packet_kinds=None if packet_kinds is None else packet_kinds.astype(np.uint8),
+        packet_pts=None if packet_pts is None else packet_pts.astype(np.int64, copy=False),
+        packet_kinds=None if packet_kinds is None else packet_kinds.astype(np.uint8, copy=False),
         needs_beginning=bool(facts["needs_beginning"]),
         ctime=None if facts["ctime"] is None else int(facts["ctime"]),
         tracks=_tracks(**facts["tracks"]),
