@@ -112,7 +112,7 @@ def cpu_speed() -> float:
     return 1024**3 / (time.perf_counter() - started)
 
 
-def _device(name: str, option: str) -> torch.device:
+def _device(name: str, option: str = "device") -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
