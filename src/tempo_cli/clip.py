@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .config import BudgetOptions, GenerationOptions, checked_options
 from .errors import UsageError
 from .events import AnswerText, Listener, Warned, ignore
+from .model.device import current
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
 from .plan.questions import checked_history, checked_questions
@@ -31,8 +32,6 @@ from .video.opened import Video
 
 if TYPE_CHECKING:
     from .tempo import Tempo
-
-_SLOW_PARAMETERS = 1e9  # on a CPU, more than this deserves a warning before the wait
 
 
 class Clip:
@@ -180,7 +179,8 @@ class Clip:
             self._counted(),
             linked(cancel, self._closing, tempo.closing) as scope,
             tempo.turns.taken(scope),
-            computing_with(tempo.networks.threads),
+            computing_with(tempo.networks.effort.threads),
+            current(tempo.networks.target.device),
         ):
             tempo.networks.emit = journal.emit
             try:
@@ -218,7 +218,10 @@ class Clip:
         work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)
         plan = networks.plan(work, tempo.options.micro_batch)
         networks.store.set_limits(networks.keep_limits(plan, tempo.keep))
-        self._warn_if_slow(journal)
+        if not self._segments.plans:
+            slow = networks.effort.warning(len(video.plan.indices), video.sampling.window, work)
+            if slow:
+                journal.warn(slow)
         if networks.has_decoder and not (networks.resident and plan.resident):
             networks.offload()
             journal.fall_back("in_turn", IN_TURN)
@@ -249,18 +252,22 @@ class Clip:
             asked.journal.emit(Warned(message))
 
         def write() -> Answer:
-            return write_answer(
-                tempo.networks.decoder(),
-                tempo.checkpoint,
-                question,
-                asked.tags,
-                asked.compressed.memories[number],
-                allocation,
-                generation,
-                lambda text: asked.journal.emit(AnswerText(number, text)),
-                warn,
-                scope,
-            )
+            networks = tempo.networks
+            decoder, target = networks.decoder(), networks.decoder_target
+            memory = asked.compressed.memories[number].on(target.device, target.dtype)
+            with current(target.device):
+                return write_answer(
+                    decoder,
+                    tempo.checkpoint,
+                    question,
+                    asked.tags,
+                    memory,
+                    allocation,
+                    generation,
+                    lambda text: asked.journal.emit(AnswerText(number, text)),
+                    warn,
+                    scope,
+                )
 
         answer = asked.fallbacks.answering(write, lambda: question.begun)
         run = self._report(asked, number, allocation, answer, time.perf_counter() - started)
@@ -294,12 +301,3 @@ class Clip:
             if message not in self._emitted:
                 journal.emit(Warned(message))
         self._emitted.update(self.video.warnings)
-
-    def _warn_if_slow(self, journal: Journal) -> None:
-        networks = self._tempo.networks
-        if self._segments.plans or self._tempo.info.device != "cpu":
-            return
-        if networks.compressor_parameters >= _SLOW_PARAMETERS:
-            minutes = networks.expected_seconds(len(self.video.plan.indices), self.video.sampling.window) / 60
-            size = f"{networks.compressor_parameters / 1e9:.1f} billion weights"
-            journal.warn(f"{size} on a CPU: expect about {minutes:.0f} minutes before the answer begins")

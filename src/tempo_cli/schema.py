@@ -100,6 +100,8 @@ class ModelInfo:
     Attributes:
         revision: None for a folder.
         scope: what it can answer, from its own description; None: not given.
+        device, dtype: of the compressor.
+        decoder_device, decoder_dtype: None: it was not loaded, or by an older tempo.
     """
 
     id: str
@@ -108,6 +110,8 @@ class ModelInfo:
     dtype: str
     quantization: str | None = None
     scope: str | None = None
+    decoder_device: str | None = None
+    decoder_dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -275,18 +279,9 @@ def error_to_json(error: TempoError, request: Request | None = None) -> str:
     """One line for a question that could not be answered."""
     request = request or Request()
     facts = {"code": error.code, "message": error.message, "hint": error.hint}
-    return _line(
-        {
-            "schema": SCHEMA,
-            "status": "error",
-            "id": None,
-            "video": {"path": request.video},
-            "question": request.question,
-            "model": {"id": request.model},
-            "tempo": __version__,
-            "error": facts,
-        }
-    )
+    head = {"schema": SCHEMA, "status": "error", "id": None, "video": {"path": request.video}}
+    asked = {"question": request.question, "model": {"id": request.model}, "tempo": __version__}
+    return _line({**head, **asked, "error": facts})
 
 
 def run_from_json(line: str) -> Run:

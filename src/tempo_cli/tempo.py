@@ -21,7 +21,8 @@ from .errors import UsageError
 from .events import Listener, Progress, Warned, ignore
 from .hub.locations import find_base, find_model
 from .model.checkpoint import Checkpoint
-from .model.loading import choose_target
+from .model.device import Target
+from .model.loading import choose_targets
 from .plan.memory import Work, expected_work
 from .plan.pixels import Size, resized_sizes
 from .plan.questions import checked_questions
@@ -30,6 +31,7 @@ from .runtime.threads import computing_with
 from .runtime.turns import Turns
 from .schema import AnsweredRun, ModelInfo, Run
 from .scope import CancelScope
+from .texts import place
 from .types import VideoInfo
 from .video.opened import Video, open_video
 
@@ -87,20 +89,29 @@ class Tempo:
         emit = on_event or ignore
         started = time.perf_counter()
         emit(Progress("load", 0, 1))
-        target = choose_target(options)
+        choose_targets(options)  # what is not there is refused before files are read
         location = find_model(str(model), revision)
         base = find_base(location, Checkpoint.base_name(location.path))
         checkpoint = Checkpoint.open(location.path, base.path, base.router)
         for warning in checkpoint.warnings:
             emit(Warned(warning))
-        networks = Networks(checkpoint, target, decoder=decoder, emit=emit)
-        kind = str(target.dtype).removeprefix("torch.")
+        targets = choose_targets(options, checkpoint.files.weights)
+        networks = Networks(
+            checkpoint, targets.compressor, decoder=decoder, emit=emit, decoder_target=targets.decoder
+        )
+        (device, kind), beside = map(_told, targets)
         info = ModelInfo(
-            location.id, location.revision, str(target.device), kind, target.bits, checkpoint.card.scope
+            location.id,
+            location.revision,
+            device,
+            kind,
+            targets.compressor.bits,
+            checkpoint.card.scope,
+            *(beside if decoder else ()),
         )
         tempo = cls(checkpoint, networks, info, options, keep)
         networks.seconds = time.perf_counter() - started
-        with computing_with(networks.threads):
+        with computing_with(networks.effort.threads):
             networks.ensure_loaded(tempo.usual_work(), options.micro_batch)
         return tempo
 
@@ -216,8 +227,11 @@ class Tempo:
         self.close()
 
     def __repr__(self) -> str:
-        kind = self.info.quantization or self.info.dtype
-        return f"Tempo({self.info.id!r} on {self.info.device}, {kind})"
+        model = self.info
+        where = place(
+            model.device, model.dtype, model.quantization, model.decoder_device, model.decoder_dtype
+        )
+        return f"Tempo({model.id!r} on {where})"
 
     def require_open(self) -> None:
         """Raise UsageError if the model was closed, or this process was forked from its own."""
@@ -276,3 +290,8 @@ class Tempo:
         if sampling is not None and sampling != video.sampling:
             raise UsageError("the video was opened with other sampling", "Pass it only to open_video.")
         return Clip(self, video, keep=keep)
+
+
+def _told(target: Target) -> tuple[str, str]:
+    """Device and type by their names."""
+    return str(target.device), str(target.dtype).removeprefix("torch.")

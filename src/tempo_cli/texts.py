@@ -67,3 +67,18 @@ def round_steps() -> Iterator[float]:
     yield from (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
     yield from (60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30))
     yield from (3600.0 * hours * power for power in (1, 10, 100, 1000) for hours in (1, 2, 5))
+
+
+def place(
+    device: str, dtype: str, bits: str | None, decoder_device: str | None, decoder_dtype: str | None
+) -> str:
+    """Where a model runs and how: `cuda:0 in bfloat16, its decoder on cpu in float32, weights in int4`.
+
+    Args:
+        device, dtype: of the compressor.
+        bits: of quantized weights.
+        decoder_device, decoder_dtype: of the decoder; None: there is none, or nothing is known of it.
+    """
+    apart = decoder_device is not None and (device, dtype) != (decoder_device, decoder_dtype)
+    beside = f", its decoder on {decoder_device} in {decoder_dtype}" if apart else ""
+    return f"{device} in {dtype}{beside}" + (f", weights in {bits}" if bits else "")

@@ -241,6 +241,10 @@ class MemoryTokens:
         if self.tokens.ndim != 3 or self.relevance.shape != (self.tokens.shape[0],):
             raise ValueError(f"{tuple(self.tokens.shape)} memory tokens for {self.relevance.shape} scores")
 
+    def on(self, device: "torch.device", dtype: "torch.dtype") -> "MemoryTokens":
+        """The same on a device and in a type: the tokens of all segments are copied at once."""
+        return MemoryTokens(self.tokens.to(device, dtype), self.relevance)
+
 
 @dataclass(frozen=True)
 class Allocation:

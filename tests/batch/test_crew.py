@@ -117,7 +117,7 @@ def test_events_arrive_with_their_job() -> None:
 
 
 def test_what_is_said_is_understood() -> None:
-    full = Setup("m", "r", LoadOptions("cpu", "float32", "int8", 3), "/ffmpeg", 5, True)
+    full = Setup("m", "r", LoadOptions("cpu", "float32", "int8", 3, "cuda:1"), "/ffmpeg", 5, True)
     assert setup_of(full.to_line()) == full
     jobs = tuple(
         Job(name, "v", f"{name}?", SamplingOptions(2.5, end=3.0), BudgetOptions(9), GenerationOptions(seed=1))

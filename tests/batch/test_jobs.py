@@ -83,6 +83,7 @@ def test_nothing_is_no_job() -> None:
         ({**EVERY, "id": "x" * 1001}, "id has more than 1,000 characters"),
         ({**EVERY, "model": "x"}, "a job can't set 'model'"),
         ({**EVERY, "ffmpeg": "/bin/sh"}, "a job can't set 'ffmpeg'"),
+        ({**EVERY, "decoder_device": "cpu"}, "a job can't set 'decoder_device'"),
         ({**EVERY, "max_frame": 3}, "a job has no field 'max_frame'"),
         ({**EVERY, "video_path": "b.mp4"}, "a field is given under two names"),
         ([1], "not an object"),

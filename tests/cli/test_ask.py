@@ -67,7 +67,7 @@ def test_json_has_the_whole_contract(tempo: Tempo) -> None:
     assert run["answer"] == {"text": ANSWER, "finish_reason": "length", "tokens": 24}
     assert run["model"] == {
         "id": str(MODEL), "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
-        "scope": None,
+        "scope": None, "decoder_device": "cpu", "decoder_dtype": "float32",
     }  # fmt: skip
     assert run["sampling"] == {"frames": 20, "fps": 2.0, "window": 8, "mode": "index"}
     assert run["budget"] == {"limit": 8192, "used": 180, "mode": "linear", "context": 16384}
@@ -167,10 +167,10 @@ def test_a_large_model_on_a_cpu_is_told_with_an_estimate(
     tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Multiply-adds of 20 frames in 3 segments, at a speed that makes them take an hour."""
-    monkeypatch.setattr("tempo_cli.clip._SLOW_PARAMETERS", 1)
+    monkeypatch.setattr("tempo_cli.runtime.effort._SLOW_PARAMETERS", 1)
     weights = 289_568  # of the tiny compressor and its router
     monkeypatch.setattr(
-        "tempo_cli.runtime.networks.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
+        "tempo_cli.runtime.effort.cpu_speed", lambda: weights * (20 * 70 + 20 / 8 * 250) / 3600
     )
     warning, _ = tempo("ask", FRACTAL, "what", *SHORT, "--json").json["warnings"]
     assert warning == "0.0 billion weights on a CPU: expect about 60 minutes before the answer begins"
@@ -251,3 +251,40 @@ def test_the_shape_is_that_of_the_revision_that_was_named(monkeypatch: pytest.Mo
     ) as video:  # fmt: skip
         assert video.shape == shape
     assert (asked, ensured) == ([("some/model", "v1.0")], [("some/model", "v1.0")])
+
+
+# a device for the decoder
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "file"])
+def test_the_decoder_has_a_device_of_its_own(
+    how: str, tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Tested by one that is not there."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    given = ["--decoder-device", "cuda:1"] if how == "flag" else []
+    if how == "variable":
+        monkeypatch.setenv("TEMPO_DECODER_DEVICE", "cuda:1")
+    elif how == "file":
+        (tmp_path / "config.toml").write_text('decoder-device = "cuda:1"\n')
+        monkeypatch.setenv("TEMPO_CONFIG", str(tmp_path / "config.toml"))
+    done = tempo("ask", FRACTAL, "what", *SHORT, *given)
+    assert (done.code, done.err) == (
+        5,
+        "error: there is no CUDA device, or torch was built without CUDA\nhint: Give --decoder-device cpu.\n",
+    )
+    assert tempo("inspect", FRACTAL, "what", *SHORT[:4]).code == 0  # has no decoder
+    same = tempo("ask", FRACTAL, "what", *SHORT, "--decoder-device", "cpu", "--json")
+    assert (same.code, same.json["model"]["decoder_device"]) == (0, "cpu")
+
+
+def test_a_batch_and_several_videos_take_it_too(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text(json.dumps({"video": str(FRACTAL), "question": "what?"}) + "\n")
+    other = GOLDEN / "videos" / "pattern.mp4"
+    for words in (["batch", jobs], ["ask", FRACTAL, other, "-q", "what?"]):
+        done = tempo(*words, *SHORT, "--decoder-device", "cuda:1")
+        assert (done.code, done.err.splitlines()[-1]) == (5, "hint: Give --decoder-device cpu.")

@@ -36,7 +36,8 @@ def checks(done: Outcome) -> Checks:
 
 def value(done: Outcome, name: str) -> tuple[object, object]:
     """A setting's value and its origin."""
-    (facts,) = [check["facts"] for check in done.json["checks"] if check["check"] == name]
+    found = [check["facts"] for check in done.json["checks"] if check["check"] == name]
+    (facts,) = [facts for facts in found if "origin" in facts]
     return facts["value"], facts["origin"]
 
 
@@ -228,3 +229,69 @@ def test_color(tempo: Tempo) -> None:
 def test_it_leaves_nothing_behind(tempo: Tempo, tmp_path: Path) -> None:
     assert tempo("doctor").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+# the device test
+
+
+def test_a_device_that_computes_correctly(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("the device test needs no network")
+
+    monkeypatch.setattr("socket.socket.connect", forbidden)
+    done = tempo("doctor", "--device-test")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[:2] == [
+        "device test",
+        "  ✓ device         cpu in float32 and bfloat16, against the CPU in float32",
+    ]
+    assert "  ✓ argmax         no difference" in lines
+    assert lines[-1] == "The device computes correctly."
+    report = tempo("doctor", "--device-test", "--json", "--dtype", "fp16").json
+    assert (report["schema"], report["status"]) == ("tempo.doctor/1", "ok")
+    assert {check["section"] for check in report["checks"]} == {"device test"}
+    assert report["checks"][0]["facts"] == {"device": "cpu", "dtypes": ["float16"]}
+
+
+def test_a_device_that_computes_wrongly_is_exit_code_5(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    import torch
+
+    from tempo_cli.doctor import operations
+
+    def wrong(values: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(values, -1) * (1.05 if values.dtype == torch.bfloat16 else 1)
+
+    changed = [replace(one, run=wrong) if one.name == "softmax" else one for one in operations.OPERATIONS]
+    monkeypatch.setattr(operations, "OPERATIONS", changed)
+    done = tempo("doctor", "--device-test")
+    assert done.code == 5
+    assert re.search(
+        r"  ✗ softmax        cpu computes wrongly in bfloat16: largest error 0\.05\d*, tolerance 0\.02\n"
+        r" +→ Try another --dtype, or reinstall torch: ",
+        done.out,
+    )
+    assert done.out.count("✗") == 1
+    assert done.out.endswith("\n\n1 of 30 checks failed.\n")
+    assert tempo("doctor", "--device-test", "--json").json["status"] == "problem"
+    assert tempo("doctor", "--device-test", "--dtype", "float32").code == 0
+
+
+def test_a_device_that_is_not_there_is_exit_code_5(tempo: Tempo) -> None:
+    done = tempo("doctor", "--device-test", "--device", "cuda:7")
+    assert done.code == 5
+    assert "  ✗ device         there is no " in done.out
+    assert done.out.endswith("\n\n1 of 1 checks failed.\n")
+
+
+def test_flags_go_before_what_is_set(tempo: Tempo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPO_DEVICE", "tpu")
+    monkeypatch.setenv("TEMPO_DTYPE", "bf16")
+    done = tempo("doctor", "--json", "--device", "cpu")
+    assert done.code == 0
+    assert (value(done, "device"), value(done, "dtype")) == (("cpu", "--device"), ("bf16", "TEMPO_DTYPE"))
+    assert checks(done)["torch", "device"]["message"] == "ask runs on cpu in bfloat16"
+    tested = tempo("doctor", "--device-test", "--json", "--device", "cpu")
+    assert (tested.code, tested.json["checks"][0]["facts"]["dtypes"]) == (0, ["bfloat16"])

@@ -77,7 +77,7 @@ def test_the_command_knows_it_by_name(tempo: Callable[..., Outcome]) -> None:
     assert done.json["answer"]["text"] == "The car was red."
     assert done.json["model"] == {
         "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
-        "scope": SCOPE,
+        "scope": SCOPE, "decoder_device": "cpu", "decoder_dtype": "float32",
     }  # fmt: skip
     assert done.json["warnings"] == []
 

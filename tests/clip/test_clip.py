@@ -8,12 +8,15 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from tempo_cli import BudgetOptions, CacheOptions, Exchange, KeepOptions, SamplingOptions, Tempo, TempoError
 from tempo_cli.errors import CancelledError, SetupError, UsageError, VideoError
 from tempo_cli.events import AnswerText, Progress, Warned
 from tempo_cli.model.compressor import Compressor
+from tempo_cli.model.device import Target, Targets
 from tempo_cli.plan import prompts
+from tempo_cli.runtime.effort import Effort
 from tempo_cli.runtime.fallbacks import IN_TURN
 from tempo_cli.schema import Reused
 from tempo_cli.scope import CancelScope
@@ -352,7 +355,7 @@ def test_reprs_are_readable():
     tempo = Tempo.load(MODEL, options=CPU)
     with tempo.open(VIDEO, sampling=SAMPLING) as clip:
         assert repr(clip) == f"Clip('{VIDEO}', 10.0 s, 15 segments)"
-    assert repr(tempo) == f"Tempo('{MODEL}' on cpu, float32)"
+    assert repr(tempo) == f"Tempo('{MODEL}' on cpu in float32)"
 
 
 def lose(monkeypatch: pytest.MonkeyPatch, positions: range) -> None:
@@ -509,13 +512,14 @@ def test_between_two_answers_others_have_their_turn_and_cancelling_is_noticed():
 
 
 def test_a_large_model_on_a_cpu_is_told_before_the_first_question_only(monkeypatch):
-    monkeypatch.setattr("tempo_cli.clip._SLOW_PARAMETERS", 1)
+    monkeypatch.setattr("tempo_cli.runtime.effort._SLOW_PARAMETERS", 1)
     tempo = tempo_with(host_bytes=PLENTY)
     with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
         (warning,) = clip.inspect(FIRST).warnings
         assert "billion weights on a CPU" in warning
         assert clip.inspect(SECOND).warnings == ()
-    tempo.info = replace(tempo.info, device="cuda:0")
+    cuda = Target(torch.device("cuda", 0), torch.bfloat16)
+    tempo.networks.effort = Effort(tempo.checkpoint, Targets(cuda, cuda))
     with tempo.open(VIDEO, sampling=ONE_SEGMENT) as clip:
         assert clip.inspect(FIRST).warnings == ()
 

@@ -16,7 +16,7 @@ BUNDLED: str = imageio_ffmpeg.get_ffmpeg_exe()
 Script = Callable[[str, str], str]
 
 VALUES = {"model": str(MODEL), "revision": None, "offline": False, "device": "cpu", "dtype": "auto"}
-VALUES |= {"quantize": "none", "ffmpeg": None}
+VALUES |= {"quantize": "none", "ffmpeg": None, "decoder-device": None}
 
 
 def configured(**values: object) -> Configuration:

@@ -177,7 +177,8 @@ def numbers_in(folder: Path) -> int:
 
 
 def fit(**values: object) -> Finding:
-    (found,) = guarded("fit", accelerator._fit, configured(**values))
+    given = configured(**values)
+    (found,) = guarded("fit", accelerator._fit, given, accelerator._targets(given))
     return found
 
 
@@ -222,4 +223,48 @@ def test_a_model_of_another_kind_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_of_a_model_that_is_not_here_nothing_is_said() -> None:
-    assert list(accelerator._fit(configured(model="no where"))) == []
+    given = configured(model="no where")
+    assert list(accelerator._fit(given, accelerator._targets(given))) == []
+
+
+def test_each_network_s_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `cpu:0` as the decoder's device, which this machine has, too."""
+    import torch
+
+    from tempo_cli.model import loading
+    from tempo_cli.model.device import Target, Targets
+
+    pair = Targets(Target(torch.device("cpu"), torch.float32), Target(torch.device("cpu", 0), torch.bfloat16))
+    monkeypatch.setattr(loading, "choose_targets", lambda *_: pair)
+    monkeypatch.setattr(networks, "host_free_bytes", lambda: 10 * GIB)
+    device, fits = accelerator._device(configured())
+    assert device.message == "ask runs on cpu in float32, its decoder on cpu:0 in bfloat16"
+    assert device.facts["decoder_device"] == "cpu:0"
+    assert device.facts["decoder_dtype"] == "bfloat16"
+    assert fits.level is Level.ok
+    sizes = fits.facts["weights_bytes"], fits.facts["decoder_weights_bytes"]
+    assert sizes[0] / 4 + sizes[1] / 2 == numbers_in(MODEL)
+    assert fits.message == (
+        f"the compressor takes {sizes[0] / 2**20:.1f} MiB, 10.0 GiB free on cpu; "
+        f"the decoder takes {sizes[1] / 2**20:.1f} MiB, 10.0 GiB free on cpu:0"
+    )
+
+
+@pytest.mark.usefixtures("gpus")
+def test_the_type_follows_from_the_device_and_the_model_s_size() -> None:
+    def found(**values: object) -> list[str]:
+        return [str(target.dtype) for target in accelerator._targets(configured(**values))]
+
+    small = {"device": "cuda:1", "model": str(MODEL)}
+    assert found(**small) == ["torch.float32"] * 2
+    assert found(**small, dtype="bf16") == ["torch.bfloat16"] * 2
+    assert found(device="cuda:1", model="no where") == ["torch.bfloat16"] * 2  # taken for a large one
+    assert found(**{**small, "decoder-device": "cuda:0", "dtype": "bf16"}) == ["torch.bfloat16"] * 2
+    apart = {"device": "cuda:1", "decoder-device": "cuda:0", "model": "no where"}
+    assert found(**apart) == ["torch.bfloat16", "torch.float16"]  # the old one has no bfloat16
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_decoder_device_that_is_not_there_is_a_problem() -> None:
+    (found,) = guarded("device", accelerator._device, configured(**{"decoder-device": "cuda:1"}))
+    assert (found.level, found.hint) == (Level.problem, "Give `decoder_device='cpu'`.")

@@ -17,7 +17,7 @@ import torch
 from tempo_cli.config import BudgetOptions, SamplingOptions
 from tempo_cli.errors import ModelError
 from tempo_cli.model.checkpoint import Checkpoint
-from tempo_cli.model.device import Bits, Target
+from tempo_cli.model.device import Bits, Target, Targets
 from tempo_cli.model.memory_estimate import Weights, compressor_parameters, needs, weights
 from tempo_cli.plan.memory import Work, expected_work, make_plan
 from tempo_cli.runtime.networks import Networks
@@ -135,6 +135,12 @@ def opened(folder: Path) -> Checkpoint:
     return Checkpoint.open(folder, folder.parent / "base")
 
 
+def both(dtype: torch.dtype, bits: Bits | None = None) -> Targets:
+    """Both networks on one device."""
+    target = Target(CUDA, dtype, bits)
+    return Targets(target, target)
+
+
 def test_the_full_size_layout_has_no_missing_and_no_unexpected_tensor(folder):
     checkpoint = opened(folder)  # strict: any difference in names or shapes is an error
     assert (folder / "model.safetensors").stat().st_size > 12_000_000_000
@@ -147,8 +153,8 @@ def test_its_weights_are_as_many_as_the_rules_say(folder):
     tower = sum(prod(shape) for name, shape in shapes.items() if name.startswith(TOWER))
     rest = sum(prod(shape) for name, shape in shapes.items() if not name.startswith(TOWER))
     assert (tower, rest) == (2_127_794_176, 4_027_713_536)
-    assert weights(checkpoint, Target(CUDA, torch.bfloat16)) == Weights(2 * tower, 2 * rest)
-    assert weights(checkpoint, Target(CUDA, torch.float32)) == Weights(4 * tower, 4 * rest)
+    assert weights(checkpoint, both(torch.bfloat16)) == Weights(2 * tower, 2 * rest)
+    assert weights(checkpoint, both(torch.float32)) == Weights(4 * tower, 4 * rest)
     assert compressor_parameters(checkpoint) == tower + 2048  # and the router
 
 
@@ -218,11 +224,11 @@ def test_the_tensor_tells_the_number_of_memory_tokens(folder):
 def test_the_plan_for_an_hour_of_video_by_free_memory(folder, bits: Bits | None, gigabytes, plan):
     """128 segments, 8,192 tokens, bfloat16. Estimates: a table of measurements stands in docs/memory.md."""
     checkpoint = opened(folder)
-    target = Target(CUDA, torch.bfloat16, bits)
+    targets = both(torch.bfloat16, bits)
     work = expected_work(
         (256, 512), SamplingOptions().max_frames, 8, 1, BudgetOptions().budget, 60, checkpoint.dimensions
     )
-    found = needs(checkpoint, torch.bfloat16, weights(checkpoint, target), work, decoder=True)
+    found = needs(checkpoint, targets, weights(checkpoint, targets), work, decoder=True)
     planned = make_plan(gigabytes * 10**9, found, 8)
     assert (planned.resident, planned.micro_batch) == plan
 

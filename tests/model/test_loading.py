@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tempo_cli.config import LoadOptions
+from tempo_cli.config import FLOAT32_WEIGHTS, LoadOptions
 from tempo_cli.errors import ModelError, SetupError, UsageError
-from tempo_cli.model import loading
+from tempo_cli.model import loading, quantize
 from tempo_cli.model.checkpoint import Checkpoint, TensorFiles
-from tempo_cli.model.device import Target, device_free_bytes
-from tempo_cli.model.loading import choose_target
+from tempo_cli.model.device import Target, Targets, device_free_bytes, device_peak_bytes
+from tempo_cli.model.loading import choose_target, choose_targets
 
 from ..conftest import GOLDEN
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda", 0)
+NANO = Path(loading.__file__).parents[1] / "nano/Tempo-nano"
 LANGUAGE = "model.vision_tower_aux_list.0.vlm.model.language_model."
 EACH_PART = [
     "model.norm.weight",
@@ -117,6 +120,7 @@ def test_cuda_takes_bfloat16_where_it_has_it_else_float16(monkeypatch, bfloat16,
     def supported(including_emulation: bool = True) -> bool:
         return including_emulation or bfloat16
 
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert choose_target(LoadOptions()) == Target(torch.device("cuda", 1), dtype)
     assert choose_target(LoadOptions(device="cuda")) == Target(CUDA, dtype)
@@ -127,6 +131,99 @@ def test_cuda_takes_bfloat16_where_it_has_it_else_float16(monkeypatch, bfloat16,
 
 def test_a_cpu_takes_float32():
     assert choose_target(LoadOptions(device="cpu")) == Target(CPU, torch.float32)
+
+
+@pytest.fixture
+def every_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two CUDA devices with bfloat16, an old one without, and MPS."""
+    current = [0]
+
+    @contextmanager
+    def device(number: int) -> Iterator[None]:
+        current.append(number)
+        yield
+        current.pop()
+
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or current[-1] < 2
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("every_device")
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_small_model_computes_in_float32_on_every_device(device):
+    assert FLOAT32_WEIGHTS == 100_000_000
+    large = choose_target(LoadOptions(device=device), FLOAT32_WEIGHTS)
+    assert large == choose_target(LoadOptions(device=device))
+    assert large.dtype == {"cpu": torch.float32, "cuda": torch.bfloat16, "mps": torch.float16}[device]
+    assert choose_target(LoadOptions(device=device), FLOAT32_WEIGHTS - 1).dtype == torch.float32
+    asked = choose_target(LoadOptions(device=device, dtype="fp16"), 1)
+    assert asked.dtype == torch.float16  # what is asked for stays
+
+
+def test_weights_are_counted_by_the_files_headers(folder):
+    files = TensorFiles(folder)
+    tensors = load_file(folder / "model.safetensors")
+    assert files.weights == sum(tensor.numel() for tensor in tensors.values())
+    assert TensorFiles(NANO).weights == pytest.approx(3.3e6, rel=0.02)
+
+
+@pytest.mark.usefixtures("every_device")
+@pytest.mark.parametrize(
+    ("device", "beside", "targets"),
+    [
+        ("cuda:0", "cuda:1", [("cuda:0", torch.bfloat16), ("cuda:1", torch.bfloat16)]),
+        ("cuda:0", "cuda:2", [("cuda:0", torch.bfloat16), ("cuda:2", torch.float16)]),
+        ("cuda:2", "cuda:1", [("cuda:2", torch.float16), ("cuda:1", torch.bfloat16)]),
+        ("cuda", "cpu", [("cuda:0", torch.bfloat16), ("cpu", torch.float32)]),
+        ("cpu", "gpu", [("cpu", torch.float32), ("cuda:0", torch.bfloat16)]),
+        ("cpu", "mps", [("cpu", torch.float32), ("mps", torch.float16)]),
+        ("cpu", "cpu", [("cpu", torch.float32), ("cpu", torch.float32)]),
+        ("cuda:1", None, [("cuda:1", torch.bfloat16), ("cuda:1", torch.bfloat16)]),
+        ("cpu", "auto", [("cpu", torch.float32), ("cuda:0", torch.bfloat16)]),
+    ],
+)
+def test_each_network_has_a_device_and_its_type(device, beside, targets):
+    found = choose_targets(LoadOptions(device=device, decoder_device=beside))
+    assert found == Targets(*(Target(torch.device(name), dtype) for name, dtype in targets))
+    small = choose_targets(LoadOptions(device=device, decoder_device=beside), 1000)
+    assert [target.dtype for target in small] == [torch.float32] * 2
+
+
+def test_a_decoder_device_that_is_not_there_is_named_by_its_option(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for name in ("cuda:1", "mps"):
+        with pytest.raises(SetupError) as caught:
+            choose_targets(LoadOptions(device="cpu", decoder_device=name))
+        assert caught.value.hint == "Give `decoder_device='cpu'`."
+    with pytest.raises(UsageError, match="device 'tpu' is not known"):
+        choose_targets(LoadOptions(device="cpu", decoder_device="tpu"))
+
+
+@pytest.mark.usefixtures("every_device")
+def test_quantization_is_refused_for_a_decoder_on_mps(monkeypatch):
+    monkeypatch.setattr(quantize, "library", lambda: None)
+    with pytest.raises(SetupError) as caught:
+        choose_targets(LoadOptions(device="cuda", decoder_device="mps", quantize="int4"))
+    assert caught.value.message == "`quantize='int4'` does not run on mps"
+    assert caught.value.hint == "Leave it out, or give `decoder_device='cpu'`."
+
+
+def test_the_peak_is_that_of_all_cuda_devices(monkeypatch):
+    peaks = {"cuda:0": 5, "cuda:1": 7}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peaks[str(device)])
+    other = torch.device("cuda", 1)
+    assert device_peak_bytes(CUDA, other) == 12
+    assert device_peak_bytes(CUDA, CUDA) == 5
+    assert device_peak_bytes(CPU, other) == 7
+    assert device_peak_bytes(CPU) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tempo_cli.config import GenerationOptions, LoadOptions, SamplingOptions
 from tempo_cli.errors import SetupError, UsageError
 from tempo_cli.model import quantize
 from tempo_cli.model.checkpoint import Checkpoint
-from tempo_cli.model.device import Bits, Target
+from tempo_cli.model.device import Bits, Target, Targets
 from tempo_cli.model.layers import Linear
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.memory_estimate import weights
@@ -172,8 +172,8 @@ def test_an_answer_comes_out_in_every_number_of_bits(bits):
 def test_the_estimate_of_the_weights_is_close_to_what_they_take(bits):
     opened = checkpoint("b")
     target = Target(CPU, torch.float32, bits)
-    found = weights(opened, target)
-    whole = weights(opened, Target(CPU, torch.float32))
+    plain = Target(CPU, torch.float32)
+    found, whole = weights(opened, Targets(target, target)), weights(opened, Targets(plain, plain))
     for module, estimate, before in (
         (opened.load_compressor(target), found.compressor, whole.compressor),
         (opened.load_decoder(target), found.decoder, whole.decoder),

@@ -25,9 +25,12 @@ class Networks:
     has_decoder: bool = True
     resident: bool = True
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
     target = SimpleNamespace(device=torch.device("cpu"))
+    decoder_target = SimpleNamespace(device=torch.device("cuda", 1))
 
-    def release_kept(self) -> bool:
+    def release_kept(self, stage: str) -> bool:
+        self.short.append(stage)
         before, self.kept = self.kept, False
         return before
 
@@ -73,6 +76,7 @@ def test_compressing_gives_up_kept_segments_then_batches_then_company(released):
     ]
     assert (down.micro_batch, networks.asked) == (1, [])
     assert released == [torch.device("cpu")] * 4
+    assert set(networks.short) == {"compress"}
 
 
 def test_answering_gives_up_kept_segments_then_company(released):
@@ -83,7 +87,8 @@ def test_answering_gives_up_kept_segments_then_company(released):
         ["kept_segments", "in_turn"],
         [DROPPED, f"memory ran out: {IN_TURN}"],
     )
-    assert (down.micro_batch, released) == (4, [torch.device("cpu")] * 2)
+    assert (down.micro_batch, released) == (4, [torch.device("cuda", 1)] * 2)
+    assert set(networks.short) == {"answer"}
 
 
 def test_nothing_is_given_up_for_an_answer_that_was_begun(released):

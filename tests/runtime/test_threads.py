@@ -71,7 +71,7 @@ def test_questions_compute_with_one_thread_and_leave_the_callers_number(golden: 
         during.append(torch.get_num_threads())
 
     with Tempo.load(MODEL, on_event=note) as tempo:
-        assert tempo.networks.threads == 1
+        assert tempo.networks.effort.threads == 1
         assert torch.get_num_threads() == 3
         runs = tempo.ask_many(video, ["what?", "who?"], on_event=note)
         during.clear()
@@ -93,4 +93,4 @@ def test_questions_compute_with_one_thread_and_leave_the_callers_number(golden: 
 def test_a_number_that_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with Tempo.load(MODEL) as tempo:
-        assert tempo.networks.threads is None
+        assert tempo.networks.effort.threads is None

@@ -90,7 +90,16 @@ def test_a_part_that_ends_before_it_starts_is_refused(start, end):
         ),
         (BudgetOptions, {"budget": 1, "context": 17, "ata": False}),
         (GenerationOptions, {"max_new_tokens": 1, "temperature": 0.0, "seed": 0}),
-        (LoadOptions, {"device": "cpu", "dtype": "float32", "quantize": "int4", "micro_batch": 1}),
+        (
+            LoadOptions,
+            {
+                "device": "cpu",
+                "dtype": "float32",
+                "quantize": "int4",
+                "micro_batch": 1,
+                "decoder_device": "cuda:1",
+            },
+        ),
     ],
 )
 def test_the_smallest_sensible_values_are_taken(build: Callable[..., Any], values):

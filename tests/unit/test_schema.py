@@ -52,7 +52,7 @@ RUN = AnsweredRun(
     video=VIDEO,
     question="what?",
     answer=Answer("A car.", "stop", 3),
-    model=ModelInfo("nano", None, "cpu", "float32", None, "Knows cars."),
+    model=ModelInfo("nano", None, "cpu", "float32", None, "Knows cars.", "cuda:1", "bfloat16"),
     sampling=SamplingSummary(12, 2.0, 8, "time"),
     budget=BudgetSummary(8192, 1132, "linear", 16384),
     segments=(
@@ -86,7 +86,7 @@ PLAIN = {
     "answer": {"text": "A car.", "finish_reason": "stop", "tokens": 3},
     "model": {
         "id": "nano", "revision": None, "device": "cpu", "dtype": "float32", "quantization": None,
-        "scope": "Knows cars.",
+        "scope": "Knows cars.", "decoder_device": "cuda:1", "decoder_dtype": "bfloat16",
     },
     "sampling": {"frames": 12, "fps": 2.0, "window": 8, "mode": "time"},
     "budget": {"limit": 8192, "used": 1132, "mode": "linear", "context": 16384},

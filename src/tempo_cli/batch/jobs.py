@@ -25,7 +25,8 @@ LONGEST_LINE = 2**20  # bytes
 _LONGEST_ID = 1000  # characters
 _SHOWN = 40  # characters of a wrong value in a message
 _ALIASES = {"video_path": "video", "query": "question"}
-_OF_THE_COMMAND = {"model", "revision", "device", "devices", "dtype", "quantize", "ffmpeg", "output", "html"}
+_OF_THE_COMMAND = {"model", "revision", "device", "devices", "decoder_device", "dtype", "quantize", "ffmpeg"}
+_OF_THE_COMMAND |= {"output", "html"}
 # lone surrogates but those of a file's name: other programs can't read lines that have them
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _FORMS = 'Write one object a line: {"video": "a.mp4", "question": "what happens?"}'

@@ -53,6 +53,7 @@ def ask(
     offline: o.Offline = False,
     yes: o.Yes = False,
     device: o.Device = o.LOAD.device,
+    decoder_device: o.DecoderDevice = o.LOAD.decoder_device,
     dtype: o.Dtype = o.LOAD.dtype,
     quantize: o.Quantize = o.LOAD.quantize,
     fps: o.Fps = o.SAMPLING.fps,
@@ -135,7 +136,7 @@ def ask(
             _present(run, screen, Rows(rows, min_relevance, sort))
             exports.add(run)
 
-        load = LoadOptions(device=device, dtype=dtype, quantize=quantize)
+        load = LoadOptions(device, dtype, quantize, decoder_device=decoder_device)
         frames = SamplingOptions(
             fps=fps,
             max_frames=max_frames,

@@ -102,6 +102,7 @@ def batch(
     offline: o.Offline = False,
     yes: o.Yes = False,
     device: o.Device = o.LOAD.device,
+    decoder_device: o.DecoderDevice = o.LOAD.decoder_device,
     dtype: o.Dtype = o.LOAD.dtype,
     quantize: o.Quantize = o.LOAD.quantize,
     fps: o.Fps = o.SAMPLING.fps,
@@ -156,7 +157,7 @@ def batch(
         jobs = _jobs(inputs, question or [], glob, defaults, stream=stream, whole=not (part or limit))
         if len(crew) > 1 and not isinstance(jobs, list):
             raise UsageError("--stream goes with one worker", "Leave out --workers and --devices.")
-        load = LoadOptions(device=crew[0], dtype=dtype, quantize=quantize)
+        load = LoadOptions(crew[0], dtype, quantize, decoder_device=decoder_device)
         cache = CacheOptions(limit=cache_size, keep=not no_cache)
         running = BatchModel(
             model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline, devices=crew

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from ..doctor import DEFAULT, Finding, Level, examine, findings_to_json
+from ..doctor import DEFAULT, Finding, Level, examine, examine_device, findings_to_json
 from ..errors import SetupError
 from . import options as o
 from .console import Screen
@@ -25,19 +26,31 @@ _NAME = 14  # cells of the column of names
 
 def doctor(
     context: typer.Context,
+    device_test: Annotated[
+        bool,
+        typer.Option(
+            "--device-test",
+            help="Only test whether --device computes correctly in --dtype: every operation that the "
+            "networks use, and nano's answers, against the CPU.",
+        ),
+    ] = False,
+    device: o.Device = o.LOAD.device,
+    dtype: o.Dtype = o.LOAD.dtype,
     json: AsJson = False,
     color: o.WhenColor = o.Color.auto,
 ) -> None:
     """Check this machine, and suggest fixes for what does not work.
 
     Checks Python, ffmpeg, torch, the GPUs, the Hub, the models and every setting with its origin. Nothing is
-    changed or downloaded. Exit code 5 means that `tempo ask` can't run.
+    changed or downloaded. Exit code 5 means that `tempo ask` can't run, or that the device test failed.
     """
     group = context.find_root().command
     assert isinstance(group, TyperGroup)
     found: list[tuple[str, Finding]] = []
+    flags = {name: value for name, value in (("device", device), ("dtype", dtype)) if _is_flag(context, name)}
+    chosen = configuration(group).with_flags(flags)
     with Screen(json=json, quiet=False, verbose=False, color=color) as screen:
-        for section, findings in examine(configuration(group)):
+        for section, findings in (examine_device if device_test else examine)(chosen):
             if not json:
                 screen.line(Text(f"\n{section}" if found else section, "bold"))
             for finding in _kept(findings, section, found):
@@ -48,9 +61,15 @@ def doctor(
             screen.text(findings_to_json(found) + "\n")
         else:
             screen.line("")
-            screen.line(_verdict(levels))
+            screen.line(_device_verdict(levels) if device_test else _verdict(levels))
     if levels[Level.problem]:
         raise typer.Exit(SetupError.exit_code)
+
+
+def _is_flag(context: typer.Context, name: str) -> bool:
+    """Whether an option's value comes from the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Finding]]) -> Iterator[Finding]:
@@ -97,3 +116,10 @@ def _verdict(levels: Mapping[Level, int]) -> Text:
     if levels[Level.problem]:
         return Text(f"{', '.join(counts)}: tempo ask can't run until this is fixed.", "red")
     return Text(f"{', '.join(counts) or 'No problems'}: tempo ask can run.", "yellow" if counts else "green")
+
+
+def _device_verdict(levels: Counter[Level]) -> Text:
+    """Whether the device passed its test."""
+    if levels[Level.problem]:
+        return Text(f"{levels[Level.problem]} of {levels.total()} checks failed.", "red")
+    return Text("The device computes correctly.", "green")

@@ -5,7 +5,10 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "Model": ("model", "revision", "offline", "min-rate", "yes", "device", "dtype", "quantize"),
+    "Model": (
+        "model", "revision", "offline", "min-rate", "yes", "device-test", "device", "decoder-device", "dtype",
+        "quantize",
+    ),
     "Video": (
         "fps", "max-frames", "window", "start", "end", "picture", "sampling", "max-pixels", "ffmpeg",
         "no-cache", "cache-size",

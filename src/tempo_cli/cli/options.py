@@ -127,13 +127,17 @@ Device = Annotated[
         autocompletion=complete.one_of("auto", "cpu", "cuda", "mps"),
     ),
 ]
+DecoderDevice = Annotated[
+    str | None,
+    _option("--decoder-device", metavar="DEVICE", help="Run the decoder on another device: cuda:1 or cpu."),
+]
 Dtype = Annotated[
     str,
     _option(
         "--dtype",
         metavar="TYPE",
         help="auto, float32 (or fp32), bfloat16 (bf16) or float16 (fp16). auto is bfloat16 on CUDA, float32 "
-        "on a CPU.",
+        "on a CPU and for small models.",
         autocompletion=complete.one_of("auto", "float32", "bfloat16", "float16"),
     ),
 ]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ..plan.stretches import chosen
 from ..schema import Run, SegmentReport
-from ..texts import round_steps
+from ..texts import place, round_steps
 from .text import clock_time, duration, printable
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -113,11 +113,11 @@ def details(run: Run) -> str:
     """What `--verbose` adds, one line."""
     model, video, timing = run.model, run.video, run.timing
     by_time = " by time" if run.sampling.mode == "time" else ""
+    where = place(model.device, model.dtype, model.quantization, model.decoder_device, model.decoder_dtype)
     peak = run.memory.device_peak_bytes or run.memory.host_peak_bytes or 0
-    kind = f"{model.dtype}, weights in {model.quantization}" if model.quantization else model.dtype
     frames = f"{run.sampling.frames} frame{'s' * (run.sampling.frames != 1)}"
     return (
-        f"{model.id} on {model.device} in {kind} · {video.codec} {video.width}x{video.height}, "
+        f"{model.id} on {where} · {video.codec} {video.width}x{video.height}, "
         f"{video.fps:.3g} frames/s, {duration(video.duration)} · {frames} at "
         f"{run.sampling.fps:.3g}/s{by_time} · budget {run.budget.mode} · load {duration(timing.load)}, "
         f"answer {duration(timing.answer)}, total {duration(timing.total)} · peak {peak / 2**30:.1f} GiB"

@@ -8,6 +8,7 @@
 | `accelerator` | torch, driver, GPUs, attention, quantization, the device that was asked for |
 | `weights` | the Hub, its cache, the models |
 | `settings` | the configuration file, variables, and every value with its origin |
+| `device_test` | whether a device computes rightly: `operations`, and nano's networks in `trial` |
 
 Importing it imports nothing heavy: each check brings what it needs when its turn comes.
 """
@@ -16,7 +17,17 @@ from collections.abc import Iterator
 
 from .findings import DEFAULT, FILE, Configuration, Finding, Level, Setting, findings_to_json, guarded
 
-__all__ = ["DEFAULT", "FILE", "Configuration", "Finding", "Level", "Setting", "examine", "findings_to_json"]
+__all__ = [
+    "DEFAULT",
+    "FILE",
+    "Configuration",
+    "Finding",
+    "Level",
+    "Setting",
+    "examine",
+    "examine_device",
+    "findings_to_json",
+]
 
 
 def examine(configuration: Configuration) -> Iterator[tuple[str, Iterator[Finding]]]:
@@ -33,3 +44,10 @@ def examine(configuration: Configuration) -> Iterator[tuple[str, Iterator[Findin
     yield "cache", guarded("cache", media.kept_frames, configuration.value("cache-size"))
     yield "models", guarded("models", weights.findings, configuration)
     yield "torch", guarded("torch", accelerator.findings, configuration)
+
+
+def examine_device(configuration: Configuration) -> Iterator[tuple[str, Iterator[Finding]]]:
+    """The section of a device that is tested against the CPU, in some seconds, without a network."""
+    from . import device_test
+
+    yield "device test", guarded("device", device_test.findings, configuration)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from ..plan.threads import SMALL_MODEL, computing_threads, waiting_choice
+from ..texts import place
 from .findings import Configuration, Finding, Level, amount, guarded, one_line
 from .media import nvdec
 
 if TYPE_CHECKING:
     import torch
 
-    from ..model.device import Target
+    from ..model.device import Targets
 
 _REINSTALL = "Install it again: pip install --force-reinstall torch"
 _OTHER_DEVICE = "Set TEMPO_DEVICE=cpu, or install a build of torch that fits this GPU and its driver."
@@ -182,29 +183,41 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     Raises:
         SetupError, UsageError: what was asked for is not there, or unknown.
     """
-    target = _target(configuration)
-    device, name = target.device, str(target.dtype).removeprefix("torch.")
-    facts = {"device": str(device), "dtype": name, "quantization": target.bits}
-    if fault := _fault(device, target.dtype):
-        hint = _REINSTALL if device.type == "cpu" else _OTHER_DEVICE
-        yield Finding("device", Level.problem, f"{device} does not compute in {name}: {fault}", hint, facts)
-        return
-    quantized = f", linear layers in {target.bits}" if target.bits else ""
-    yield Finding("device", Level.ok, f"ask runs on {device} in {name}{quantized}", facts=facts)
-    yield from guarded("fit", _fit, configuration)
+    targets = _targets(configuration)
+    pairs = [(str(target.device), str(target.dtype).removeprefix("torch.")) for target in targets]
+    (device, name), (beside, beside_name) = pairs
+    bits = targets.compressor.bits
+    facts = {"device": device, "dtype": name, "quantization": bits}
+    facts |= {"decoder_device": beside, "decoder_dtype": beside_name}
+    for target, (where, kind) in dict(zip(targets, pairs, strict=True)).items():
+        if fault := _fault(target.device, target.dtype):
+            hint = _REINSTALL if target.device.type == "cpu" else _OTHER_DEVICE
+            yield Finding(
+                "device", Level.problem, f"{where} does not compute in {kind}: {fault}", hint, facts
+            )
+            return
+    message = f"ask runs on {place(device, name, bits, beside, beside_name)}"
+    yield Finding("device", Level.ok, message, facts=facts)
+    yield from guarded("fit", _fit, configuration, targets)
 
 
-def _target(configuration: Configuration) -> "Target":
+def _targets(configuration: Configuration) -> "Targets":
+    """Where the networks go: by the model's size, if the model is here."""
     from ..config import LoadOptions
-    from ..model.loading import choose_target
+    from ..hub.locations import find_model
+    from ..model.loading import choose_targets
+    from ..model.tensor_files import TensorFiles
 
-    value = configuration.value
-    return choose_target(
-        LoadOptions(device=value("device"), dtype=value("dtype"), quantize=value("quantize"))
-    )
+    names = ("device", "dtype", "quantize", "decoder_device")
+    options = LoadOptions(**{name: configuration.value(name.replace("_", "-")) for name in names})
+    targets = choose_targets(options)
+    with suppress(ModelError):  # what is wrong with it stands under models, or is told where it is loaded
+        folder = find_model(configuration.value("model"), configuration.value("revision")).path
+        targets = choose_targets(options, TensorFiles(folder).weights)
+    return targets
 
 
-def _fit(configuration: Configuration) -> Iterator[Finding]:
+def _fit(configuration: Configuration, targets: "Targets") -> Iterator[Finding]:
     """Whether the model, if it is here, is one that can be loaded, and fits into the memory.
 
     Raises:
@@ -222,19 +235,31 @@ def _fit(configuration: Configuration) -> Iterator[Finding]:
     except ModelError:  # what it lacks stands under models
         return
     checkpoint = Checkpoint.open(location.path, base.path, base.router)
-    networks = Networks(checkpoint, _target(configuration), decoder=True, emit=lambda _: None)
+    one, other = targets
+    networks = Networks(checkpoint, one, decoder=True, emit=lambda _: None, decoder_target=other)
     weights_alone = Work(visual=0, segments=0, questions=1, tokens=0)
     together = networks.plan(weights_alone, 1).resident
     needs, free = networks.needs(weights_alone), networks.free_bytes()
+    if networks.apart:
+        beside = networks.free_bytes("decoder")
+        here = f"{_room('the compressor takes', needs.compressor, free)} on {one.device}"
+        there = f"{_room('the decoder takes', needs.decoder, beside)} on {other.device}"
+        facts = {"weights_bytes": needs.compressor, "free_bytes": free, "together": True}
+        facts |= {"decoder_weights_bytes": needs.decoder, "decoder_free_bytes": beside}
+        yield Finding("fit", Level.ok, f"{here}; {there}", facts=facts)
+        return
     size = needs.compressor + needs.decoder
     facts = {"weights_bytes": size, "free_bytes": free, "together": together}
-    room = "" if free is None else f", {amount(free)} free"
-    message = f"the weights take {amount(size)}{room}"
+    message = _room("the weights take", size, free)
     if together:
         yield Finding("fit", Level.ok, message, facts=facts)
     else:
         hint = "This is slower than necessary: close other programs, or set TEMPO_QUANTIZE=int4."
         yield Finding("fit", Level.note, f"{message}: the two networks are loaded one at a time", hint, facts)
+
+
+def _room(what: str, size: int, free: int | None) -> str:
+    return f"{what} {amount(size)}" + ("" if free is None else f", {amount(free)} free")
 
 
 def _fault(device: "torch.device", dtype: "torch.dtype") -> str | None:

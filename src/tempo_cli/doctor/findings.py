@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -55,7 +55,7 @@ class Setting:
     Attributes:
         name: of the long option, without dashes.
         value: read, but not checked against others; the default where what was given can't be read.
-        origin: DEFAULT, FILE, or the name of the variable.
+        origin: DEFAULT, FILE, or the name of the variable or of the flag.
         fault: why what was given can't be read; None if it can.
     """
 
@@ -84,6 +84,16 @@ class Configuration:
     def value(self, name: str) -> Any:
         """The value of the option `--name`."""
         return next(setting.value for setting in self.settings if setting.name == name)
+
+    def with_flags(self, given: Mapping[str, Any]) -> "Configuration":
+        """The same with values of flags, by the options' names."""
+        settings = (
+            replace(setting, value=given[setting.name], origin=f"--{setting.name}", fault=None)
+            if setting.name in given
+            else setting
+            for setting in self.settings
+        )
+        return replace(self, settings=tuple(settings))
 
 
 def guarded(

@@ -27,7 +27,7 @@ from ..tokenizer_files import read_tokenizer
 from . import configuration
 from .architecture import TextArchitecture, VisionLanguageArchitecture
 from .compressor import Compressor
-from .device import Target
+from .device import Target, current
 from .generation import SamplingRule
 from .llm import Decoder
 from .loading import fill, put
@@ -143,14 +143,16 @@ class Checkpoint:
     def load_compressor(self, target: Target) -> Compressor:
         """The compressor with its weights."""
         compressor = self.empty_compressor()
-        put(compressor, "router", self._router_direction().to(target.device))
-        self._fill(compressor, compressor_names(compressor), target)
+        with current(target.device):
+            put(compressor, "router", self._router_direction().to(target.device))
+            self._fill(compressor, compressor_names(compressor), target)
         return compressor
 
     def load_decoder(self, target: Target) -> Decoder:
         """The decoder with its weights."""
         decoder = self.empty_decoder()
-        self._fill(decoder, decoder_names(decoder, self.llm_config), target)
+        with current(target.device):
+            self._fill(decoder, decoder_names(decoder, self.llm_config), target)
         return decoder
 
     def _fill(self, module: Compressor | Decoder, names: dict[str, str], target: Target) -> None:

@@ -4,7 +4,7 @@ import gc
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -26,6 +26,13 @@ class Target:
     bits: Bits | None = None
 
 
+class Targets(NamedTuple):
+    """Where each network goes."""
+
+    compressor: Target
+    decoder: Target
+
+
 # what other programs call them
 _DTYPE_ALIASES = {
     "bf16": "bfloat16", "fp16": "float16", "f16": "float16", "half": "float16", "fp32": "float32",
@@ -34,14 +41,20 @@ _DTYPE_ALIASES = {
 _DEVICE_ALIASES = {"gpu": "cuda"}
 
 
-def choose_device(options: LoadOptions) -> tuple[torch.device, torch.dtype]:
+def choose_device(
+    options: LoadOptions, option: Literal["device", "decoder_device"] = "device"
+) -> tuple[torch.device, torch.dtype]:
     """The device and type that `options` mean on this machine.
+
+    Args:
+        option: which of the devices; without `decoder_device` it is `device`.
 
     Raises:
         UsageError: a name that is none.
         SetupError: a device that this machine, or this build of torch, does not have.
     """
-    device = _device(_DEVICE_ALIASES.get(options.device, options.device))
+    name = (options.decoder_device if option == "decoder_device" else None) or options.device
+    device = _device(_DEVICE_ALIASES.get(name, name), option)
     dtype = _DTYPE_ALIASES.get(options.dtype, options.dtype)
     if dtype == "auto":
         return device, _default_dtype(device)
@@ -84,9 +97,15 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-def device_peak_bytes(device: torch.device) -> int | None:
-    """Most bytes that tensors took on a CUDA device since the process began."""
-    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+def device_peak_bytes(*devices: torch.device) -> int | None:
+    """Most bytes that tensors took on CUDA devices since the process began, in all; None without any."""
+    found = [int(torch.cuda.max_memory_allocated(device)) for device in set(devices) if device.type == "cuda"]
+    return sum(found) if found else None
+
+
+def current(device: torch.device) -> AbstractContextManager[object]:
+    """Make a CUDA device the current one, whose streams and graphs are used, in the block."""
+    return torch.cuda.device(device.index or 0) if device.type == "cuda" else nullcontext()
 
 
 def cpu_speed() -> float:
@@ -98,7 +117,7 @@ def cpu_speed() -> float:
     return 1024**3 / (time.perf_counter() - started)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, option: str = "device") -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
@@ -107,18 +126,21 @@ def _device(name: str) -> torch.device:
     if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
         raise UsageError(f"device '{name}' is not known", "Known: auto, cpu, cuda, cuda:N, mps.")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise SetupError("there is no CUDA device, or torch was built without CUDA", "Give `device='cpu'`.")
+        raise SetupError(
+            "there is no CUDA device, or torch was built without CUDA", f"Give `{option}='cpu'`."
+        )
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise SetupError(
-            f"there is no {name}: {torch.cuda.device_count()} CUDA devices", "Give `device='auto'`."
+            f"there is no {name}: {torch.cuda.device_count()} CUDA devices", f"Give `{option}='auto'`."
         )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise SetupError("there is no MPS device", "Give `device='cpu'`.")
+        raise SetupError("there is no MPS device", f"Give `{option}='cpu'`.")
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device(kind)
 
 
 def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
-        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        with current(device):
+            own = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if own else torch.float16
     return torch.float32 if device.type == "cpu" else torch.float16

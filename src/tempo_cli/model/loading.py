@@ -5,29 +5,45 @@ the device, takes its type there, is checked, quantized if it is to be, and put 
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 from torch import nn
 
-from ..config import LoadOptions
+from ..config import FLOAT32_WEIGHTS, LoadOptions
 from ..errors import ModelError
 from ..system_memory import trim_heap
 from .compressor import Compressor
-from .device import Bits, Target, choose_device
+from .device import Bits, Target, Targets, choose_device
 from .llm import Decoder
 from .quantize import choose_bits, is_quantized, quantized_linear
 from .transformer import joined_weights
 
 
-def choose_target(options: LoadOptions) -> Target:
+def choose_target(
+    options: LoadOptions,
+    weights: int | None = None,
+    option: Literal["device", "decoder_device"] = "device",
+) -> Target:
     """Where and how `options` mean the weights to be kept on this machine.
+
+    Args:
+        weights: of the whole model, how many; None: not known yet, taken for many.
+        option: whose device.
 
     Raises:
         UsageError: a name that is none.
         SetupError: what this machine, or this build of torch, does not have.
     """
-    device, dtype = choose_device(options)
-    return Target(device, dtype, choose_bits(options, device))
+    device, dtype = choose_device(options, option)
+    if options.dtype == "auto" and weights is not None and weights < FLOAT32_WEIGHTS:
+        dtype = torch.float32
+    return Target(device, dtype, choose_bits(options, device, option))
+
+
+def choose_targets(options: LoadOptions, weights: int | None = None) -> Targets:
+    """The same for both networks: `choose_target` says what for."""
+    return Targets(choose_target(options, weights), choose_target(options, weights, "decoder_device"))
 
 
 def fill(

@@ -12,7 +12,7 @@ import torch
 from ..plan.memory import Needs, Work
 from .checkpoint import Checkpoint, compressor_names, decoder_names
 from .compressor import Compressor
-from .device import Target
+from .device import Target, Targets
 from .llm import ANSWER_ROOM, Decoder
 from .quantize import bytes_per_weight, is_quantized
 
@@ -21,38 +21,47 @@ _PROMPT = 250  # tokens of a segment's prompt that are neither frames nor memory
 
 @dataclass(frozen=True)
 class Weights:
-    """Bytes of both networks' weights on a target; a tied head counts once."""
+    """Bytes of both networks' weights on their devices; a tied head counts once."""
 
     compressor: int
     decoder: int
 
 
-def weights(checkpoint: Checkpoint, target: Target) -> Weights:
-    """Both networks' weights as `target` keeps them."""
+def weights(checkpoint: Checkpoint, targets: Targets) -> Weights:
+    """Both networks' weights as they are kept."""
     compressor, decoder = checkpoint.empty_compressor(), checkpoint.empty_decoder()
     return Weights(
-        _weights(compressor, compressor_names(compressor), target),
-        _weights(decoder, decoder_names(decoder, checkpoint.llm_config), target),
+        _weights(compressor, compressor_names(compressor), targets.compressor),
+        _weights(decoder, decoder_names(decoder, checkpoint.llm_config), targets.decoder),
     )
 
 
-def needs(checkpoint: Checkpoint, dtype: torch.dtype, found: Weights, work: Work, decoder: bool) -> Needs:
-    """What `work` takes on its device; without a decoder only its compressing."""
-    dimensions = checkpoint.dimensions
-    tokens = work.questions * work.segments * dimensions.memory_tokens
+def needs(checkpoint: Checkpoint, targets: Targets, found: Weights, work: Work, decoder: bool) -> Needs:
+    """What `work` takes on its devices; without a decoder only its compressing."""
+    one, other = targets.compressor, targets.decoder
+    numbers = work.segments * checkpoint.dimensions.memory_tokens * checkpoint.dimensions.compressor_width
+    answer = 0
+    if decoder:
+        copied = (one.device, one.dtype) != (other.device, other.dtype)  # a question's memory tokens
+        answer = answer_bytes(checkpoint, other.dtype, work.tokens)
+        answer += numbers * other.dtype.itemsize if copied else 0
     return Needs(
         compressor=found.compressor,
         decoder=found.decoder if decoder else 0,
-        segment=segment_bytes(checkpoint, dtype, work.visual),
-        answer=answer_bytes(checkpoint, dtype, work.tokens) if decoder else 0,
-        kept=tokens * dimensions.compressor_width * dtype.itemsize,
+        segment=segment_bytes(checkpoint, one.dtype, work.visual),
+        answer=answer,
+        kept=work.questions * numbers * one.dtype.itemsize,
     )
 
 
 def compressor_parameters(checkpoint: Checkpoint) -> int:
     """How many numbers the compressor's weights are."""
-    compressor = checkpoint.empty_compressor()
-    return sum(weight.numel() for weight in compressor.parameters())
+    return sum(weight.numel() for weight in checkpoint.empty_compressor().parameters())
+
+
+def decoder_parameters(checkpoint: Checkpoint) -> int:
+    """How many numbers the decoder's weights are."""
+    return sum(weight.numel() for weight in checkpoint.empty_decoder().parameters())
 
 
 def segment_bytes(checkpoint: Checkpoint, dtype: torch.dtype, visual: int) -> int:

@@ -25,8 +25,11 @@ _OUTLIER = 6.0  # |activation| from which a column is not quantized (the LLM.int
 _BLOCK = 64  # weights per scale
 
 
-def choose_bits(options: LoadOptions, device: torch.device) -> Bits | None:
+def choose_bits(options: LoadOptions, device: torch.device, option: str = "device") -> Bits | None:
     """What `options` ask for on `device`; None: nothing is quantized.
+
+    Args:
+        option: that names the device.
 
     Raises:
         SetupError: the device can't, or the library is not installed.
@@ -36,7 +39,7 @@ def choose_bits(options: LoadOptions, device: torch.device) -> Bits | None:
     if device.type not in ("cuda", "cpu"):
         raise SetupError(
             f"`quantize={options.quantize!r}` does not run on {device.type}",
-            "Leave it out, or give `device='cpu'`.",
+            f"Leave it out, or give `{option}='cpu'`.",
         )
     library()
     return cast(Bits, options.quantize)

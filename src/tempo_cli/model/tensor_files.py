@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,11 @@ class TensorFiles:
     def names(self) -> set[str]:
         """Every tensor's name."""
         return set(self._headers)
+
+    @property
+    def weights(self) -> int:
+        """How many numbers all tensors hold, by the files' headers."""
+        return sum(prod(header.shape) for header in self._headers.values())
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape by the file's header."""

@@ -87,12 +87,14 @@ class Plan:
     Attributes:
         resident: whether both networks stay on the device.
         micro_batch: segments compressed at once.
-        spare: bytes on the device that are left for kept segments; None: not known.
+        spare: bytes on the compressor's device that are left for kept segments; None: not known.
+        beside: the same on the decoder's device, where that is another one.
     """
 
     resident: bool
     micro_batch: int
     spare: int | None = None
+    beside: int | None = None
 
 
 def micro_batch(device: str) -> int:
@@ -130,7 +132,13 @@ def too_large(free: int | None, needs: Needs) -> str | None:
 
 
 def advice(
-    stage: Stage, free: int | None, needs: Needs, smaller: Needs | None, budget: int | None, device: str
+    stage: Stage,
+    free: int | None,
+    needs: Needs,
+    smaller: Needs | None,
+    budget: int | None,
+    device: str,
+    option: Literal["device", "decoder_device"] = "device",
 ) -> str:
     """One line with the flag that would help, chosen by the numbers.
 
@@ -140,6 +148,7 @@ def advice(
         smaller: the needs with 4-bit weights; None where they are so already.
         budget: memory tokens that were allowed; None: no budget.
         device: auto's choice or the user's: `cpu`, `cuda:0`, `mps`.
+        option: that chooses this device.
     """
     if free is not None:
         usable = int(free * USABLE)
@@ -152,7 +161,7 @@ def advice(
     if smaller:
         return "Give `quantize='int4'`."
     if device != "cpu":
-        return "Give `device='cpu'`."
+        return f"Give `{option}='cpu'`."
     return f"Close other programs, or use a machine with {gigabytes(needs.least)} free."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..schema import Run
-from ..texts import clock_time
+from ..texts import clock_time, place
 from ..types import Unseen
 from .document import escape
 
@@ -54,9 +54,9 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
         f"{clock_time(video.duration)}",
     )
     yield "Not seen", unseen(video.unseen) if video.unseen else ""
-    weights = f"{model.dtype}, weights in {model.quantization}" if model.quantization else model.dtype
     commit = f" ({model.revision[:12]})" if model.revision else ""
-    yield "Model", f"{model.id}{commit} on {model.device} in {weights}"
+    where = place(model.device, model.dtype, model.quantization, model.decoder_device, model.decoder_dtype)
+    yield "Model", f"{model.id}{commit} on {where}"
     yield "Its scope", model.scope or ""
     yield (
         "Sampling",

@@ -54,7 +54,7 @@ class Fallbacks:
         """Do `work`, which compresses `micro_batch` segments at once at most."""
 
         def fall_back() -> None:
-            if self._drop_kept() or self._halve() or self._take_turns():
+            if self._drop_kept("compress") or self._halve() or self._take_turns():
                 release_memory(self._networks.target.device)
             else:
                 self._fail("compress", "compress one segment")
@@ -65,15 +65,15 @@ class Fallbacks:
         """Do `work`, which answers; an answer that was `begun` is not begun again."""
 
         def fall_back() -> None:
-            if not begun() and (self._drop_kept() or self._take_turns()):
-                release_memory(self._networks.target.device)
+            if not begun() and (self._drop_kept("answer") or self._take_turns()):
+                release_memory(self._networks.decoder_target.device)
             else:
                 self._fail("answer", "read the video's tokens")
 
         return with_fallbacks(work, fall_back)
 
-    def _drop_kept(self) -> bool:
-        if not self._networks.release_kept():
+    def _drop_kept(self, stage: Literal["compress", "answer"]) -> bool:
+        if not self._networks.release_kept(stage):
             return False
         words = "memory ran out: dropping what was kept for later questions"
         self._journal.fall_back("kept_segments", words)

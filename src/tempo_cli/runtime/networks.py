@@ -1,10 +1,11 @@
-"""Both networks on their device: resident, or one after the other where memory is short."""
+"""Both networks on their devices: resident, or one after the other where memory on a device is short."""
 
-import os
 import time
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import replace
 from typing import Literal, TypeVar, cast
+
+import torch
 
 from ..config import KeepOptions
 from ..errors import OutOfMemoryError
@@ -12,17 +13,15 @@ from ..events import Listener, Progress
 from ..model import memory_estimate
 from ..model.checkpoint import Checkpoint
 from ..model.compressor import Compressor
-from ..model.device import Target, cpu_speed, device_free_bytes, release_memory
+from ..model.device import Bits, Target, Targets, device_free_bytes, release_memory
 from ..model.llm import Decoder
 from ..plan.keep import KeepLimits, Tier
-from ..plan.memory import USABLE, Needs, Plan, Stage, Work, advice, make_plan, micro_batch, too_large
-from ..plan.threads import computing_threads
+from ..plan.memory import USABLE, Needs, Plan, Stage, Work, micro_batch
+from ..plan.places import Network, Places
 from ..system_memory import host_free_bytes, host_total_bytes
+from .effort import Effort
 from .fallbacks import with_fallbacks
 from .store import PrefixStore
-
-_TOKENS_PER_FRAME = 70  # that the compressor reads: 128 for two frames, and their times
-_TOKENS_PER_SEGMENT = 250  # prompt, question and memory tokens
 
 Result = TypeVar("Result")
 
@@ -31,24 +30,43 @@ class Networks:
     """Loads each network when it is first asked for.
 
     Attributes:
+        target, decoder_target: of the compressor and of the decoder.
+        apart: whether they are on different devices: then both are always held.
         resident: whether both may be held; False drops the one before the other is loaded.
         store: what is kept of segments beside them.
+        effort: what computing on a CPU takes.
         seconds: spent on loading so far.
         emit: called with progress of loading.
     """
 
-    def __init__(self, checkpoint: Checkpoint, target: Target, *, decoder: bool, emit: Listener) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        target: Target,
+        *,
+        decoder: bool,
+        emit: Listener,
+        decoder_target: Target | None = None,
+    ) -> None:
         self.checkpoint = checkpoint
-        self.target = target
+        self._targets = Targets(target, decoder_target or target)
+        self.target, self.decoder_target = self._targets
         self.has_decoder = decoder
+        self.apart = decoder and self.decoder_target.device != target.device
         self.resident = True
         self.seconds = 0.0
         self.emit = emit
         self.store = PrefixStore(target.device)
         self._kept_share = 1.0  # of the planned limits; halved each time memory runs out beside kept segments
-        self._weights = memory_estimate.weights(checkpoint, target)
+        self.effort = Effort(checkpoint, self._targets if decoder else Targets(target, target))
+        self._weights = memory_estimate.weights(checkpoint, self._targets)
         self._compressor: Compressor | None = None
         self._decoder: Decoder | None = None
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """That the networks run on."""
+        return (self.target.device, self.decoder_target.device) if self.apart else (self.target.device,)
 
     def plan(self, work: Work, wanted: int | None) -> Plan:
         """How to do `work`, by what is free now and what the networks here would give back.
@@ -59,33 +77,35 @@ class Networks:
         Raises:
             OutOfMemoryError: one network alone is too large for what is free.
         """
-        needs, free = self.needs(work), self.free_bytes()
-        if message := too_large(free, needs):
-            raise OutOfMemoryError(message, self.advice("load", work, None))
-        return make_plan(free, needs, wanted or micro_batch(self.target.device.type))
+        needs, places = self.needs(work), self._places()
+        if found := places.too_large(needs):
+            network, message = found
+            raise OutOfMemoryError(message, self._advice(network, "load", work, None))
+        return places.plan(needs, wanted or micro_batch(self.target.device.type))
 
-    def needs(self, work: Work, target: Target | None = None) -> Needs:
-        """Bytes that `work` takes, here or with the weights kept as on another target."""
-        weights = memory_estimate.weights(self.checkpoint, target) if target else self._weights
-        return memory_estimate.needs(self.checkpoint, self.target.dtype, weights, work, self.has_decoder)
+    def needs(self, work: Work, bits: Bits | None = None) -> Needs:
+        """Bytes that `work` takes, as the weights are kept or in so many bits."""
+        weights = self._weights
+        if bits is not None:
+            fewer = Targets(*(replace(target, bits=bits) for target in self._targets))
+            weights = memory_estimate.weights(self.checkpoint, fewer)
+        return memory_estimate.needs(self.checkpoint, self._targets, weights, work, self.has_decoder)
 
     def advice(self, stage: Stage, work: Work, budget: int | None) -> str:
         """Advice for a user who has too little memory."""
-        target = self.target
-        can_shrink = target.bits != "int4" and target.device.type in ("cuda", "cpu")
-        smaller = self.needs(work, Target(target.device, target.dtype, "int4")) if can_shrink else None
-        return advice(stage, self.free_bytes(), self.needs(work), smaller, budget, str(target.device))
+        return self._advice(_network_of(stage, self._compressor is None), stage, work, budget)
 
-    def free_bytes(self) -> int | None:
-        """Bytes on the device: free, or taken by these networks and by kept segments; None: not known."""
-        device, store = self.target.device, self.store
+    def free_bytes(self, network: Network = "compressor") -> int | None:
+        """Bytes on a network's device: free, or taken by what is loaded and kept here; None: not known."""
+        device, store = self._target(network).device, self.store
         free = host_free_bytes() if device.type == "cpu" else device_free_bytes(device)
         if free is None:
             return None
-        free += store.device_bytes + (store.host_bytes if device.type == "cpu" else 0)
-        if self._compressor is not None:
+        free += store.device_bytes if device == self.target.device else 0
+        free += store.host_bytes if device.type == "cpu" else 0
+        if self._compressor is not None and device == self.target.device:
             free += self._weights.compressor
-        if self._decoder is not None:
+        if self._decoder is not None and device == self.decoder_target.device:
             free += self._weights.decoder
         return free
 
@@ -99,7 +119,10 @@ class Networks:
 
         def fall_back() -> None:
             if not self.has_decoder or not self.offload():
-                raise OutOfMemoryError("the model does not fit", self.advice("load", work, None))
+                network = _network_of("load", self._compressor is None)
+                what = f"the {network} does not fit on {self._target(network).device}"
+                message = what if self.apart else "the model does not fit"
+                raise OutOfMemoryError(message, self.advice("load", work, None))
             release_memory(self.target.device)
 
         with_fallbacks(self._load_all, fall_back)
@@ -107,46 +130,38 @@ class Networks:
     def keep_limits(self, plan: Plan, options: KeepOptions) -> KeepLimits:
         """What kept segments may take while the work of `plan` is done.
 
-        On a CPU the device is the host, so prefixes count as kept on the host.
+        On a CPU the device is the host, so prefixes count as kept on the host. They belong to the
+        compressor's device; where only the decoder is on the CPU, the host keeps what is left beside it.
         """
         quarter = (host_total_bytes() or 0) // 4
         spare = int((plan.spare or 0) * self._kept_share)
         if self.target.device.type == "cpu":
             device, host = 0, min(quarter, spare)
+        elif self.apart and self.decoder_target.device.type == "cpu":
+            device, host = spare, min(quarter, int((plan.beside or 0) * self._kept_share))
         else:
             free = host_free_bytes() or 0
             device, host = spare, min(quarter, int((free + self.store.host_bytes) * USABLE))
-        if options.device_bytes is not None:
-            device = options.device_bytes
-        if options.host_bytes is not None:
-            host = options.host_bytes
+        device = device if options.device_bytes is None else options.device_bytes
+        host = host if options.host_bytes is None else options.host_bytes
         return KeepLimits(device, host, cast(Tier | Literal["none"], options.tier))
 
-    def release_kept(self) -> bool:
-        """Drop what the device keeps for later questions, and plan with less; False if there was nothing."""
-        forgotten = self._decoder is not None and self._decoder.forget()
-        released = self.store.release(host=self.target.device.type == "cpu")
+    def release_kept(self, stage: Stage = "compress") -> bool:
+        """Drop what is kept for later questions where `stage` needs memory, and plan with less of it.
+
+        False if there was nothing.
+        """
+        device = self._target(_network_of(stage, self._compressor is None)).device
+        here, host = device == self.target.device, device.type == "cpu"
+        decoder = self._decoder if device == self.decoder_target.device else None
+        forgotten = decoder is not None and decoder.forget()
+        released = self.store.release(device=here, host=host)
         if released:
             self._kept_share /= 2
             limits = self.store.limits
-            host = limits.host // 2 if self.target.device.type == "cpu" else limits.host
-            self.store.set_limits(KeepLimits(0, host, limits.tier))
+            left = 0 if here else limits.device
+            self.store.set_limits(KeepLimits(left, limits.host // (1 + host), limits.tier))
         return released or forgotten
-
-    def expected_seconds(self, frames: int, window: int) -> float:
-        """About how long compressing `frames` takes on this CPU."""
-        tokens = frames * _TOKENS_PER_FRAME + frames / window * _TOKENS_PER_SEGMENT
-        return self.compressor_parameters * tokens / cpu_speed()
-
-    @cached_property
-    def threads(self) -> int | None:
-        """That torch computes with; None: as it is set."""
-        return computing_threads(self.target.device.type, self.compressor_parameters, os.environ)
-
-    @cached_property
-    def compressor_parameters(self) -> int:
-        """How many numbers the compressor's weights are."""
-        return memory_estimate.compressor_parameters(self.checkpoint)
 
     def close(self) -> None:
         """Release both networks and everything that is kept."""
@@ -166,13 +181,30 @@ class Networks:
         if not self.resident:
             self._drop(compressor=True)
         if self._decoder is None:
-            self._decoder = self._load(lambda: self.checkpoint.load_decoder(self.target))
+            self._decoder = self._load(lambda: self.checkpoint.load_decoder(self.decoder_target))
         return self._decoder
 
     def offload(self) -> bool:
-        """From now on hold one at a time; whoever is asked for next stays. False if it was so already."""
-        before, self.resident = self.resident, False
+        """From now on hold one at a time; whoever is asked for next stays.
+
+        False if it was so already, or where this would free nothing: each has a device of its own.
+        """
+        before = self.resident and not self.apart
+        self.resident = self.apart
         return before
+
+    def _target(self, network: Network) -> Target:
+        return self._targets.compressor if network == "compressor" else self._targets.decoder
+
+    def _places(self) -> Places:
+        here = str(self.target.device)
+        there = str(self.decoder_target.device) if self.apart else here
+        return Places(here, there, self.free_bytes(), self.free_bytes("decoder") if self.apart else None)
+
+    def _advice(self, network: Network, stage: Stage, work: Work, budget: int | None) -> str:
+        able = all(device.type in ("cuda", "cpu") for device in self.devices)
+        smaller = self.needs(work, "int4") if able and self.target.bits != "int4" else None
+        return self._places().advice(network, stage, self.needs(work), smaller, budget)
 
     def _load_all(self) -> None:
         self.compressor()
@@ -185,7 +217,7 @@ class Networks:
             release_memory(self.target.device)
         if decoder and self._decoder is not None:
             self._decoder = None
-            release_memory(self.target.device)
+            release_memory(self.decoder_target.device)
 
     def _load(self, load: Callable[[], Result]) -> Result:
         started = time.perf_counter()
@@ -194,3 +226,10 @@ class Networks:
         self.emit(Progress("load", 1, 1))
         self.seconds += time.perf_counter() - started
         return loaded
+
+
+def _network_of(stage: Stage, nothing_loaded: bool) -> Network:
+    """The one that does it; of loading the one that is loaded next."""
+    if stage == "load":
+        return "compressor" if nothing_loaded else "decoder"
+    return "compressor" if stage == "compress" else "decoder"

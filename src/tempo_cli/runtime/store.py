@@ -87,9 +87,9 @@ class PrefixStore:
         while self.host_bytes > limits.host and self._drop_oldest(on_device=False):
             pass
 
-    def release(self, *, host: bool) -> bool:
-        """Drop everything on the device, and on the host too if asked; False if there was nothing."""
-        gone = [key for key, kept in self._kept.items() if host or kept.tier == "device"]
+    def release(self, *, host: bool, device: bool = True) -> bool:
+        """Drop everything on the device, on the host, or on both; False if there was nothing."""
+        gone = [key for key, kept in self._kept.items() if (device if kept.tier == "device" else host)]
         for key in gone:
             self._drop(key)
         return bool(gone)

@@ -76,7 +76,7 @@ def summarize(
         ),
         memory=Memory(
             host_peak_bytes=host_peak_bytes(),
-            device_peak_bytes=device_peak_bytes(networks.target.device),
+            device_peak_bytes=device_peak_bytes(*networks.devices),
             micro_batch=asked.fallbacks.micro_batch,
             together=networks.resident,
             steps=tuple(journal.steps),
