@@ -68,6 +68,37 @@ def test_threads_and_how_they_wait(monkeypatch: pytest.MonkeyPatch, environment,
     assert found.message == message
 
 
+@pytest.mark.parametrize(
+    ("triton", "compilers", "level", "message", "hint"),
+    [
+        ("3.6.0", ["gcc"], Level.ok, "Triton 3.6.0, compiled with /bin/gcc", None),
+        ("3.6.0", ["clang"], Level.ok, "Triton 3.6.0, compiled with /bin/clang", None),
+        (
+            "3.6.0",
+            [],
+            Level.note,
+            "no C compiler for Triton: answers are written more slowly",
+            "Install gcc, for example: apt install gcc",
+        ),
+        (
+            None,
+            ["gcc"],
+            Level.note,
+            "Triton is not installed: answers are written more slowly",
+            "pip install triton",
+        ),
+    ],
+)
+def test_what_writes_an_answer(monkeypatch, triton, compilers, level, message, hint) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(accelerator, "_version", lambda _: triton)
+    monkeypatch.setattr(
+        accelerator.shutil, "which", lambda name: f"/bin/{name}" if name in compilers else None
+    )
+    (found,) = accelerator._kernels()
+    assert (found.level, found.message, found.hint) == (level, message, hint)
+
+
 @pytest.mark.usefixtures("gpus")
 def test_each_gpu_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "nvdec", lambda _: iter([Finding("NVDEC", Level.ok, "works")]))
@@ -80,6 +111,7 @@ def test_each_gpu_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "GPU 0",
         "GPU 1",
         "NVDEC",
+        "kernels",
         "attention",
         "quantization",
         "device",

@@ -1,6 +1,7 @@
 """The step that writes an answer: what it gives is what reading the whole text gives."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,11 @@ import torch
 
 import tempo_cli
 from tempo_cli.config import GenerationOptions
-from tempo_cli.model import generation, llm
+from tempo_cli.model import generation, llm, step
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.generation import SamplingRule, Token
+from tempo_cli.model.layers import without_cudnn_attention
 from tempo_cli.model.llm import ANSWER_ROOM, Decoder
 from tempo_cli.model.step import GrowingStep, StaticStep
 from tempo_cli.model.transformer import Transformer
@@ -44,6 +46,11 @@ def one_by_one(decoder: Decoder, embeds: torch.Tensor, count: int) -> Iterator[T
 
 def written(decoder: Decoder, embeds: torch.Tensor, count: int, **options: float) -> list[Token]:
     return list(decoder.generate(embeds, ENDLESS, GenerationOptions(max_new_tokens=count, **options)))
+
+
+def nano_checkpoint() -> Checkpoint:
+    folder = Path(tempo_cli.__file__).parent / "nano"
+    return Checkpoint.open(folder / "Tempo-nano", folder / "Qwen3-VL-nano")
 
 
 def ids_of(tokens: list[Token]) -> list[int]:
@@ -96,8 +103,7 @@ def test_in_bfloat16_a_fixed_step_is_as_exact_as_one_that_grows(tiny_model):
 
 
 def test_in_bfloat16_nano_writes_the_same_either_way():
-    folder = Path(tempo_cli.__file__).parent / "nano"
-    checkpoint = Checkpoint.open(folder / "Tempo-nano", folder / "Qwen3-VL-nano")
+    checkpoint = nano_checkpoint()
     exact, rough = (checkpoint.load_decoder(Target(CPU, kind)) for kind in (torch.float32, torch.bfloat16))
     for question in ("what color was the car?", "which way did the plane go?", "describe the scene"):
         before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, question)
@@ -330,3 +336,35 @@ def test_an_answer_reads_only_as_far_as_it_is_asked_to(tiny_model, monkeypatch):
     )
     assert len(list(itertools.islice(tokens, 4))) == 4
     assert len(calls) == 3
+
+
+def test_where_flash_attention_wants_something_else_a_mask_is_used(monkeypatch):
+    """As with a later torch; a CPU has no such operation either."""
+    decoder = nano_checkpoint().load_decoder(Target(CPU, torch.float32))
+    embeds = noise(decoder, 9)
+    plain = ids_of(written(decoder, embeds, 8))
+    monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
+    monkeypatch.setattr(torch.backends.cuda, "is_flash_attention_available", lambda: True)
+    assert type(decoder._step(20)._attention) is step._MaskedAttention
+    assert ids_of(written(decoder, embeds, 8)) == plain
+
+
+def test_cudnn_attention_is_off_until_the_last_thread_leaves():
+    enabled = torch.backends.cuda.cudnn_sdp_enabled
+    before, seen, others = enabled(), [], threading.Barrier(2)
+
+    def inside() -> None:
+        with without_cudnn_attention:
+            others.wait()  # both are in
+            seen.append(enabled())
+        others.wait()  # both are out
+
+    threads = [threading.Thread(target=inside) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (before, seen, enabled()) == (True, [False, False], True)
+    with pytest.raises(KeyError), without_cudnn_attention:
+        raise KeyError
+    assert enabled()

@@ -3,6 +3,7 @@
 import ctypes
 import importlib.metadata
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -42,6 +43,8 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
         yield from guarded("NVDEC", nvdec, configuration.value("ffmpeg"))
     if sys.platform == "darwin":
         yield from guarded("MPS", _mps)
+    if torch.cuda.is_available() and not torch.version.hip:
+        yield from guarded("kernels", _kernels)
     yield from guarded("attention", _attention)
     yield from guarded("quantization", _quantization)
     yield from guarded("device", _device, configuration)
@@ -151,6 +154,19 @@ def _mps() -> Iterator[Finding]:
     there = torch.backends.mps.is_available()
     message = "there" if there else "not available: needs macOS 12.3 or newer on Apple silicon"
     yield Finding("MPS", Level.ok if there else Level.note, message, facts={"available": there})
+
+
+def _kernels() -> Iterator[Finding]:
+    """Whether Triton can compile the kernels that write an answer."""
+    version = _version("triton")
+    compiler = shutil.which(os.environ.get("CC") or "gcc") or shutil.which("clang") or shutil.which("cc")
+    facts = {"triton": version, "compiler": compiler}
+    if version and compiler:
+        yield Finding("kernels", Level.ok, f"Triton {version}, compiled with {compiler}", facts=facts)
+    else:
+        lack = "no C compiler for Triton" if version else "Triton is not installed"
+        fix = "Install gcc, for example: apt install gcc" if version else "pip install triton"
+        yield Finding("kernels", Level.note, f"{lack}: answers are written more slowly", fix, facts=facts)
 
 
 def _attention() -> Iterator[Finding]:

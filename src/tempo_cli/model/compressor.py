@@ -30,6 +30,7 @@ from ..config import ModelDimensions
 from ..plan import prompts
 from ..types import IntArray, MemoryTokens, Pixels, Segment
 from .architecture import VisionLanguageArchitecture
+from .device import put
 from .pixels import fit, patchify
 from .tokenizer import TextTokenizer
 from .transformer import KVCache, Transformer
@@ -160,12 +161,8 @@ class Compressor(nn.Module):
     def see(self, rows: Sequence[SegmentInput]) -> Features:
         """The vision tower on B segments of one layout."""
         first, device = rows[0], self.memory.device
-        frames = torch.from_numpy(np.stack([row.frames for row in rows]))
-        if device.type == "cuda":  # from pinned memory, while the device still computes
-            frames = frames.pin_memory().to(device, non_blocking=True)
-        else:
-            frames = frames.to(device)
-        patches = patchify(frames, self.dimensions).to(self.memory.dtype)
+        frames = np.stack([row.frames for row in rows])
+        patches = patchify(put(frames, device), self.dimensions).to(self.memory.dtype)
         merged, deepstack = self.vlm.visual(patches, *first.grid[1:])
         due = int(first.visual.sum()) * len(rows)
         if merged.shape[0] != due:
@@ -183,14 +180,14 @@ class Compressor(nn.Module):
         batch, visual, transformer = len(features), features.visual, self._transformer
         cache = transformer.cache(batch, len(visual) + room)
         first = self._begin(features.ids, cache)
-        places = torch.from_numpy(np.flatnonzero(visual) - first).to(self.memory.device)
+        places = put(np.flatnonzero(visual) - first, self.memory.device)
         hidden = self._embed(features.ids[:, first:])
         hidden[:, places] = features.merged.to(hidden.dtype).view(batch, -1, hidden.shape[2])
         positions = mrope_positions(visual, features.grid, self.dimensions.merge)
         transformer(
             hidden,
             cache,
-            transformer.angles(torch.from_numpy(positions[:, first:]).to(hidden.device)),
+            transformer.angles(put(positions[:, first:], hidden.device)),
             [part.to(hidden.dtype).view(batch, -1, hidden.shape[2]) for part in features.deepstack],
             places,
         )
@@ -239,9 +236,7 @@ class Compressor(nn.Module):
         return Transformer(self.vlm.language_model)
 
     def _embed(self, ids: IntArray) -> torch.Tensor:
-        embeds: torch.Tensor = self.vlm.language_model.embed_tokens(
-            torch.from_numpy(ids).to(self.memory.device)
-        )
+        embeds: torch.Tensor = self.vlm.language_model.embed_tokens(put(ids, self.memory.device))
         return embeds
 
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy.typing as npt
 import torch
 
 from ..config import LoadOptions
@@ -66,6 +67,12 @@ def choose_device(
 def as_current(device: torch.device) -> AbstractContextManager[Any]:
     """Within it, a CUDA device is the current one; for the few things that ask for no other."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def put(values: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """A copy on a device; a CUDA device copies from pinned memory, so the host does not wait for it."""
+    host = torch.from_numpy(values)
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 
 def device_free_bytes(device: torch.device) -> int | None:

@@ -5,26 +5,42 @@ from whoever trains them.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from threading import Lock
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .architecture import TextArchitecture
 
 Activation = Callable[[Tensor], Tensor]
 
 
-# not cuDNN's: it takes most of a second to plan for each new length, and saves a few milliseconds
-ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+class _WithoutCuDNN:
+    """Within it, cuDNN's attention is off: it takes most of a second to plan for each new length.
+
+    The setting is the process's own, so it is put back when the last thread leaves.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = Lock(), 0, True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = bool(cast(Any, torch.backends.cuda).cudnn_sdp_enabled())
+                torch.backends.cuda.enable_cudnn_sdp(False)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.cuda.enable_cudnn_sdp(self._before)
 
 
-def attention_kernels() -> AbstractContextManager[None]:
-    """Within it, attention is computed by the kernels that suit lengths that are always new."""
-    kernels: AbstractContextManager[None] = sdpa_kernel(ATTENTION)
-    return kernels
+without_cudnn_attention = _WithoutCuDNN()
 
 
 def tanh_gelu(values: Tensor) -> Tensor:

@@ -273,7 +273,16 @@ def _attention(transformer: Transformer, cache: KVCache) -> Callable[[Tensor], A
     """What makes the attention of queries at a position, (1,), to everything up to there."""
     fits = transformer.width % 8 == 0 and transformer.width <= _WIDEST
     if fits and _is_recent_cuda(cache.values) and torch.backends.cuda.is_flash_attention_available():
-        return _SplitAttention(cache)
+        split = _SplitAttention(cache)
+        try:  # a private operation: a later torch may want other arguments
+            queries = cache.values.new_zeros(transformer.heads, transformer.width)
+            split(torch.zeros(1, dtype=torch.long, device=queries.device))(queries, *cache.values[0, :, 0])
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it says then
+            _log.info("FlashAttention can't be used here: %s", error)
+        else:
+            return split
     return _MaskedAttention(transformer, cache)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import Activation, Linear, TextModel, attention_kernels
+from .layers import Activation, Linear, TextModel, without_cudnn_attention
 
 _GROWTH = 256  # positions that a full cache grows by, at least
 
@@ -189,7 +189,7 @@ class Transformer:
             seen = torch.ones(count, start + count, dtype=torch.bool, device=hidden.device).tril_(start)
             mask = seen.repeat(self.heads // self.groups, 1)
         hidden = hidden.clone()  # layers add to it in place
-        with attention_kernels():
+        with without_cudnn_attention:
             for number, layer in enumerate(self.layers):
                 hidden = self._layer(layer, hidden, cache.values[number], start, angles, mask)
                 if number < len(deepstack):

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from ..types import IntArray
 from .architecture import VisionArchitecture, VisionLanguageArchitecture
-from .layers import ACTIVATIONS, Embedding, Linear, TextModel, attention_kernels
+from .layers import ACTIVATIONS, Embedding, Linear, TextModel, without_cudnn_attention
 
 _EPS = 1e-6  # of its layer norms
 _THETA = 10_000.0  # of its rotary embedding
@@ -180,7 +180,7 @@ class VisionTower(nn.Module):
         left, right = sin.chunk(2, dim=-1)
         sin = torch.cat((-left, right), dim=-1)
         deep: list[Tensor] = []
-        with attention_kernels():
+        with without_cudnn_attention:
             for number, block in enumerate(self.blocks):
                 hidden = block(hidden, cos, sin)
                 if number in self.deepstack_visual_indexes:
