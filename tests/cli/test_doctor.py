@@ -244,7 +244,7 @@ def test_a_device_that_computes_correctly(tempo: Tempo, monkeypatch: pytest.Monk
     lines = done.out.splitlines()
     assert lines[:2] == [
         "device test",
-        "  ✓ device         cpu in float32 and bfloat16, against the CPU in float32",
+        "  ✓ device                cpu in float32 and bfloat16, against the CPU in float32",
     ]
     assert "  ✓ argmax         no difference" in lines
     assert lines[-1] == "The device computes correctly."
@@ -269,7 +269,7 @@ def test_a_device_that_computes_wrongly_is_exit_code_5(tempo: Tempo, monkeypatch
     done = tempo("doctor", "--device-test")
     assert done.code == 5
     assert re.search(
-        r"  ✗ softmax        cpu computes wrongly in bfloat16: largest error 0\.05\d*, tolerance 0\.02\n"
+        r"  ✗ softmax               cpu computes wrongly in bfloat16: largest error 0\.05\d*, tolerance 0\.02\n"
         r" +→ Try another --dtype, or reinstall torch: ",
         done.out,
     )
@@ -282,7 +282,7 @@ def test_a_device_that_computes_wrongly_is_exit_code_5(tempo: Tempo, monkeypatch
 def test_a_device_that_is_not_there_is_exit_code_5(tempo: Tempo) -> None:
     done = tempo("doctor", "--device-test", "--device", "cuda:7")
     assert done.code == 5
-    assert "  ✗ device         there is no " in done.out
+    assert "  ✗ device                there is no " in done.out
     assert done.out.endswith("\n\n1 of 1 checks failed.\n")
 
 

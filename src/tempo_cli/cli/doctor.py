@@ -21,7 +21,7 @@ from .text import printable
 
 _MARKS = {Level.ok: "✓", Level.note: "·", Level.warning: "!", Level.problem: "✗"}
 _STYLES = {Level.ok: "green", Level.note: "cyan", Level.warning: "yellow", Level.problem: "red"}
-_NAME = 14  # cells of the column of names
+_NAME, _OPERATION = 14, 21  # cells of the column of names; of the device test's
 
 
 def doctor(
@@ -55,7 +55,7 @@ def doctor(
                 screen.line(Text(f"\n{section}" if found else section, "bold"))
             for finding in _kept(findings, section, found):
                 if not json:
-                    _show(screen, finding)
+                    _show(screen, finding, _OPERATION if device_test else _NAME)
         levels = Counter(finding.level for _, finding in found)
         if json:
             screen.text(findings_to_json(found) + "\n")
@@ -87,18 +87,18 @@ def _kept(findings: Iterator[Finding], section: str, found: list[tuple[str, Find
         yield Finding("defaults", Level.ok, ", ".join(untouched))
 
 
-def _show(screen: Screen, finding: Finding) -> None:
+def _show(screen: Screen, finding: Finding, width: int) -> None:
     """A finding and its hint: in columns on a terminal, one line each in a pipe."""
     mark, name = Text(_MARKS[finding.level], _STYLES[finding.level]), printable(finding.check)
     message, hint = printable(finding.message), printable(finding.hint or "")
     if not screen.terminal:
-        screen.line(Text.assemble("  ", mark, f" {name:<{_NAME}} {message}"))
+        screen.line(Text.assemble("  ", mark, f" {name:<{width}} {message}"))
         if hint:
-            screen.line(f"{'':{_NAME + 5}}→ {hint}")
+            screen.line(f"{'':{width + 5}}→ {hint}")
         return
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=3, justify="right")
-    grid.add_column(width=_NAME, overflow="fold")
+    grid.add_column(width=width, overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(mark, Text(name), Text(message))
     if hint:
