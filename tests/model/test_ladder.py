@@ -279,7 +279,9 @@ def test_a_model_that_can_t_fit_is_refused_before_it_is_loaded(monkeypatch):
     monkeypatch.delattr(Checkpoint, "load_compressor")
     with pytest.raises(OutOfMemoryError) as caught:
         Tempo.load(MODEL, options=CPU)
-    assert re.fullmatch(r"the compressor's weights take 0\.0 GB, 0\.0 GB are free", caught.value.message)
+    assert re.fullmatch(
+        r"the compressor's weights take 0\.0 GB, and only 0\.0 GB is free", caught.value.message
+    )
 
 
 def test_the_weights_are_counted_exactly():

@@ -45,9 +45,9 @@ def test_on_two_devices_both_are_resident_and_each_plans_with_its_own_memory(fre
     [
         (5, 9, None),
         (None, None, None),
-        (3, 9, ("compressor", "the compressor's weights take 4.0 GB, 3.0 GB are free on cuda:0")),
-        (5, 7, ("decoder", "the decoder's weights take 8.0 GB, 7.0 GB are free on cuda:1")),
-        (100, 7, ("decoder", "the decoder's weights take 8.0 GB, 7.0 GB are free on cuda:1")),
+        (3, 9, ("compressor", "the compressor's weights take 4.0 GB, and only 3.0 GB is free on cuda:0")),
+        (5, 7, ("decoder", "the decoder's weights take 8.0 GB, and only 7.0 GB is free on cuda:1")),
+        (100, 7, ("decoder", "the decoder's weights take 8.0 GB, and only 7.0 GB is free on cuda:1")),
     ],
 )
 def test_the_network_that_is_too_large_is_named_with_its_device(free, beside, found):
@@ -55,7 +55,7 @@ def test_the_network_that_is_too_large_is_named_with_its_device(free, beside, fo
 
 
 def test_on_one_device_no_device_is_named():
-    message = "the decoder's weights take 8.0 GB, 7.0 GB are free"
+    message = "the decoder's weights take 8.0 GB, and only 7.0 GB is free"
     assert Places("cpu", "cpu", 7 * GB, None).too_large(NEEDS) == ("compressor", message)
 
 

@@ -112,7 +112,7 @@ def test_too_little_memory_is_named_with_its_device(short, message, hint, machin
     machine[short] = 1000
     with pytest.raises(OutOfMemoryError) as caught:
         on("cuda:0", "cuda:1").plan(WORK, 8)
-    assert caught.value.message == f"the {message}'s weights take 0.0 GB, 0.0 GB are free on {short}"
+    assert caught.value.message == f"the {message}'s weights take 0.0 GB, and only 0.0 GB is free on {short}"
     assert in_flags(caught.value.hint) == hint
 
 

@@ -146,8 +146,8 @@ def test_timestamps_that_are_no_clock_s_start_no_part() -> None:
 def test_one_warning_says_where(restarts: tuple[float, ...], told: str, clip: ClipMaker) -> None:
     (warning,) = clock_warnings(replace(probe(clip("plain.ts")), restarts=restarts), "index")
     assert warning == (
-        f"the timestamps restart at {told}, as where files were joined: the parts are taken one after the "
-        "other, and times count through all of them"
+        f"the timestamps restart at {told}, as in joined files: the parts are read in order, and times count "
+        "through all of them"
     )
 
 
