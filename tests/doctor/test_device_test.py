@@ -218,7 +218,9 @@ def test_logits_that_are_no_numbers_are_a_problem_of_the_device(monkeypatch) -> 
     monkeypatch.setattr(Decoder, "prefill", broken)
     found = {finding.check: finding for finding in outcome() if finding.level is Level.problem}
     assert list(found) == ["nano"]
-    message = "cpu does not compute it in bfloat16: the language model gives no numbers (NaN or infinity)"
+    message = (
+        "cpu does not compute it in bfloat16: the language model's output is not a number (NaN or infinity)"
+    )
     assert found["nano"].message == message
 
 

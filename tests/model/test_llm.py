@@ -87,7 +87,9 @@ def test_logits_that_are_no_numbers_are_an_error(tiny_model, value, temperature,
         return broken, cache
 
     monkeypatch.setattr(Decoder, "prefill", failing)
-    with pytest.raises(ModelError, match=r"^the language model gives no numbers \(NaN or infinity\)$"):
+    with pytest.raises(
+        ModelError, match=r"^the language model's output is not a number \(NaN or infinity\)$"
+    ):
         generate(tiny_model, max_new_tokens=1, temperature=temperature)
 
 

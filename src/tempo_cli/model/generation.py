@@ -144,7 +144,7 @@ class _Arrivals:
             event.synchronize()
         found = Token(int(token), float(logprob))
         if isnan(found.logprob):
-            words = "the language model gives no numbers (NaN or infinity)"
+            words = "the language model's output is not a number (NaN or infinity)"
             raise ModelError(words, "Try `dtype='float32'`.")
         return found
 
