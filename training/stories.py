@@ -12,6 +12,7 @@ from .corpus import Segments
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .typing_errors import rough
+from .variety import varied
 from .words import Content, Question, Seen
 
 _MIRRORED = {"left": "right", "right": "left"}
@@ -59,6 +60,7 @@ class Shelf:
 
     Attributes:
         dictionary: English words, for questions that can't be answered.
+        varied: whether its frames are shown a little otherwise each time.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Shelf:
         part: tuple[int, int],
         foreign: Segments | None = None,
         dictionary: tuple[str, ...] = (),
+        varied: bool = False,
     ) -> None:
         number = segments.place[:, 0]
         self.rows = np.flatnonzero((number >= part[0]) & (number < part[1]))
@@ -74,6 +77,7 @@ class Shelf:
         self.sights = segments.sights
         self.place = segments.place
         self.dictionary = dictionary
+        self.varied = varied
         self.contents = {
             int(row): content_of(segments.sights[row], float(segments.place[row, 2]), int(number[row]))
             for row in self.rows
@@ -132,7 +136,7 @@ class Frames:
         return found
 
 
-def look(shelf: Shelf, example: Example) -> Pixels:
+def look(shelf: Shelf, example: Example, random: Random) -> Pixels:
     """The example's frames, (S, T, H, W, 3)."""
     frames = shelf.frames[example.places]
     for row in range(len(frames)):
@@ -140,7 +144,7 @@ def look(shelf: Shelf, example: Example) -> Pixels:
             frames[row] = frames[row, :, :, ::-1]
         if example.reversed[row]:
             frames[row] = frames[row, ::-1]
-    return frames
+    return varied(random, frames) if shelf.varied else frames
 
 
 def draw_story(
@@ -349,7 +353,7 @@ def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
     Of a video that is not sampled at the usual rate, it is the example's own question again.
     """
     found: list[Example] = []
-    if abs(example.times[0] - 2.0) < 0.3:
+    if at_usual_rate(example):
         for _ in range(_TRIES_TO_ASK):
             question = asking.ask(random, example.contents, "at", True)
             answer = answers.answer(question, example.contents, example.times) if question else None
@@ -360,6 +364,12 @@ def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
                 break
     found = found or [example]
     return [found[number % len(found)] for number in range(questions)]
+
+
+def at_usual_rate(example: Example) -> bool:
+    """Whether two frames a second are sampled, about."""
+    first, second, *_ = example.patches[0]
+    return abs(second - first - 1.0) < 0.1
 
 
 Times = tuple[float, ...]
@@ -394,12 +404,15 @@ def story_times(
 
 
 def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
+    """Mirrored, left is right. Played backwards, motions turn and the last group comes first."""
+
     def turn(thing: Seen) -> Seen:
+        group = -thing.group if backwards else thing.group
         if thing.motion is None:
-            return thing
+            return replace(thing, group=group)
         name = MOTIONS[thing.motion]
         name = _MIRRORED.get(name, name) if mirrored else name
         name = _REVERSED.get(name, name) if backwards else name
-        return Seen(thing.kind, thing.colour, MOTIONS.index(name), thing.group)
+        return Seen(thing.kind, thing.colour, MOTIONS.index(name), group)
 
     return replace(content, clear=tuple(map(turn, content.clear)), unclear=tuple(map(turn, content.unclear)))
