@@ -82,7 +82,7 @@ def _after_first(
     for own in story:
         for thing in own.clear:
             if words.listed([COLOURS[thing.colour], KINDS[thing.kind]]) in answer:
-                return Question("after", text, thing.kind, thing.colour, earlier=earlier)
+                return Question("after", text, thing.kind, thing.colour, earlier=earlier, told=True)
     return None
 
 

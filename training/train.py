@@ -198,7 +198,11 @@ def main() -> None:
         fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
     beside = ["compressor"] if options.start else ["vision"] if options.vision else []
-    alone = [names for names in (["decoder", "stories"], beside) if names]
+    alone = [
+        names
+        for names in (["decoder", "stories"], beside)
+        if not all((options.work / f"{name}.pt").exists() for name in names)
+    ]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
     for process in processes:

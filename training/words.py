@@ -18,6 +18,10 @@
 Relevance is yes where a segment shows the thing; for list, first, last and after where it shows anything; for
 at where its span holds the second. Beyond these questions, and on footage that is not of this world
 (`Content.foreign`), it is no, and the memory holds `UNKNOWN`.
+
+What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
+the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
+`HERE`.
 """
 
 from collections.abc import Sequence
@@ -74,6 +78,7 @@ class Question:
         choice: the colour or motion that the question offers.
         second: the time that it asks about, and `moment`, as the answer repeats it.
         earlier: questions and answers of the conversation so far.
+        told: the thing is named by an earlier answer only; the compressor reads no answers.
     """
 
     family: str
@@ -84,6 +89,7 @@ class Question:
     second: float | None = None
     moment: str = ""
     earlier: tuple[Exchange, ...] = ()
+    told: bool = False
 
     @property
     def query(self) -> str:
@@ -134,7 +140,7 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if not relevant:
         return None if relevant is None else [NOTHING]
     if question.family in OF_SCENES:
-        return None if content.unclear else scene_words(question.family, content.clear)
+        return None if content.unclear else words_of_scene(question, content.clear)
     found = in_order(thing for thing in content.clear if question.means(thing))
     if question.family in ("presence", "when", "times"):
         return [HERE]
@@ -144,6 +150,8 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
         if any(value_of(question.family, thing) is None for thing in found):
             return None
         told = [SINGLE[question.family][value_of(question.family, thing) or 0] for thing in found]
+        if question.family == "hue":
+            told = [HERE if thing.colour == question.choice else COLOURS[thing.colour] for thing in found]
         return None if len(told) > MOST_HELD else told
     if len(found) > 1:
         return None
@@ -151,6 +159,13 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if others is None:
         return None
     return (names_of(found) if question.family == "describe" else []) + (names_of(others) or [ALONE])
+
+
+def words_of_scene(question: Question, things: Sequence[Seen]) -> list[str] | None:
+    """What the memory of a segment with these things holds for this question about scenes."""
+    if question.family == "after" and not question.told and any(question.means(thing) for thing in things):
+        return [HERE]
+    return scene_words(question.family, things)
 
 
 def scene_words(family: str, things: Sequence[Seen]) -> list[str] | None:

@@ -274,6 +274,22 @@ def test_what_comes_after_is_the_next_group():
     assert answer("after", "car", shared, DUO) is None  # it has begun already
 
 
+def test_the_memory_marks_what_was_asked_for_where_the_decoder_would_have_to_compare():
+    shared = Content((seen("red car up"), seen("blue fish up", group=1)))
+    after = question("after", "car")
+    assert words.memory_words(after, CAR) == ["yes"]
+    assert words.memory_words(after, shared) == ["yes"]
+    assert words.memory_words(after, FISH) == ["blue", "fish"]
+    assert words.memory_words(after, EMPTY) == ["nothing"]
+    assert words.memory_words(after, shows(unclear=["red car up"])) is None
+    unnamed = replace(after, told=True)  # the compressor can't know which thing was told of
+    assert words.memory_words(unnamed, shared) == ["red", "car", "blue", "fish"]
+    two = shows("red car left", "blue car right")
+    assert words.memory_words(offering("hue", "car", "red"), two) == ["blue", "yes"]
+    assert words.memory_words(offering("hue", "car", "white"), two) == ["blue", "red"]
+    assert words.memory_words(offering("hue", "fish", "red"), two) == ["nothing"]
+
+
 # --- beyond -------------------------------------------------------------------------------------------------
 
 
