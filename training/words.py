@@ -145,13 +145,17 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if question.family in ("presence", "when", "times"):
         return [HERE]
     if question.family == "count":
-        return None if len(found) > MOST_HELD else names_of(found)
+        names: dict[tuple[int, int], Seen] = {}
+        for thing in found:
+            names.setdefault((thing.kind, thing.colour), thing)
+        return None if len(names) > MOST_HELD else names_of(list(names.values()))
     if question.family in SINGLE:
         if any(value_of(question.family, thing) is None for thing in found):
             return None
         told = [SINGLE[question.family][value_of(question.family, thing) or 0] for thing in found]
         if question.family == "hue":
             told = [HERE if thing.colour == question.choice else COLOURS[thing.colour] for thing in found]
+        told = [word for before, word in zip([None, *told], told, strict=False) if word != before]
         return None if len(told) > MOST_HELD else told
     if len(found) > 1:
         return None

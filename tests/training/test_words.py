@@ -274,6 +274,17 @@ def test_what_comes_after_is_the_next_group():
     assert answer("after", "car", shared, DUO) is None  # it has begun already
 
 
+def test_the_memory_tells_nothing_twice():
+    cars = [seen("red car left"), seen("blue car up", group=1), seen("red car left", group=2)]
+    three = Content(tuple(cars))
+    assert words.memory_words(question("count", "car"), three) == ["red", "car", "blue", "car"]
+    assert words.memory_words(question("colour", "car"), three) == ["red", "blue", "red"]
+    assert words.memory_words(question("direction", "red car"), three) == ["left"]
+    five = Content(tuple(seen("red car left", group=group) for group in range(5)))
+    assert words.memory_words(question("count", "car"), five) == ["red", "car"]
+    assert words.memory_words(question("colour", "car"), five) == ["red"]
+
+
 def test_the_memory_marks_what_was_asked_for_where_the_decoder_would_have_to_compare():
     shared = Content((seen("red car up"), seen("blue fish up", group=1)))
     after = question("after", "car")
