@@ -241,7 +241,7 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
         told = words.memory_words(question, content)
         if told is None and question.family in OF_SCENES:
             shown = [*content.clear, *(thing for thing in content.unclear if random.random() < 0.5)]
-            told = words.words_of_scene(question, shown)
+            told = words.words_of_scene(question, content, shown)
         if way > 0.5:
             told = [words.NOTHING] if way < 0.75 else words.scene_words("list", content.clear)
         elif told == [words.NOTHING] and random.random() < _STRAY:

@@ -18,7 +18,7 @@ from .words import Content, Question, Seen
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
-_TRIES_TO_ASK = 20
+_TRIES_TO_ASK, _TRIES_TO_BEGIN = 20, 4
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
@@ -228,6 +228,16 @@ def _run(random: Random, shelf: Shelf, most: int, rows: npt.NDArray[np.int64] | 
     return [(int(row), mirrored, backwards) for row in (found[::-1] if backwards else found)]
 
 
+def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:
+    """A run that, if possible, begins with nothing that is there already: it would have been seen before."""
+    run = _run(random, shelf, most)
+    for _ in range(_TRIES_TO_BEGIN):
+        if not any(thing.begun for thing in shelf_content(shelf, run[0]).everything):
+            break
+        run = _run(random, shelf, most)
+    return run
+
+
 def _foreign(random: Random, shelf: Shelf, count: int) -> list[Place]:
     first = int(random.choice(shelf.foreign))
     rows = [first + number for number in range(count) if first + number <= shelf.foreign[-1]]
@@ -242,7 +252,11 @@ def _row_of_runs(random: Random, shelf: Shelf, count: int, sparse: bool = False)
     full = min(1.0, random.uniform(1, most) / count)
     while len(places) < count:
         if most > 0 and (random.random() < full or not len(shelf.empty)):
-            places += _run(random, shelf, count - len(places))
+            places += (
+                _fresh_run(random, shelf, count - len(places))
+                if sparse
+                else _run(random, shelf, count - len(places))
+            )
             most -= 1
         elif len(shelf.empty):
             places.append((int(random.choice(shelf.empty)), *_ways(random)))
@@ -407,12 +421,13 @@ def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
     """Mirrored, left is right. Played backwards, motions turn and the last group comes first."""
 
     def turn(thing: Seen) -> Seen:
-        group = -thing.group if backwards else thing.group
+        if backwards:
+            thing = replace(thing, group=-thing.group, begun=thing.lasts, lasts=thing.begun)
         if thing.motion is None:
-            return replace(thing, group=group)
+            return thing
         name = MOTIONS[thing.motion]
         name = _MIRRORED.get(name, name) if mirrored else name
         name = _REVERSED.get(name, name) if backwards else name
-        return Seen(thing.kind, thing.colour, MOTIONS.index(name), group)
+        return replace(thing, motion=MOTIONS.index(name))
 
     return replace(content, clear=tuple(map(turn, content.clear)), unclear=tuple(map(turn, content.unclear)))

@@ -21,7 +21,8 @@ at where its span holds the second. Beyond these questions, and on footage that 
 
 What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
 the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
-`HERE`.
+`HERE`. For a list, things that are there already as the segment begins are named last and the other way
+round ("car red"): they have mostly been named.
 """
 
 from collections.abc import Sequence
@@ -42,12 +43,21 @@ SINGLE = {"colour": COLOURS, "hue": COLOURS, "hues": COLOURS, "object": KINDS,
 
 @dataclass(frozen=True)
 class Seen:
-    """A thing in a segment: `group` is one number per group and video; motion None where it can't be told."""
+    """A thing in a segment.
+
+    Attributes:
+        motion: None where it can't be told.
+        group: one number per group and video; a later group has a higher one.
+        begun: it is clear in the segment's first frame.
+        lasts: it is clear in the segment's last frame.
+    """
 
     kind: int
     colour: int
     motion: int | None
     group: int
+    begun: bool = False
+    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,7 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if not relevant:
         return None if relevant is None else [NOTHING]
     if question.family in OF_SCENES:
-        return None if content.unclear else words_of_scene(question, content.clear)
+        return None if content.unclear else words_of_scene(question, content, content.clear)
     found = in_order(thing for thing in content.clear if question.means(thing))
     if question.family in ("presence", "when", "times"):
         return [HERE]
@@ -165,11 +175,15 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     return (names_of(found) if question.family == "describe" else []) + (names_of(others) or [ALONE])
 
 
-def words_of_scene(question: Question, things: Sequence[Seen]) -> list[str] | None:
+def words_of_scene(question: Question, content: Content, things: Sequence[Seen]) -> list[str] | None:
     """What the memory of a segment with these things holds for this question about scenes."""
     if question.family == "after" and not question.told and any(question.means(thing) for thing in things):
         return [HERE]
-    return scene_words(question.family, things)
+    told = scene_words(question.family, things)
+    if told is None or question.family != "list" or not content.span or content.span[0] <= 0:
+        return told
+    new, old = ([one for one in in_order(things) if one.begun == begun] for begun in (False, True))
+    return [*names_of(new), *(word for one in old for word in reversed(names_of([one])))] or [NOTHING]
 
 
 def scene_words(family: str, things: Sequence[Seen]) -> list[str] | None:

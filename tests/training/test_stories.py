@@ -133,6 +133,31 @@ def test_contents_stand_in_the_order_of_the_pixels(examples, shelf):
         assert [named(content) for content in example.contents] == own
 
 
+def test_what_has_begun_is_turned_with_the_frames(examples, shelf):
+    found = set()
+    for example in examples:
+        for place, backwards, content in zip(example.places, example.reversed, example.contents, strict=True):
+            edge = shelf.sights[place][-1 if backwards else 0]
+            for thing in content.clear:
+                mine = (edge[:, [0, 1, 3]] == (thing.kind, thing.colour, abs(thing.group) % 1000)).all(1)
+                assert thing.begun == bool((edge[mine, 8] >= 0.8).any())
+                found.add((bool(backwards), thing.begun))
+    assert len(found) == 4
+
+
+def test_runs_of_scenes_mostly_begin_with_something_new(shelf, monkeypatch):
+    monkeypatch.setattr(stories, "_TALK", 0.0)
+
+    def begun(tries: int) -> float:
+        monkeypatch.setattr(stories, "_TRIES_TO_BEGIN", tries)
+        random = np.random.default_rng(3)
+        found = [draw_story(random, shelf, 3, ("list",)).contents for _ in range(150)]
+        firsts = [next((own for own in story if own.clear), None) for story in found]
+        return float(np.mean([any(one.begun for one in own.everything) for own in firsts if own]))
+
+    assert begun(6) < 0.15 < 0.4 < begun(0)
+
+
 def test_of_several_groups_the_first_comes_first_also_played_backwards(examples, shelf):
     seen_ways = set()
     for example in examples:
