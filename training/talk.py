@@ -50,8 +50,8 @@ def following(
         return _after_first(
             story, earlier, str(random.choice(FOLLOWING["after"][:-HELD_OUT_FOLLOWING])), answer
         )
-    if before.family not in _ABOUT_ONE or before.family == family:
-        return None
+    if before.family not in _ABOUT_ONE or before.family == family or before.told:
+        return None  # where only an answer has named it, the compressor can't know it
     kind, colour = before.kind, before.colour
     if before.family == "presence" and kind is None:
         return None

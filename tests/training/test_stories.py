@@ -113,6 +113,14 @@ def test_looking_changes_nothing_on_the_shelf(movers):
     assert np.array_equal(before, movers.frames)
 
 
+def test_only_a_varied_shelf_shows_its_frames_otherwise(segments):
+    plain, other = Shelf(segments, (0, 20)), Shelf(segments, (0, 20), varied=True)
+    example = draw_story(np.random.default_rng(4), plain, 6)
+    first, again = (look(plain, example, np.random.default_rng(seed)) for seed in (1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(look(other, example, np.random.default_rng(1)), first)
+
+
 def test_the_pixels_are_the_shelf_s_own_turned(examples, shelf):
     random = np.random.default_rng(2)
     for example in examples[::12]:

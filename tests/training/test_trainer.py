@@ -261,6 +261,25 @@ def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
     assert not any(shelf.varied for shelf in shelves[HELD_OUT])
 
 
+def test_a_further_corpus_begins_with_the_next_video(monkeypatch, tmp_path: Path):
+    made: list[int] = []
+
+    class Here:
+        def __init__(self, workers: int) -> None: ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+        def map(self, make, numbers): return map(make, numbers)  # fmt: skip
+
+    monkeypatch.setattr(corpus, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(corpus, "make_shard", lambda _, number: made.append(number))
+    monkeypatch.setattr(corpus, "join", lambda _, videos: made.append(list(videos)))
+    monkeypatch.setattr("sys.argv", ["corpus", str(tmp_path), "--first", "1000", "--videos", "3"])
+    corpus.main()
+    assert made == [1000, 1001, 1002, [1000, 1001, 1002]]
+
+
 def test_a_run_goes_on_only_as_it_began(tmp_path):
     begun = {"work": tmp_path, "corpus": [tmp_path], "seed": 1, "scale": 1.0, "device": "cpu", "start": None}
     note_run(Namespace(**begun))
