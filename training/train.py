@@ -41,7 +41,7 @@ STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "pol
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
     "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
-    "tighten": (3000, 3000), "settle": (2000, 2000),
+    "tighten": (2000, 2000), "settle": (2000, 2000),
 }  # fmt: skip
 
 _MEMORIES = 400  # batches of memories, in each process
