@@ -32,9 +32,9 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
 POLISHING = (*MIX, *("colour", "when", "count", "list", "last", "after", "hue", "turn") * 3)
-SEEING = (  # what is beyond is soon seen; colors and pairs of things take long
+SEEING = (  # what is beyond is soon seen; colors, pairs of things and what has begun before take long
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 8,
-    *("colour", "object", "together", "list", "first", "last", "count") * 3,
+    *("colour", "object", "together", "list", "first", "last", "count") * 3, *("list",) * 8,
 )  # fmt: skip
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
