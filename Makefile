@@ -43,7 +43,7 @@ bench: $(READY)
 	$(BIN)/python bench/clip.py
 	$(BIN)/python bench/memory.py
 
-nano: $(READY)  ## train the model that ships with tempo further: resumable, some 2 hours on 2 cores
+nano: $(READY)  ## train the model that ships with tempo further: resumable, about 3 hours on 2 cores
 	$(BIN)/python -m training.sources work/sources
 	$(BIN)/python -m training.corpus work/corpus
 	$(BIN)/python -m training.foreign work/foreign --sources work/sources

@@ -100,7 +100,7 @@ def _ask_at(random: Random, story: Sequence[Content], held_out: bool) -> Questio
     second = int(random.choice(seconds))
     if len(story) == 1 and random.random() < 0.5:  # one of many segments: mostly the time is another one's
         far = 12 if random.random() < 0.6 else 400
-        second = max(0, second + int(random.integers(-far, far + 1)))
+        second = abs(second + int(random.integers(-far, far + 1)))
     if random.random() < 0.04:
         second = int(max(content.span[1] for content in story if content.span)) + int(random.integers(1, 200))
     clock = f"{second // 60}:{second % 60:02}"

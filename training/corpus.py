@@ -11,7 +11,7 @@ made again, so an interrupted run goes on; a corpus that is there is left as it 
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple
 from functools import partial
@@ -83,9 +83,9 @@ def make_shard(folder: Path, number: int) -> None:
     partial_file.rename(target)
 
 
-def join(folder: Path, videos: int) -> None:
-    """One array per frame size from all shards."""
-    shards = [np.load(folder / f"{number:05}.npz") for number in range(videos)]
+def join(folder: Path, videos: Sequence[int]) -> None:
+    """One array per frame size from the shards of these videos."""
+    shards = [np.load(folder / f"{number:05}.npz") for number in videos]
     sizes = [shard["frames"].shape[2:4] for shard in shards]
     for size in sorted(set(sizes)):
         members = [shard for shard, of in zip(shards, sizes, strict=True) if of == size]
@@ -94,7 +94,7 @@ def join(folder: Path, videos: int) -> None:
             np.save(folder / f"{name}-{size[0]}x{size[1]}.npy", whole)
             print(f"{name} {size[0]}x{size[1]}: {whole.shape}", flush=True)
     (folder / _WHOLE).touch()
-    for number in range(videos):
+    for number in videos:
         (folder / f"{number:05}.npz").unlink()
 
 
@@ -121,17 +121,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--videos", type=int, default=VIDEOS)
+    parser.add_argument("--first", type=int, default=0, help="number of the first video; it seeds the video")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if is_whole(options.folder):
         print("the corpus is there")
         return
+    videos = range(options.first, options.first + options.videos)
     with ProcessPoolExecutor(options.workers) as pool:
-        for done, _ in enumerate(pool.map(partial(make_shard, options.folder), range(options.videos)), 1):
+        for done, _ in enumerate(pool.map(partial(make_shard, options.folder), videos), 1):
             if done % 100 == 0:
                 print(f"{done} of {options.videos} videos", flush=True)
-    join(options.folder, options.videos)
+    join(options.folder, videos)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ def main() -> None:
         ):
             if done % 100 == 0:
                 print(f"{done} of {options.clips} clips", flush=True)
-    corpus.join(options.folder, options.clips)
+    corpus.join(options.folder, range(options.clips))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from tempo_cli.types import Exchange
 from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
 _INITIAL = 0.05  # standard deviation of new weights
-_ALIKE = 1.2  # texts are padded to at most so many times their length
+_ALIKE, _ALIKE_ASKED = 1.2, 1.6  # texts and questions are padded to at most so many times their length
 Pairs = list[tuple[Tensor, Tensor]]  # keys and values of each layer
 Values = TypeVar("Values", np.ndarray, Tensor)
 
@@ -96,11 +96,8 @@ class Nano(nn.Module):
         """
         merged, deep = self.see(frames)
         text: Any = self.compressor.vlm.language_model
-        first, asked = (
-            Padded(*map(self.put, part))
-            for part in self._prompts.compressor(frames.shape[2:4], times, questions)
-        )
-        each = len(questions) // len(frames)
+        read, shown = self._prompts.frames(frames.shape[2:4], times)
+        first = Padded(*map(self.put, read))
         head = text.embed_tokens(self.put(self._prompts.system))[None]
         here = torch.arange(head.shape[1], device=self.device).expand(3, 1, -1)
         _, system = _read(text, head, text.rotary_emb(head, here), None, None, None, keys_only=True)
@@ -110,16 +107,44 @@ class Nano(nn.Module):
         added = torch.zeros_like(x).masked_scatter(visual, deep)
         rotation = text.rotary_emb(x, first.positions)
         _, seen = _read(text, x, rotation, first.mask, system, added, keys_only=True)
-        past = [
-            tuple(torch.cat(pair, 2).repeat_interleave(each, 0) for pair in zip(*parts, strict=True))
-            for parts in zip(system, seen, strict=True)
-        ]
-        memory = self.compressor.memory.expand(len(questions), -1, -1)
-        x = torch.cat([text.embed_tokens(asked.ids), memory], 1)
-        x, _ = _read(text, x, text.rotary_emb(x, asked.positions), asked.mask, past, None)
-        x = text.norm(x[:, -MEMORY - 1 :])
+        past = [tuple(torch.cat(pair, 2) for pair in zip(*parts, strict=True))
+                for parts in zip(system, seen, strict=True)]  # fmt: skip
+        texts = [self._prompts.suffix(question) for question in questions]
+        ends = read.positions.max((0, 2)) + 1
+        groups = alike([len(ids) for ids in texts], _ALIKE_ASKED)
+        found = torch.cat([self._asked(rows, texts, ends, shown, past) for rows in groups])
+        found = found[self.put(np.argsort(np.concatenate(groups)))]
         yes, no = text.embed_tokens(self.put(self.words))
-        return x[:, 1:], x[:, 0] @ (yes - no)
+        return found[:, 1:], found[:, 0] @ (yes - no)
+
+    def _asked(
+        self,
+        rows: np.ndarray,
+        texts: Sequence[tuple[int, ...]],
+        ends: np.ndarray,
+        shown: np.ndarray,
+        past: Sequence[tuple[Tensor, ...]],
+    ) -> Tensor:
+        """What the compressor ends with, (N, 1 + M, D), at the last token and the memory of some questions.
+
+        Args:
+            rows: of the questions; their segments are row // questions per segment.
+            ends: (B,), the position after each segment's frames.
+            shown: (B, keys), which keys before the questions there are.
+            past: keys and values of each segment.
+        """
+        text: Any = self.compressor.vlm.language_model
+        of = rows // (len(texts) // len(ends))
+        asked = Padded(*map(self.put, self._prompts.asked([texts[row] for row in rows], ends[of], shown[of])))
+        memory = self.compressor.memory.expand(len(rows), -1, -1)
+        x = torch.cat([text.embed_tokens(asked.ids), memory], 1)
+        places = torch.arange(x.shape[1] - MEMORY - 1, x.shape[1], device=self.device).expand(len(rows), -1)
+        only = places, asked.mask[:, :, -MEMORY - 1 :]
+        own = self.put(of)
+        before = [(k[own], v[own]) for k, v in past]
+        x, _ = _read(text, x, text.rotary_emb(x, asked.positions), asked.mask, before, None, only=only)
+        found: Tensor = text.norm(x)
+        return found
 
     # --- decoder ------------------------------------------------------------------------------------------
 
@@ -133,7 +158,7 @@ class Nano(nn.Module):
         read = [(*self._prompts.decoder(story), torch.cat([*story.memory])) for story in stories]
         missed = torch.zeros(len(stories), device=self.device)
         told, targets = [], []
-        for rows in alike([len(ids) for ids, *_ in read]):
+        for rows in alike([len(ids) for ids, *_ in read], _ALIKE):
             logits, target, owner = self._told(*zip(*[read[row] for row in rows], strict=True))
             wrong = (logits.argmax(-1) != target).float()
             missed.index_add_(0, self.put(rows[owner]), wrong)
@@ -201,30 +226,31 @@ class _Prompts:
         self.system = np.array(prompts.compressor_prefix(tokenizer, (), 0))
         self.stop = tokenizer.special_id(prompts.IM_END)
 
-    def compressor(
-        self, size: Sequence[int], times: Sequence[tuple[float, ...]], questions: Sequence[str]
-    ) -> tuple[Padded[np.ndarray], Padded[np.ndarray]]:
-        """What follows the system prompt: the segments' frames, then their questions and memory tokens."""
+    def frames(
+        self, size: Sequence[int], times: Sequence[tuple[float, ...]]
+    ) -> tuple[Padded[np.ndarray], np.ndarray]:
+        """The segments' frames, which follow the system prompt, and which keys there are then, (B, keys)."""
         rows, columns = size[0] // 32, size[1] // 32
-        system, each = len(self.system), len(questions) // len(times)
+        system = len(self.system)
         start, end = self.edges
-        segments, places, ends = [], [], []
+        segments, places = [], []
         for patches in times:
             ids: list[int] = []
             for seconds in patches:
                 ids += [*self.tag(round(seconds, 1)), start, *[self.pad] * (rows * columns), end]
-            own = mrope_positions(np.array(ids) == self.pad, (1, rows * 2, columns * 2), 2) + system
             segments.append(ids)
-            places.append(own)
-            ends += [int(own.max()) + 1] * each
-        shown = np.ones((len(times), system), bool)
-        frames, seen = _padded(segments, places, shown, 0)
-        texts = [list(self.suffix(question)) for question in questions]
+            places.append(mrope_positions(np.array(ids) == self.pad, (1, rows * 2, columns * 2), 2) + system)
+        return _padded(segments, places, np.ones((len(times), system), bool), 0)
+
+    def asked(
+        self, texts: Sequence[tuple[int, ...]], ends: np.ndarray, shown: np.ndarray
+    ) -> Padded[np.ndarray]:
+        """Questions and memory tokens, which follow the frames that end before position `ends`, (N,)."""
         after = [
             np.broadcast_to(np.arange(len(text) + MEMORY) + first, (3, len(text) + MEMORY))
             for text, first in zip(texts, ends, strict=True)
         ]
-        return frames, _padded(texts, after, np.repeat(seen, each, 0), MEMORY)[0]
+        return _padded(texts, after, shown, MEMORY)[0]
 
     def decoder(self, story: Story) -> tuple[list[int], int]:
         """Ids with -1 for memory tokens, and how many of the last ones are the answer."""
@@ -237,19 +263,19 @@ class _Prompts:
         return [*ids, *after, *answer], len(answer)
 
 
-def alike(lengths: Sequence[int]) -> list[np.ndarray]:
-    """Rows in groups whose longest is at most `_ALIKE` times the shortest, to be padded together."""
+def alike(lengths: Sequence[int], most: float) -> list[np.ndarray]:
+    """Rows in groups whose longest is at most `most` times the shortest, to be padded together."""
     order = np.argsort(lengths, kind="stable")
     ordered, groups = np.array(lengths)[order], []
     while len(order):
-        end = int(np.searchsorted(ordered, _ALIKE * ordered[0], side="right"))
+        end = int(np.searchsorted(ordered, most * ordered[0], side="right"))
         groups.append(order[:end])
         order, ordered = order[end:], ordered[end:]
     return groups
 
 
 def _padded(
-    texts: Sequence[list[int]], places: Sequence[np.ndarray], past: np.ndarray, more: int
+    texts: Sequence[Sequence[int]], places: Sequence[np.ndarray], past: np.ndarray, more: int
 ) -> tuple[Padded[np.ndarray], np.ndarray]:
     """Rows of equal length, `more` places after each text, and which keys there are so far, (N, keys)."""
     longest = max(len(ids) for ids in texts)
@@ -307,9 +333,8 @@ def _read(
     """All layers of a language model: x (B, L, D), before its last norm, and the layers' keys and values.
 
     Without a mask it is plainly causal. `added` is added after the first layer (deepstack). With `keys_only`
-    the last layer ends at its keys and values, and x is of no use. `only` has the places (B, A) of a
-    causal text at which x is wanted, (B, A, D), and the mask (B, 1, A, L) of what they see: the last layer
-    computes no others.
+    the last layer ends at its keys and values, and x is of no use. `only` has the places (B, A) at which x
+    is wanted, (B, A, D), and the mask (B, 1, A, keys) of what they see: the last layer computes no others.
     """
     cos, sin = (part[:, None] for part in rotation)
     pairs: Pairs = []
@@ -325,7 +350,7 @@ def _read(
         if only is not None and number == len(model.layers) - 1:
             places, mask = only
             x, y = (part.take_along_dim(places[..., None], 1) for part in (x, y))
-            cos, sin = (part[0, 0, places][:, None] for part in (cos, sin))
+            cos, sin = (part.take_along_dim(places[:, None, :, None], 2) for part in (cos, sin))
         q = _turn(_norm(own.q_norm, own.q_proj(y).unflatten(2, shape[2:])).transpose(1, 2), cos, sin)
         if past is not None:
             k, v = (torch.cat(pair, 2) for pair in zip(past[number], (k, v), strict=True))

@@ -34,7 +34,18 @@ from .network import Nano, Story
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
-from .stories import MIX, READING, Example, Shelf, ask_more, ask_when, draw_story, look, story_times
+from .stories import (
+    MIX,
+    READING,
+    Example,
+    Shelf,
+    ask_more,
+    ask_when,
+    at_usual_rate,
+    draw_story,
+    look,
+    story_times,
+)
 from .vocabulary import MEMORY_WORDS
 
 Scores = dict[str, float]
@@ -230,7 +241,7 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
         told = words.memory_words(question, content)
         if told is None and question.family in OF_SCENES:
             shown = [*content.clear, *(thing for thing in content.unclear if random.random() < 0.5)]
-            told = words.scene_words(question.family, shown)
+            told = words.words_of_scene(question, content, shown)
         if way > 0.5:
             told = [words.NOTHING] if way < 0.75 else words.scene_words("list", content.clear)
         elif told == [words.NOTHING] and random.random() < _STRAY:
@@ -286,6 +297,7 @@ class Compressing:
     router_weight: float = 1.0
     filler: float = _FILLER  # weight of what stands behind a memory's last word
     families: Sequence[str] = MIX
+    moments: int = 0  # times that are asked about, besides
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.compressor, model.decoder.projector]
@@ -301,18 +313,15 @@ class Compressing:
     ) -> tuple[list[Example], Tensor, Tensor]:
         """A batch of single segments with questions, their memory tokens and the router's logits."""
         shelf = draw_shelf(random, shelves)
-        videos = [
-            ask_more(
-                random,
-                shelf,
-                draw_story(random, shelf, 1, self.families, _LONGEST),
-                self.questions,
-                self.families,
-            )
-            for _ in range(self.batch)
-        ]
-        memory, logits = _compressed(model, shelf, videos)
+        videos = [self._asked(random, shelf) for _ in range(self.batch)]
+        memory, logits = _compressed(model, shelf, videos, random)
         return [example for video in videos for example in video], memory, logits
+
+    def _asked(self, random: Random, shelf: Shelf) -> list[Example]:
+        story = draw_story(random, shelf, 1, self.families, _LONGEST)
+        moments = self.moments if at_usual_rate(story) else 0
+        asked = ask_more(random, shelf, story, self.questions + self.moments - moments, self.families)
+        return [*asked, *ask_when(random, story, moments)] if moments else asked
 
 
 def written_memories(model: Nano, shelves: list[Shelf], random: Random, batches: int) -> Memories:
@@ -413,7 +422,7 @@ class Together:
             [*ask_more(random, shelf, example, self.questions), *ask_when(random, example, self.moments)]
             for example in drawn
         ]
-        memory, logits = _compressed(model, shelf, videos)
+        memory, logits = _compressed(model, shelf, videos, random)
         every = [example for video in videos for example in video]
         told = np.array([number % len(videos[0]) < self.questions for number in range(len(every))])
         rows = np.repeat(told, [len(example.contents) for example in every])
@@ -475,7 +484,7 @@ class Long:
             for _ in range(self.videos)
         ]
         with torch.no_grad():
-            memory, logits = _compressed(model, shelf, videos)
+            memory, logits = _compressed(model, shelf, videos, random)
         relevance = torch.sigmoid(logits).cpu().numpy()
         examples = [example for video in videos for example in video]
         declined = np.array([example.answer == words.DECLINE for example in examples])
@@ -516,12 +525,14 @@ class Long:
         return loss, _by_family(families, right)
 
 
-def _compressed(model: Nano, shelf: Shelf, videos: list[list[Example]]) -> tuple[Tensor, Tensor]:
+def _compressed(
+    model: Nano, shelf: Shelf, videos: list[list[Example]], random: Random
+) -> tuple[Tensor, Tensor]:
     """Memory tokens and the router's logits of every segment of every example, in a row.
 
     The examples of a video differ in their questions only: its frames are seen once.
     """
-    frames = model.put(np.concatenate([look(shelf, video[0]) for video in videos]))
+    frames = model.put(np.concatenate([look(shelf, video[0], random) for video in videos]))
     patches = [part for video in videos for part in video[0].patches]
     questions = [example.question.query for video in videos for _ in video[0].contents for example in video]
     memory, logits = model.compress(frames, patches, questions)

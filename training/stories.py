@@ -12,12 +12,13 @@ from .corpus import Segments
 from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .typing_errors import rough
+from .variety import varied
 from .words import Content, Question, Seen
 
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
-_TRIES_TO_ASK = 20
+_TRIES_TO_ASK, _TRIES_TO_BEGIN = 20, 4
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
@@ -31,9 +32,9 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
 POLISHING = (*MIX, *("colour", "when", "count", "list", "last", "after", "hue", "turn") * 3)
-SEEING = (  # what is beyond is soon seen; colors and pairs of things take long
+SEEING = (  # what is beyond is soon seen; colors, pairs of things and what has begun before take long
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 8,
-    *("colour", "object", "together", "list", "first", "last", "count") * 3,
+    *("colour", "object", "together", "list", "first", "last", "count") * 3, *("list",) * 8,
 )  # fmt: skip
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
@@ -59,6 +60,7 @@ class Shelf:
 
     Attributes:
         dictionary: English words, for questions that can't be answered.
+        varied: whether its frames are shown a little otherwise each time.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Shelf:
         part: tuple[int, int],
         foreign: Segments | None = None,
         dictionary: tuple[str, ...] = (),
+        varied: bool = False,
     ) -> None:
         number = segments.place[:, 0]
         self.rows = np.flatnonzero((number >= part[0]) & (number < part[1]))
@@ -74,6 +77,7 @@ class Shelf:
         self.sights = segments.sights
         self.place = segments.place
         self.dictionary = dictionary
+        self.varied = varied
         self.contents = {
             int(row): content_of(segments.sights[row], float(segments.place[row, 2]), int(number[row]))
             for row in self.rows
@@ -132,7 +136,7 @@ class Frames:
         return found
 
 
-def look(shelf: Shelf, example: Example) -> Pixels:
+def look(shelf: Shelf, example: Example, random: Random) -> Pixels:
     """The example's frames, (S, T, H, W, 3)."""
     frames = shelf.frames[example.places]
     for row in range(len(frames)):
@@ -140,7 +144,7 @@ def look(shelf: Shelf, example: Example) -> Pixels:
             frames[row] = frames[row, :, :, ::-1]
         if example.reversed[row]:
             frames[row] = frames[row, ::-1]
-    return frames
+    return varied(random, frames) if shelf.varied else frames
 
 
 def draw_story(
@@ -224,6 +228,16 @@ def _run(random: Random, shelf: Shelf, most: int, rows: npt.NDArray[np.int64] | 
     return [(int(row), mirrored, backwards) for row in (found[::-1] if backwards else found)]
 
 
+def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:
+    """A run that, if possible, begins with nothing that is there already: it would have been seen before."""
+    run = _run(random, shelf, most)
+    for _ in range(_TRIES_TO_BEGIN):
+        if not any(thing.begun for thing in shelf_content(shelf, run[0]).everything):
+            break
+        run = _run(random, shelf, most)
+    return run
+
+
 def _foreign(random: Random, shelf: Shelf, count: int) -> list[Place]:
     first = int(random.choice(shelf.foreign))
     rows = [first + number for number in range(count) if first + number <= shelf.foreign[-1]]
@@ -238,7 +252,11 @@ def _row_of_runs(random: Random, shelf: Shelf, count: int, sparse: bool = False)
     full = min(1.0, random.uniform(1, most) / count)
     while len(places) < count:
         if most > 0 and (random.random() < full or not len(shelf.empty)):
-            places += _run(random, shelf, count - len(places))
+            places += (
+                _fresh_run(random, shelf, count - len(places))
+                if sparse
+                else _run(random, shelf, count - len(places))
+            )
             most -= 1
         elif len(shelf.empty):
             places.append((int(random.choice(shelf.empty)), *_ways(random)))
@@ -349,7 +367,7 @@ def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
     Of a video that is not sampled at the usual rate, it is the example's own question again.
     """
     found: list[Example] = []
-    if abs(example.times[0] - 2.0) < 0.3:
+    if at_usual_rate(example):
         for _ in range(_TRIES_TO_ASK):
             question = asking.ask(random, example.contents, "at", True)
             answer = answers.answer(question, example.contents, example.times) if question else None
@@ -360,6 +378,12 @@ def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
                 break
     found = found or [example]
     return [found[number % len(found)] for number in range(questions)]
+
+
+def at_usual_rate(example: Example) -> bool:
+    """Whether two frames a second are sampled, about."""
+    first, second, *_ = example.patches[0]
+    return abs(second - first - 1.0) < 0.1
 
 
 Times = tuple[float, ...]
@@ -394,12 +418,16 @@ def story_times(
 
 
 def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
+    """Mirrored, left is right. Played backwards, motions turn and the last group comes first."""
+
     def turn(thing: Seen) -> Seen:
+        if backwards:
+            thing = replace(thing, group=-thing.group, begun=thing.lasts, lasts=thing.begun)
         if thing.motion is None:
             return thing
         name = MOTIONS[thing.motion]
         name = _MIRRORED.get(name, name) if mirrored else name
         name = _REVERSED.get(name, name) if backwards else name
-        return Seen(thing.kind, thing.colour, MOTIONS.index(name), thing.group)
+        return replace(thing, motion=MOTIONS.index(name))
 
     return replace(content, clear=tuple(map(turn, content.clear)), unclear=tuple(map(turn, content.unclear)))

@@ -50,8 +50,8 @@ def following(
         return _after_first(
             story, earlier, str(random.choice(FOLLOWING["after"][:-HELD_OUT_FOLLOWING])), answer
         )
-    if before.family not in _ABOUT_ONE or before.family == family:
-        return None
+    if before.family not in _ABOUT_ONE or before.family == family or before.told:
+        return None  # where only an answer has named it, the compressor can't know it
     kind, colour = before.kind, before.colour
     if before.family == "presence" and kind is None:
         return None
@@ -82,7 +82,7 @@ def _after_first(
     for own in story:
         for thing in own.clear:
             if words.listed([COLOURS[thing.colour], KINDS[thing.kind]]) in answer:
-                return Question("after", text, thing.kind, thing.colour, earlier=earlier)
+                return Question("after", text, thing.kind, thing.colour, earlier=earlier, told=True)
     return None
 
 

@@ -41,7 +41,7 @@ STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "pol
 _STEPS = {
     "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
     "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
-    "tighten": (1400, 1400), "settle": (2000, 2000),
+    "tighten": (2000, 2000), "settle": (2000, 2000),
 }  # fmt: skip
 
 _MEMORIES = 400  # batches of memories, in each process
@@ -65,7 +65,14 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
         ),
         "tighten": Compressing(
-            steps("tighten"), "tighten", 1e-3, router_weight=router_weight, filler=0.5, families=SEEING
+            steps("tighten"),
+            "tighten",
+            1.5e-3,
+            32,
+            router_weight=router_weight,
+            filler=0.5,
+            families=SEEING,
+            moments=3,
         ),
         "settle": Reading(steps("settle"), "settle", 1e-3, 320, longest=128, families=POLISHING),
     }
@@ -83,10 +90,9 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         warm_start(model, options.start)
     model.to(options.device)
     words = dictionary(options.sources) if options.sources else ()
-    train, check = (
-        load_shelves(options.corpus, part, options.videos, options.foreign, words)
-        for part in (TRAINED_ON, HELD_OUT)
-    )
+    home, *more = options.corpus
+    train = load_shelves(home, TRAINED_ON, options.videos, options.foreign, words, more, vary=True)
+    check = load_shelves(home, HELD_OUT, options.videos, options.foreign, words)
     if options.start is not None and "decoder" in names:
         keep_memory_words(model)
     trainer = Trainer(model, options.work, options.seed, train, check)
@@ -143,6 +149,7 @@ def note_run(options: argparse.Namespace) -> None:
     """
     names = ("torch", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+    facts["corpus"] = len(options.corpus)
     facts["start"] = options.start is not None
     log = options.work / "log.jsonl"
     if log.exists():
@@ -162,7 +169,9 @@ def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="folder for checkpoints and the log")
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument(
+        "--corpus", type=Path, nargs="+", required=True, help="folders; a part of the first is held out"
+    )
     parser.add_argument("--foreign", type=Path, help="clips of training.foreign")
     parser.add_argument("--sources", type=Path, help="what training.sources fetched: a dictionary")
     parser.add_argument("--start", type=Path, help="folder of exported weights to go on from")
@@ -189,7 +198,11 @@ def main() -> None:
         fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
     beside = ["compressor"] if options.start else ["vision"] if options.vision else []
-    alone = [names for names in (["decoder", "stories"], beside) if names]
+    alone = [
+        names
+        for names in (["decoder", "stories"], beside)
+        if not all((options.work / f"{name}.pt").exists() for name in names)
+    ]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
     for process in processes:

@@ -16,8 +16,11 @@ from .network import Nano
 from .optimizer import Muon
 from .stages import Stage
 from .stories import Shelf
+from .variety import later
 
 TRAINED_ON, HELD_OUT = (0.0, 0.97), (0.97, 1.0)  # parts of the corpus' videos
+_EVERY = (0, 1_000_000)
+_LATER = (2, 4, 6)  # frames by which further windows start later
 _WARMUP, _DECAY = 60, 0.45  # steps; last part of a stage
 _LOG_EVERY, _SAVE_EVERY, _CHECK_EVERY, _CHECKS = 20, 100, 200, 6
 
@@ -28,14 +31,24 @@ def load_shelves(
     videos: int,
     foreign: Path | None = None,
     dictionary: tuple[str, ...] = (),
+    more: Sequence[Path] = (),
+    vary: bool = False,
 ) -> list[Shelf]:
-    """Part of the corpus, one shelf per frame size, each with that part of the foreign clips of its size."""
+    """Part of the corpus: shelves per frame size, each with that part of the foreign clips of its size.
+
+    Args:
+        more: folders with further videos; all of them are part of it.
+        vary: add the windows that start between the sampler's, and show all frames a little otherwise.
+    """
     bounds = round(part[0] * videos), round(part[1] * videos)
     beside = {own.frames.shape[2:4]: own for own in corpus.load(foreign)} if foreign else {}
-    shelves = [
-        Shelf(segments, bounds, _part(beside.get(segments.frames.shape[2:4]), part), dictionary)
-        for segments in corpus.load(folder)
-    ]
+    filmed = [(segments, bounds) for segments in corpus.load(folder)]
+    filmed += [(segments, _EVERY) for home in more for segments in corpus.load(home)]
+    shelves = []
+    for segments, within in filmed:
+        clips = _part(beside.get(segments.frames.shape[2:4]), part)
+        windows = [segments, *(later(segments, late) for late in (_LATER if vary else ()))]
+        shelves += [Shelf(own, within, clips, dictionary, vary) for own in windows]
     return [shelf for shelf in shelves if len(shelf)]
 
 

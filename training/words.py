@@ -18,6 +18,11 @@
 Relevance is yes where a segment shows the thing; for list, first, last and after where it shows anything; for
 at where its span holds the second. Beyond these questions, and on footage that is not of this world
 (`Content.foreign`), it is no, and the memory holds `UNKNOWN`.
+
+What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
+the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
+`HERE`. For a list, things that are there already as the segment begins are named last and the other way
+round ("car red"): they have mostly been named.
 """
 
 from collections.abc import Sequence
@@ -38,12 +43,21 @@ SINGLE = {"colour": COLOURS, "hue": COLOURS, "hues": COLOURS, "object": KINDS,
 
 @dataclass(frozen=True)
 class Seen:
-    """A thing in a segment: `group` is one number per group and video; motion None where it can't be told."""
+    """A thing in a segment.
+
+    Attributes:
+        motion: None where it can't be told.
+        group: one number per group and video; a later group has a higher one.
+        begun: it is clear in the segment's first frame.
+        lasts: it is clear in the segment's last frame.
+    """
 
     kind: int
     colour: int
     motion: int | None
     group: int
+    begun: bool = False
+    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,7 @@ class Question:
         choice: the colour or motion that the question offers.
         second: the time that it asks about, and `moment`, as the answer repeats it.
         earlier: questions and answers of the conversation so far.
+        told: the thing is named by an earlier answer only; the compressor reads no answers.
     """
 
     family: str
@@ -84,6 +99,7 @@ class Question:
     second: float | None = None
     moment: str = ""
     earlier: tuple[Exchange, ...] = ()
+    told: bool = False
 
     @property
     def query(self) -> str:
@@ -134,16 +150,22 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if not relevant:
         return None if relevant is None else [NOTHING]
     if question.family in OF_SCENES:
-        return None if content.unclear else scene_words(question.family, content.clear)
+        return None if content.unclear else words_of_scene(question, content, content.clear)
     found = in_order(thing for thing in content.clear if question.means(thing))
     if question.family in ("presence", "when", "times"):
         return [HERE]
     if question.family == "count":
-        return None if len(found) > MOST_HELD else names_of(found)
+        names: dict[tuple[int, int], Seen] = {}
+        for thing in found:
+            names.setdefault((thing.kind, thing.colour), thing)
+        return None if len(names) > MOST_HELD else names_of(list(names.values()))
     if question.family in SINGLE:
         if any(value_of(question.family, thing) is None for thing in found):
             return None
         told = [SINGLE[question.family][value_of(question.family, thing) or 0] for thing in found]
+        if question.family == "hue":
+            told = [HERE if thing.colour == question.choice else COLOURS[thing.colour] for thing in found]
+        told = [word for before, word in zip([None, *told], told, strict=False) if word != before]
         return None if len(told) > MOST_HELD else told
     if len(found) > 1:
         return None
@@ -151,6 +173,17 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if others is None:
         return None
     return (names_of(found) if question.family == "describe" else []) + (names_of(others) or [ALONE])
+
+
+def words_of_scene(question: Question, content: Content, things: Sequence[Seen]) -> list[str] | None:
+    """What the memory of a segment with these things holds for this question about scenes."""
+    if question.family == "after" and not question.told and any(question.means(thing) for thing in things):
+        return [HERE]
+    told = scene_words(question.family, things)
+    if told is None or question.family != "list" or not content.span or content.span[0] <= 0:
+        return told
+    new, old = ([one for one in in_order(things) if one.begun == begun] for begun in (False, True))
+    return [*names_of(new), *(word for one in old for word in reversed(names_of([one])))] or [NOTHING]
 
 
 def scene_words(family: str, things: Sequence[Seen]) -> list[str] | None:

@@ -115,4 +115,7 @@ def test_and_then_goes_on_from_the_first_thing():
     first = Question("first", "What comes first?", None, None)
     one = talk.following(random, [CAR, FISH], first, "First there was a red car.")
     assert one is not None
-    assert (one.family, one.kind, one.colour) == ("after", 2, 5)
+    assert (one.family, one.kind, one.colour, one.told) == ("after", 2, 5, True)
+    told = "After that there was a blue fish."
+    assert all(talk.following(random, [CAR, FISH], one, told) is None for _ in range(30))
+    assert not talk.following(random, [CAR, FISH], asked("presence"), "Yes, there was a car.").told

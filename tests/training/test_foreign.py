@@ -47,7 +47,7 @@ def test_a_camera_pans_inside_its_picture():
 def test_clips_become_segments_that_show_nothing(tmp_path, pictures):
     for number in range(2):
         foreign.make_shard(tmp_path, pictures, number)
-    corpus.join(tmp_path, 2)
+    corpus.join(tmp_path, range(2))
     joined = corpus.load(tmp_path)
     assert sum(len(part.frames) for part in joined) == 2 * foreign.SEGMENTS
     for part in joined:

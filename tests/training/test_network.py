@@ -134,8 +134,9 @@ def log_probabilities(decoder: Decoder, embeds: torch.Tensor, ids: Sequence[int]
 
 
 def test_texts_of_like_length_are_read_together():
-    groups = network.alike([100, 30, 119, 10, 121, 36, 100])
-    assert [group.tolist() for group in groups] == [[3], [1, 5], [0, 6, 2], [4]]
+    lengths = [100, 30, 119, 10, 121, 36, 100]
+    assert [group.tolist() for group in network.alike(lengths, 1.2)] == [[3], [1, 5], [0, 6, 2], [4]]
+    assert [group.tolist() for group in network.alike(lengths, 2.0)] == [[3], [1, 5], [0, 6, 2, 4]]
 
 
 @pytest.mark.parametrize("alike", [1.0, 100.0])

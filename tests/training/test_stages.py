@@ -29,7 +29,7 @@ from training.stages import (
     router_loss,
     slot_loss,
 )
-from training.stories import MIX, Example, Shelf, ask_more, draw_story
+from training.stories import MIX, Example, Shelf, ask_more, at_usual_rate, draw_story
 from training.vocabulary import MEMORY_WORDS
 from training.words import Content
 
@@ -300,6 +300,20 @@ def test_the_same_randomness_gives_the_same_batch(name, nano, shelf):
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_moments_are_asked_of_single_segments_besides(nano, shelf):
+    stage = Compressing(1, batch=20, questions=2, moments=2, families=("presence",))
+    with torch.no_grad():
+        examples, memory, logits = stage.compressed(nano, [shelf], np.random.default_rng(5))
+    assert len(examples) == len(memory) == len(logits) == 80
+    usual = 0
+    for row in range(0, 80, 4):
+        at = [one.question.family == "at" for one in examples[row : row + 4]]
+        usual += at_usual_rate(examples[row])
+        assert at[2:] == [at_usual_rate(examples[row])] * 2
+        assert len({one.patches for one in examples[row : row + 4]}) == 1
+    assert 8 < usual < 20
+
+
 def told_stories(stage: Stage, fresh: Nano, shelf: Shelf, monkeypatch, seeds: int) -> list[list[Story]]:
     """What the decoder reads in some batches of a stage."""
     told: list[list[Story]] = []
@@ -346,9 +360,9 @@ def test_several_questions_about_a_video_are_compressed_as_if_each_were_asked_al
     videos = [
         ask_more(random, shelf, draw_story(random, shelf, count), asked) for count, asked in ((2, 3), (3, 3))
     ]
-    memory, logits = _compressed(nano, shelf, videos)
+    memory, logits = _compressed(nano, shelf, videos, random)
     examples = [example for video in videos for example in video]
-    alone = [_compressed(nano, shelf, [[example]]) for example in examples]
+    alone = [_compressed(nano, shelf, [[example]], random) for example in examples]
     assert len(memory) == sum(len(example.contents) for example in examples) == 15
     assert float((memory - torch.cat([own for own, _ in alone])).abs().max()) < 2e-5
     assert float((logits - torch.cat([own for _, own in alone])).abs().max()) < 2e-5

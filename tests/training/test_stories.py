@@ -96,7 +96,7 @@ def test_contents_turn_as_the_pixels_do(movers):
     for _ in range(60):
         example = draw_story(random, movers, 4, ("direction", "colour"))
         for frames, content, mirrored, backwards in zip(
-            look(movers, example), example.contents, example.mirrored, example.reversed, strict=True
+            look(movers, example, random), example.contents, example.mirrored, example.reversed, strict=True
         ):
             (thing,) = content.clear
             assert MOTIONS[thing.motion] == way(frames)
@@ -109,14 +109,23 @@ def test_looking_changes_nothing_on_the_shelf(movers):
     before = movers.frames.copy()
     random = np.random.default_rng(2)
     for _ in range(10):
-        look(movers, draw_story(random, movers, 4, ("direction",)))
+        look(movers, draw_story(random, movers, 4, ("direction",)), random)
     assert np.array_equal(before, movers.frames)
 
 
+def test_only_a_varied_shelf_shows_its_frames_otherwise(segments):
+    plain, other = Shelf(segments, (0, 20)), Shelf(segments, (0, 20), varied=True)
+    example = draw_story(np.random.default_rng(4), plain, 6)
+    first, again = (look(plain, example, np.random.default_rng(seed)) for seed in (1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(look(other, example, np.random.default_rng(1)), first)
+
+
 def test_the_pixels_are_the_shelf_s_own_turned(examples, shelf):
+    random = np.random.default_rng(2)
     for example in examples[::12]:
         for frames, place, mirrored, backwards in zip(
-            look(shelf, example), example.places, example.mirrored, example.reversed, strict=True
+            look(shelf, example, random), example.places, example.mirrored, example.reversed, strict=True
         ):
             own = shelf.frames[place]
             own = own[:, :, ::-1] if mirrored else own
@@ -124,12 +133,61 @@ def test_the_pixels_are_the_shelf_s_own_turned(examples, shelf):
 
 
 def test_contents_stand_in_the_order_of_the_pixels(examples, shelf):
-    def named(content: Content) -> list[tuple[int, int, int]]:
-        return [(thing.kind, thing.colour, thing.group) for thing in content.everything]
+    def named(content: Content) -> list[tuple[int, int]]:
+        return [(thing.kind, thing.colour) for thing in content.everything]
 
     for example in examples:
         own = [named(shelf.contents[int(place)]) for place in example.places]
         assert [named(content) for content in example.contents] == own
+
+
+def test_what_has_begun_is_turned_with_the_frames(examples, shelf):
+    found = set()
+    for example in examples:
+        for place, backwards, content in zip(example.places, example.reversed, example.contents, strict=True):
+            edge = shelf.sights[place][-1 if backwards else 0]
+            for thing in content.clear:
+                mine = (edge[:, [0, 1, 3]] == (thing.kind, thing.colour, abs(thing.group) % 1000)).all(1)
+                assert thing.begun == bool((edge[mine, 8] >= 0.8).any())
+                found.add((bool(backwards), thing.begun))
+    assert len(found) == 4
+
+
+def test_runs_of_scenes_mostly_begin_with_something_new(shelf, monkeypatch):
+    monkeypatch.setattr(stories, "_TALK", 0.0)
+
+    def begun(tries: int) -> float:
+        monkeypatch.setattr(stories, "_TRIES_TO_BEGIN", tries)
+        random = np.random.default_rng(3)
+        found = [draw_story(random, shelf, 3, ("list",)).contents for _ in range(150)]
+        firsts = [next((own for own in story if own.clear), None) for story in found]
+        return float(np.mean([any(one.begun for one in own.everything) for own in firsts if own]))
+
+    assert begun(6) < 0.15 < 0.4 < begun(0)
+
+
+def test_of_several_groups_the_first_comes_first_also_played_backwards(examples, shelf):
+    seen_ways = set()
+    for example in examples:
+        for place, backwards, content in zip(example.places, example.reversed, example.contents, strict=True):
+            if content.foreign:
+                continue
+            sights = shelf.sights[place][::-1] if backwards else shelf.sights[place]
+            starts = {}
+            for thing in content.clear:
+                mine = (sights[..., :2] == (thing.kind, thing.colour)).all(-1) & (
+                    sights[..., 3] == abs(thing.group) % 1000
+                )
+                starts.setdefault(thing.group, int(np.flatnonzero((mine & (sights[..., 8] > 0)).any(1))[0]))
+            if len(starts) > 1:
+                assert sorted(starts) == sorted(starts, key=starts.get)
+                told = words.memory_words(Question("first", "", None, None), content)
+                if told is not None:
+                    first = {(COLOURS[t.colour], KINDS[t.kind]) for t in content.clear
+                             if t.group == min(starts, key=starts.get)}  # fmt: skip
+                    assert set(zip(told[::2], told[1::2], strict=True)) == first
+                    seen_ways.add(bool(backwards))
+    assert seen_ways == {True, False}
 
 
 @pytest.mark.usefixtures("plainly")
@@ -300,7 +358,7 @@ def test_foreign_videos_are_foreign_throughout_and_declined(mixed, monkeypatch):
         example = draw_story(random, mixed, 4)
         assert all(content.foreign for content in example.contents)
         assert example.answer == words.DECLINE
-        assert (look(mixed, example) == 200).all()
+        assert (look(mixed, example, random) == 200).all()
 
 
 def test_what_is_known_is_never_looked_for_in_foreign_footage(mixed, monkeypatch):
@@ -309,8 +367,8 @@ def test_what_is_known_is_never_looked_for_in_foreign_footage(mixed, monkeypatch
     for _ in range(40):
         example = draw_story(random, mixed, 4)
         assert not any(content.foreign for content in example.contents)
-        assert np.array_equal(look(mixed, replace(example, mirrored=[False] * 4, reversed=[False] * 4)),
-                              mixed.frames.own[example.places])  # fmt: skip
+        plain = replace(example, mirrored=[False] * 4, reversed=[False] * 4)
+        assert np.array_equal(look(mixed, plain, random), mixed.frames.own[example.places])
 
 
 def test_the_dictionary_gives_unknown_words(mixed):
@@ -326,7 +384,7 @@ def test_moments_are_asked_about_at_the_usual_rate(shelf):
         example = draw_story(random, shelf, 6)
         moments = stories.ask_when(random, example, 2)
         assert len(moments) == 2
-        if abs(example.times[0] - 2.0) < 0.3:
+        if stories.at_usual_rate(example):
             usual += 1
             assert {one.question.family for one in moments} == {"at"}
             for one in moments:

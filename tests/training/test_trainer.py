@@ -240,7 +240,7 @@ def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
         if number % 4 == 3:
             own = own._replace(frames=np.swapaxes(own.frames, 2, 3))
         np.savez(tmp_path / f"{number:05}.npz", **own._asdict())
-    corpus.join(tmp_path, 20)
+    corpus.join(tmp_path, range(20))
     shelves = {part: load_shelves(tmp_path, part, 20) for part in (TRAINED_ON, HELD_OUT)}
     numbers = {
         part: {int(shelf.place[row, 0]) for shelf in own for row in shelf.rows}
@@ -250,15 +250,43 @@ def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
     assert [shelf.frames.shape[2:4] for shelf in shelves[TRAINED_ON]] == [(64, 96), (96, 64)]
     assert [shelf.frames.shape[2:4] for shelf in shelves[HELD_OUT]] == [(96, 64)]
     assert sum(len(shelf) for own in shelves.values() for shelf in own) == len(segments.place)
+    more = load_shelves(tmp_path, TRAINED_ON, 20, more=[tmp_path])  # of a further folder all is trained on
+    assert [len(shelf) for shelf in more] == [
+        *(len(shelf) for shelf in shelves[TRAINED_ON]), *(int(n) for n in (90, 30))
+    ]  # fmt: skip
+    vary = load_shelves(tmp_path, TRAINED_ON, 20, vary=True)
+    assert [shelf.varied for shelf in vary] == [True] * 8
+    assert {int(shelf.place[row, 0]) for shelf in vary for row in shelf.rows} == set(range(19))
+    assert [len(shelf) for shelf in vary[:4]] == [90, 75, 75, 75]  # as filmed, and 2, 4 and 6 frames later
+    assert not any(shelf.varied for shelf in shelves[HELD_OUT])
+
+
+def test_a_further_corpus_begins_with_the_next_video(monkeypatch, tmp_path: Path):
+    made: list[int] = []
+
+    class Here:
+        def __init__(self, workers: int) -> None: ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+        def map(self, make, numbers): return map(make, numbers)  # fmt: skip
+
+    monkeypatch.setattr(corpus, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(corpus, "make_shard", lambda _, number: made.append(number))
+    monkeypatch.setattr(corpus, "join", lambda _, videos: made.append(list(videos)))
+    monkeypatch.setattr("sys.argv", ["corpus", str(tmp_path), "--first", "1000", "--videos", "3"])
+    corpus.main()
+    assert made == [1000, 1001, 1002, [1000, 1001, 1002]]
 
 
 def test_a_run_goes_on_only_as_it_began(tmp_path):
-    begun = {"work": tmp_path, "corpus": tmp_path, "seed": 1, "scale": 1.0, "device": "cpu", "start": None}
+    begun = {"work": tmp_path, "corpus": [tmp_path], "seed": 1, "scale": 1.0, "device": "cpu", "start": None}
     note_run(Namespace(**begun))
     note_run(Namespace(**begun | {"device": "cuda"}))
     lines = [loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == [
-        {"seed": 1, "scale": 1.0, "device": device, "start": False} for device in ("cpu", "cuda")
+        {"corpus": 1, "seed": 1, "scale": 1.0, "device": device, "start": False} for device in ("cpu", "cuda")
     ]
     assert lines[0]["versions"]["torch"] == torch.__version__
     for changed in ({"seed": 2}, {"scale": 0.5}, {"start": tmp_path}):

@@ -242,6 +242,18 @@ def test_a_segment_s_things_are_listed_by_group_and_then_by_name():
     assert answer("last", "", FISH, both) == "Last there was a white boat and a red car."
 
 
+def test_for_a_list_the_memory_names_what_has_begun_before_last_and_the_other_way_round():
+    old, new = replace(seen("red car up"), begun=True), seen("blue tree up", group=1)
+    later = Content((new, old), span=(4.0, 8.0))
+    assert words.memory_words(question("list", ""), later) == ["blue", "tree", "car", "red"]
+    assert words.memory_words(question("list", ""), replace(later, clear=(old,))) == ["car", "red"]
+    assert words.memory_words(question("list", ""), replace(later, clear=())) == ["nothing"]
+    at_first = replace(later, span=(0.0, 4.0))  # of the first segment nothing has been named
+    assert words.memory_words(question("list", ""), at_first) == ["red", "car", "blue", "tree"]
+    assert words.memory_words(question("last", ""), replace(later, clear=(old,))) == ["red", "car"]
+    assert answer("list", "", at_first, later) == "A red car and a blue tree."
+
+
 def test_first_and_last_are_groups():
     assert answer("first", "", EMPTY, CAR, DUO) == "First there was a red car."
     assert answer("last", "", EMPTY, CAR, DUO) == "Last there was a white plane and a green tree."
@@ -272,6 +284,33 @@ def test_what_comes_after_is_the_next_group():
     assert answer("after", "boat", CAR, FISH) == "There was no boat."
     shared = Content((seen("red car up"), seen("blue fish up", group=1)))
     assert answer("after", "car", shared, DUO) is None  # it has begun already
+
+
+def test_the_memory_tells_nothing_twice():
+    cars = [seen("red car left"), seen("blue car up", group=1), seen("red car left", group=2)]
+    three = Content(tuple(cars))
+    assert words.memory_words(question("count", "car"), three) == ["red", "car", "blue", "car"]
+    assert words.memory_words(question("colour", "car"), three) == ["red", "blue", "red"]
+    assert words.memory_words(question("direction", "red car"), three) == ["left"]
+    five = Content(tuple(seen("red car left", group=group) for group in range(5)))
+    assert words.memory_words(question("count", "car"), five) == ["red", "car"]
+    assert words.memory_words(question("colour", "car"), five) == ["red"]
+
+
+def test_the_memory_marks_what_was_asked_for_where_the_decoder_would_have_to_compare():
+    shared = Content((seen("red car up"), seen("blue fish up", group=1)))
+    after = question("after", "car")
+    assert words.memory_words(after, CAR) == ["yes"]
+    assert words.memory_words(after, shared) == ["yes"]
+    assert words.memory_words(after, FISH) == ["blue", "fish"]
+    assert words.memory_words(after, EMPTY) == ["nothing"]
+    assert words.memory_words(after, shows(unclear=["red car up"])) is None
+    unnamed = replace(after, told=True)  # the compressor can't know which thing was told of
+    assert words.memory_words(unnamed, shared) == ["red", "car", "blue", "fish"]
+    two = shows("red car left", "blue car right")
+    assert words.memory_words(offering("hue", "car", "red"), two) == ["blue", "yes"]
+    assert words.memory_words(offering("hue", "car", "white"), two) == ["blue", "red"]
+    assert words.memory_words(offering("hue", "fish", "red"), two) == ["nothing"]
 
 
 # --- beyond -------------------------------------------------------------------------------------------------
