@@ -71,6 +71,7 @@ def test_markdown() -> None:
         "movie\\.mp4, nano, 6 segments, 216 of 8,192 tokens",
     ]  # fmt: skip
     assert "No segment stands out." in text("md", top=0)
+    assert ", 1 segment, " in text("md", made_up(ROWS[:1]))
 
 
 def test_markdown_shows_hostile_texts_as_they_are() -> None:

@@ -71,7 +71,7 @@ def test_compressing_gives_up_kept_segments_then_batches_then_company(released):
     assert journal.warnings == [
         DROPPED,
         "memory ran out: 2 segments are compressed at once from here on",
-        "memory ran out: 1 segments are compressed at once from here on",
+        "memory ran out: 1 segment is compressed at once from here on",
         f"memory ran out: {IN_TURN}",
     ]
     assert (down.micro_batch, networks.asked) == (1, [])

@@ -64,7 +64,8 @@ def _markdown_run(run: Run, stretches: Sequence[Stretch]) -> str:
     ]
     table = table_markdown(("time", "relevance", "tokens"), rows) if rows else "No segment stands out.\n"
     used = f"{run.budget.used:,}" + ("" if run.budget.limit is None else f" of {run.budget.limit:,}")
-    facts = f"{len(run.segments)} segments, {used} tokens"
+    count = len(run.segments)
+    facts = f"{count:,} segment{'' if count == 1 else 's'}, {used} tokens"
     video, model = escaped(run.video.path), escaped(run.model.id)
     return f"## {escaped(run.question)}\n\n{answer}{table}\n{video}, {model}, {facts}\n"
 

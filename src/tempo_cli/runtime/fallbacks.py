@@ -83,7 +83,8 @@ class Fallbacks:
         if self.micro_batch == 1:
             return False
         self.micro_batch //= 2
-        words = f"memory ran out: {self.micro_batch} segments are compressed at once from here on"
+        count = "1 segment is" if self.micro_batch == 1 else f"{self.micro_batch} segments are"
+        words = f"memory ran out: {count} compressed at once from here on"
         self._journal.fall_back(f"micro_batch={self.micro_batch}", words)
         return True
 
