@@ -190,6 +190,8 @@ class FrameDecoder:
                 came, reached = came + 1, picture.place + 1
                 yield picture
                 picture = self._next()
+            if picture is None and self._process is not None:
+                self._process.wait(self._patience)  # what it says last counts, too
             clean = clean and not self._troubled
         if thinned is not None and not self.running.killed:
             thinned.judge(clean and came == len(self._held))

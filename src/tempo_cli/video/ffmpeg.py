@@ -190,6 +190,7 @@ class FFmpegProcess:
         """Let it end by itself after its output has; one that does not is killed and counts as stalled."""
         if self._child.wait(seconds) is None:
             self._stall()
+        self._drain.join(timeout=5)  # what it said last
 
     def close(self) -> None:
         """End and reap it, and close its pipes."""
