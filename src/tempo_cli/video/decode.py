@@ -190,9 +190,7 @@ class FrameDecoder:
                 came, reached = came + 1, picture.place + 1
                 yield picture
                 picture = self._next()
-            if picture is None and self._process is not None:
-                self._process.wait(self._patience)  # what it says last counts, too
-            clean = clean and not self._troubled
+            clean = clean and not _complains(self._process, picture is None, self._patience)
         if thinned is not None and not self.running.killed:
             thinned.judge(clean and came == len(self._held))
         if not (came or self.running.killed or self._hung) and self._pts is not None:
@@ -234,6 +232,13 @@ class FrameDecoder:
 
     def __exit__(self, *_: object) -> None:
         self.running.stop()  # whoever still iterates starts nothing more
+
+
+def _complains(process: FFmpegProcess | None, ended: bool, seconds: float) -> bool:
+    """Whether ffmpeg had trouble; where its output has ended, what it says last counts too."""
+    if process is not None and ended:
+        process.wait(seconds)
+    return process is not None and process.troubled
 
 
 def _why_nothing_comes(path: Path, seconds: float) -> tuple[str, str]:
