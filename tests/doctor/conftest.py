@@ -33,6 +33,13 @@ def outline(found: Iterable[Finding]) -> list[tuple[str, str]]:
     return [(finding.check, finding.level.value) for finding in found]
 
 
+NOT_THERE: list[tuple[dict[str, object], str]] = [  # settings without a GPU, and what is wrong with them
+    ({"device": "cuda"}, "there is no CUDA device, or torch was built without CUDA"),
+    ({"device": "tpu"}, "device 'tpu' is not known"),
+    ({"dtype": "int3"}, "dtype 'int3' is not known"),
+]
+
+
 @pytest.fixture(autouse=True)
 def _fresh_search() -> Iterator[None]:
     """No test sees the ffmpeg that another one found."""

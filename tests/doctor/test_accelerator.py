@@ -13,7 +13,7 @@ from tempo_cli.doctor import Finding, Level, accelerator
 from tempo_cli.doctor.findings import guarded
 from tempo_cli.runtime import networks
 
-from .conftest import MODEL, by_name, configured
+from .conftest import MODEL, NOT_THERE, by_name, configured
 
 GIB = 2**30
 
@@ -165,14 +165,7 @@ def test_why_there_is_no_gpu(
 
 
 @pytest.mark.usefixtures("no_gpu")
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"device": "cuda"}, "there is no CUDA device, or torch was built without CUDA"),
-        ({"device": "tpu"}, "device 'tpu' is not known"),
-        ({"dtype": "int3"}, "dtype 'int3' is not known"),
-    ],
-)
+@pytest.mark.parametrize(("values", "message"), NOT_THERE)
 def test_a_device_that_is_not_there_is_a_problem(values: dict[str, object], message: str) -> None:
     (found,) = guarded("device", accelerator._device, configured(**values))
     assert (found.level, found.message) == (Level.problem, message)

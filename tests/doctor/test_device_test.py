@@ -22,7 +22,7 @@ from tempo_cli.model.generation import Token
 from tempo_cli.model.llm import Decoder
 from tempo_cli.types import MemoryTokens
 
-from .conftest import configured
+from .conftest import NOT_THERE, configured
 
 CPU = torch.device("cpu")
 NAMES = [operation.name for operation in OPERATIONS]
@@ -235,14 +235,7 @@ def test_a_damaged_nano_does_not_hide_the_operations(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("no_gpu")
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"device": "cuda"}, "there is no CUDA device, or torch was built without CUDA"),
-        ({"device": "tpu"}, "device 'tpu' is not known"),
-        ({"dtype": "int3"}, "dtype 'int3' is not known"),
-    ],
-)
+@pytest.mark.parametrize(("values", "message"), NOT_THERE)
 def test_a_device_that_is_not_there_is_a_problem(values: dict[str, object], message: str) -> None:
     (found,) = outcome(**values)
     assert (found.check, found.level, found.message) == ("device", Level.problem, message)

@@ -1,22 +1,21 @@
 """Triton's kernels, run by its interpreter on the CPU (`conftest.py`), against plain operations."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
-import tempo_cli
 from tempo_cli.config import GenerationOptions
 from tempo_cli.model import step
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.llm import Decoder
-from tempo_cli.model.step import StaticStep
 from tempo_cli.model.transformer import Angles, rotated
 from tempo_cli.plan import prompts
+
+from .stepping import chances, nano_checkpoint, new_step
 
 if "triton" not in os.environ.get("TEMPO_TEST_REQUIRE", ""):
     pytest.importorskip("triton")
@@ -97,8 +96,7 @@ def test_heads_are_normed_turned_and_put_in_their_places(dtype):
 
 @pytest.fixture(scope="module")
 def nano() -> Checkpoint:
-    folder = Path(tempo_cli.__file__).parent / "nano"
-    return Checkpoint.open(folder / "Tempo-nano", folder / "Qwen3-VL-nano")
+    return nano_checkpoint()
 
 
 def joined(decoder: Decoder) -> Decoder:
@@ -109,16 +107,11 @@ def joined(decoder: Decoder) -> Decoder:
     return decoder
 
 
-def chances(decoder: Decoder, embeds: torch.Tensor, ids: list[int], fused: bool) -> torch.Tensor:
-    cache = decoder._transformer.cache(1, len(embeds) + len(ids))
-    made, found = StaticStep(decoder._transformer, decoder._weight, decoder.llm.lm_head, cache), []
-    with torch.inference_mode():
-        decoder.prefill(embeds.to(decoder._weight.dtype), cache)
-        for token in ids:
-            made.token = torch.tensor([token])
-            found.append(made().log_softmax(-1))
+def chances_of(decoder: Decoder, embeds: torch.Tensor, ids: list[int], fused: bool) -> torch.Tensor:
+    made = new_step(decoder, len(embeds) + len(ids))
+    found = chances(decoder, embeds, ids, made)
     assert (made._fused is not None and made._fused.has_run) is fused
-    return torch.stack(found)
+    return found
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
@@ -127,10 +120,10 @@ def test_all_layers_in_these_kernels_give_what_plain_operations_give(nano, dtype
     before, after = prompts.decoder_prompt(nano.decoder_tokenizer, "what color was the car?")
     embeds = decoder._embed([*before, *after]).detach()
     ids = [token.id for token in decoder.generate(embeds, nano.rule, OPTIONS)]
-    plain = chances(decoder, embeds, ids, fused=False)
+    plain = chances_of(decoder, embeds, ids, fused=False)
     monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
     monkeypatch.setattr(step, "_attention", step._MaskedAttention)
-    fused = chances(decoder, embeds, ids, fused=True)
+    fused = chances_of(decoder, embeds, ids, fused=True)
     best = plain.argmax(-1, keepdim=True)
     assert torch.equal(fused.argmax(-1), best[:, 0])
     assert (fused - plain).gather(1, best).abs().max() <= tolerance
@@ -139,7 +132,7 @@ def test_all_layers_in_these_kernels_give_what_plain_operations_give(nano, dtype
 def test_kernels_that_can_not_be_compiled_are_done_without(nano, monkeypatch):
     decoder = joined(nano.load_decoder(Target(CPU, torch.float32)))
     embeds = decoder._embed([1, 2, 3]).detach()
-    plain = chances(decoder, embeds, [4, 5], fused=False)
+    plain = chances_of(decoder, embeds, [4, 5], fused=False)
     monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
     monkeypatch.setattr(step, "_attention", step._MaskedAttention)
 
@@ -147,4 +140,4 @@ def test_kernels_that_can_not_be_compiled_are_done_without(nano, monkeypatch):
         raise RuntimeError("Failed to find C compiler")
 
     monkeypatch.setattr(kernels, "norm_product", broken)
-    assert torch.equal(chances(decoder, embeds, [4, 5], fused=False), plain)
+    assert torch.equal(chances_of(decoder, embeds, [4, 5], fused=False), plain)

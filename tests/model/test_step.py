@@ -4,16 +4,13 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import tempo_cli
 from tempo_cli.config import GenerationOptions
 from tempo_cli.model import generation, llm, step
-from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.device import Target
 from tempo_cli.model.generation import SamplingRule, Token
 from tempo_cli.model.layers import without_cudnn_attention
@@ -21,6 +18,8 @@ from tempo_cli.model.llm import ANSWER_ROOM, Decoder
 from tempo_cli.model.step import GrowingStep, StaticStep
 from tempo_cli.model.transformer import Transformer
 from tempo_cli.plan import prompts
+
+from .stepping import chances, nano_checkpoint, new_step
 
 CPU = torch.device("cpu")
 ENDLESS = SamplingRule(frozenset(), None, None)
@@ -48,11 +47,6 @@ def written(decoder: Decoder, embeds: torch.Tensor, count: int, **options: float
     return list(decoder.generate(embeds, ENDLESS, GenerationOptions(max_new_tokens=count, **options)))
 
 
-def nano_checkpoint() -> Checkpoint:
-    folder = Path(tempo_cli.__file__).parent / "nano"
-    return Checkpoint.open(folder / "Tempo-nano", folder / "Qwen3-VL-nano")
-
-
 def ids_of(tokens: list[Token]) -> list[int]:
     return [token.id for token in tokens]
 
@@ -76,16 +70,8 @@ def test_a_step_that_grows_gives_the_same(tiny_model, length, monkeypatch):
     assert max(abs(a.logprob - b.logprob) for a, b in zip(growing, fixed, strict=True)) <= 1e-5
 
 
-def chances(decoder: Decoder, embeds: torch.Tensor, ids: list[int], kind: type) -> torch.Tensor:
-    """Log-probabilities of all tokens behind each of `ids`, (T, V)."""
-    cache = decoder._transformer.cache(1, len(embeds) + len(ids))
-    step, found = kind(decoder._transformer, decoder._weight, decoder.llm.lm_head, cache), []
-    with torch.inference_mode():
-        decoder.prefill(embeds.to(decoder._weight.dtype), cache)
-        for token in ids:
-            step.token = torch.tensor([token])
-            found.append(step().log_softmax(-1))
-    return torch.stack(found)
+def chances_of(decoder: Decoder, embeds: torch.Tensor, ids: list[int], kind: type) -> torch.Tensor:
+    return chances(decoder, embeds, ids, new_step(decoder, len(embeds) + len(ids), kind))
 
 
 def test_in_bfloat16_a_fixed_step_is_as_exact_as_one_that_grows(tiny_model):
@@ -94,9 +80,9 @@ def test_in_bfloat16_a_fixed_step_is_as_exact_as_one_that_grows(tiny_model):
     for length in LENGTHS:
         embeds = noise(tiny_model.decoder, length)
         ids = ids_of(written(tiny_model.decoder, embeds, 12))
-        exact = chances(tiny_model.decoder, embeds, ids, StaticStep)
+        exact = chances_of(tiny_model.decoder, embeds, ids, StaticStep)
         best = exact.argmax(-1, keepdim=True)
-        off = [chances(rough, embeds, ids, kind) - exact for kind in (StaticStep, GrowingStep)]
+        off = [chances_of(rough, embeds, ids, kind) - exact for kind in (StaticStep, GrowingStep)]
         errors.append([float(one.gather(1, best).abs().mean()) for one in off])
     fixed, growing = np.mean(errors, axis=0)
     assert fixed <= 1.1 * growing <= 0.04
@@ -109,7 +95,7 @@ def test_in_bfloat16_nano_writes_the_same_either_way():
         before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, question)
         embeds = exact._embed([*before, *after]).detach()
         ids = ids_of(written(exact, embeds, 12))
-        fixed, growing = (chances(rough, embeds, ids, kind) for kind in (StaticStep, GrowingStep))
+        fixed, growing = (chances_of(rough, embeds, ids, kind) for kind in (StaticStep, GrowingStep))
         best = growing.argmax(-1, keepdim=True)
         assert (fixed - growing).gather(1, best).abs().max() <= 0.05
         two = growing.topk(2).values
@@ -294,7 +280,7 @@ def test_a_step_runs_with_its_device_as_the_current_one(tiny_model, monkeypatch)
     current: list[torch.device] = []
 
     @contextmanager
-    def as_current(device: torch.device) -> Iterator[None]:
+    def made_current(device: torch.device) -> Iterator[None]:
         current.append(device)
         yield
         current.pop()
@@ -304,7 +290,7 @@ def test_a_step_runs_with_its_device_as_the_current_one(tiny_model, monkeypatch)
         return whole(self)
 
     whole = StaticStep._step
-    monkeypatch.setattr("tempo_cli.model.step.as_current", as_current)
+    monkeypatch.setattr("tempo_cli.model.step.current", made_current)
     monkeypatch.setattr(StaticStep, "_step", seen)
     assert len(written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)) == 3
 

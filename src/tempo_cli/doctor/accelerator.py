@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ModelError
 from ..plan.threads import SMALL_MODEL, computing_threads, waiting_choice
 from ..texts import place
-from .findings import Configuration, Finding, Level, amount, guarded, one_line
+from .findings import REINSTALL_TORCH, Configuration, Finding, Level, amount, guarded, one_line, without_torch
 from .media import nvdec
 
 if TYPE_CHECKING:
@@ -20,19 +20,17 @@ if TYPE_CHECKING:
 
     from ..model.device import Targets
 
-_REINSTALL = "Install it again: pip install --force-reinstall torch"
 _OTHER_DEVICE = "Set TEMPO_DEVICE=cpu, or install a build of torch that fits this GPU and its driver."
 _CPU_BUILD = "Install a CUDA build of torch: pytorch.org/get-started lists the command."
 
 
 def findings(configuration: Configuration) -> Iterator[Finding]:
     """From the import of torch, without which nothing else here can be told, to the device in use."""
-    try:
-        import torch
-    except (ImportError, OSError, RuntimeError) as error:
-        message = f"torch can't be imported: {one_line(error)}"
-        yield Finding("torch", Level.problem, message, _REINSTALL)
+    if problem := without_torch("torch"):
+        yield problem
         return
+    import torch
+
     yield from guarded("torch", _torch)
     yield from guarded("threads", _threads)
     yield from guarded("libraries", _libraries)
@@ -207,7 +205,7 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     facts |= {"decoder_device": beside, "decoder_dtype": beside_name}
     for target, (where, kind) in dict(zip(targets, pairs, strict=True)).items():
         if fault := _fault(target.device, target.dtype):
-            hint = _REINSTALL if target.device.type == "cpu" else _OTHER_DEVICE
+            hint = REINSTALL_TORCH if target.device.type == "cpu" else _OTHER_DEVICE
             yield Finding(
                 "device", Level.problem, f"{where} does not compute in {kind}: {fault}", hint, facts
             )

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TempoError
-from .findings import Configuration, Finding, Level, guarded, one_line
+from .findings import REINSTALL_TORCH, Configuration, Finding, Level, guarded, one_line, without_torch
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +20,8 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "bfloat16": (2e-2, 5e-2),
 }
 _ANSWERS = "nano: answers"  # the stage whose result is text
-_REINSTALL = "Install it again: pip install --force-reinstall torch"
 _WRONG = "Update the driver and torch, try another `dtype`, or give `device='cpu'`."
-_WRONG_CPU = f"Try another `dtype`, or reinstall torch: {_REINSTALL.partition(': ')[2]}"
+_WRONG_CPU = f"Try another `dtype`, or reinstall torch: {REINSTALL_TORCH.partition(': ')[2]}"
 
 
 def findings(configuration: Configuration) -> Iterator[Finding]:
@@ -30,13 +29,8 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
 
     A level of `problem` means that the device computes wrongly, or not at all.
     """
-    try:
-        import torch  # noqa: F401
-    except (ImportError, OSError, RuntimeError) as error:
-        message = f"torch can't be imported: {one_line(error)}"
-        yield Finding(
-            "device", Level.problem, message, "Install it again: pip install --force-reinstall torch"
-        )
+    if problem := without_torch("device"):
+        yield problem
         return
     yield from guarded("device", _tested, configuration)
 
@@ -88,7 +82,7 @@ def _operation(
     for kind in [torch.float32] if operation.in_float32 else kinds:
         try:
             errors[_name(kind)] = error_of(operation, device, kind)
-        except (RuntimeError, NotImplementedError, TypeError) as error:  # as MPS does for what it lacks
+        except (RuntimeError, TypeError) as error:  # as MPS does for what it lacks
             faults[_name(kind)] = one_line(error)
     yield _verdict(operation.name, device, errors, faults, 0, exact=operation.is_exact)
 
@@ -130,7 +124,7 @@ def _networks(device: "torch.device", kinds: "Sequence[torch.dtype]") -> Iterato
             with current(device):
                 made = trial(checkpoint, Target(device, kind), exact)
             found[_name(kind)] = made.errors(exact, checkpoint.rule.stop_ids)
-        except (RuntimeError, NotImplementedError, TypeError) as error:
+        except (RuntimeError, TypeError) as error:
             faults[_name(kind)] = one_line(error)
         except TempoError as error:  # such as logits that are no numbers
             faults[_name(kind)] = error.message

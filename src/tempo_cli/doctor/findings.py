@@ -48,6 +48,19 @@ class Finding:
             raise ValueError(f"a {self.level} without a hint: {self.message}")
 
 
+REINSTALL_TORCH = "Install it again: pip install --force-reinstall torch"
+
+
+def without_torch(check: str) -> Finding | None:
+    """The problem if torch can't be imported, else None."""
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        message = f"torch can't be imported: {one_line(error)}"
+        return Finding(check, Level.problem, message, REINSTALL_TORCH)
+    return None
+
+
 @dataclass(frozen=True)
 class Setting:
     """An option's value as a command without flags would see it.

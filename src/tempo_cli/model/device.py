@@ -64,11 +64,6 @@ def choose_device(
     return device, _DTYPES[dtype]
 
 
-def as_current(device: torch.device) -> AbstractContextManager[Any]:
-    """Within it, a CUDA device is the current one; for the few things that ask for no other."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
 def put(values: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     """A copy on a device; a CUDA device copies from pinned memory, so the host does not wait for it."""
     host = torch.from_numpy(values)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .device import as_current
+from .device import current
 from .layers import Activation
 from .transformer import Angles, KVCache, Layer, Transformer, rotated
 
@@ -116,7 +116,7 @@ class StaticStep:
         self.cache.reserve(self.cache.length + 1)
         if self._capacity != self.cache.capacity:
             self._bind()
-        with as_current(self._token.device):  # Triton starts kernels on the current device
+        with current(self._token.device):  # Triton starts kernels on the current device
             if self._at != self.cache.length:
                 self._position.fill_(self.cache.length)
             self._at = -1  # not known if the step fails
