@@ -1,4 +1,4 @@
-"""Which tiles suit the products of one token on this card? For `_NORMED` and `_ADDED` in model/kernels.py.
+"""Which tiles suit the products of one token on this card? For the tiles in model/kernels.py.
 
 Times each product of a layer of Tempo-6B's decoder LLM, and of its head, with random weights, more of them
 than the card's cache holds, recorded as a CUDA graph. A tile is the rows of the weights and the columns per
@@ -26,14 +26,23 @@ Tile = tuple[int, int, int]
 
 def main() -> None:
     """Print the five fastest tiles of every product."""
-    options = parser(__doc__, runs=5).parse_args()
+    options_of = parser(__doc__, runs=5)
+    options_of.add_argument("--only", default="", help="products whose names contain this")
+    options = options_of.parse_args()
     if not torch.cuda.is_available():
         sys.exit("no CUDA device here")
     neighbours, table = Neighbours(), []
-    for name, rows, columns, product in products():
-        found = sorted((seconds(rows, columns, product, tile, options.runs), tile) for tile in tiles())
+    for name, rows, columns, dtype, product in products():
+        if options.only not in name:
+            continue
+        size = rows * columns * dtype.itemsize
+        weights = [
+            torch.randn(rows, columns, device="cuda").mul_(30).to(dtype)
+            for _ in range(max(2, _BYTES // size))
+        ]
+        found = sorted((seconds(product, weights, tile, options.runs), tile) for tile in tiles())
         for time, tile in found[:5]:
-            table.append([name, *tile, 1e6 * time, rows * columns * 2 / time / 1e9])
+            table.append([name, *tile, 1e6 * time, size / time / 1e9])
     report("tiles", ["product", "rows", "columns", "warps", "µs", "GB/s"], table, options, neighbours)
 
 
@@ -46,8 +55,8 @@ def tiles() -> list[Tile]:
 Product = Callable[[torch.Tensor, torch.Tensor], None]  # of a weight and an output
 
 
-def products() -> list[tuple[str, int, int, Product]]:
-    """Name, shape of the weights, and the kernel."""
+def products() -> list[tuple[str, int, int, torch.dtype, Product]]:
+    """Name, shape and type of the weights, and the kernel."""
     text = SIZES["full"].decoder
     width, inner, size = text["hidden_size"], text["intermediate_size"], text["head_dim"]
     heads, groups = text["num_attention_heads"], text["num_key_value_heads"]
@@ -64,27 +73,34 @@ def products() -> list[tuple[str, int, int, Product]]:
     def added(weight: torch.Tensor, out: torch.Tensor) -> None:
         kernels.add_product(made[weight.shape[1]], weight, out)
 
+    def scaled(weight: torch.Tensor, out: torch.Tensor) -> None:
+        kernels.scaled_product(made[weight.shape[1]], weight, scales[: len(weight)], out)
+
+    scales = torch.rand(2 * inner, device="cuda")
+    whole, byte = torch.bfloat16, torch.int8
     return [
-        ("heads", (heads + 2 * groups) * size, width, normed),
-        ("output", width, heads * size, added),
-        ("gate and up", 2 * inner, width, gated),
-        ("down", width, inner, added),
-        ("head", text["vocab_size"], width, normed),
+        ("heads", (heads + 2 * groups) * size, width, whole, normed),
+        ("output", width, heads * size, whole, added),
+        ("gate and up", 2 * inner, width, whole, gated),
+        ("down", width, inner, whole, added),
+        ("head", text["vocab_size"], width, whole, normed),
+        ("queries, 8 bits", heads * size, width, byte, scaled),
+        ("gate, 8 bits", inner, width, byte, scaled),
+        ("down, 8 bits", width, inner, byte, scaled),
     ]
 
 
-def seconds(rows: int, columns: int, product: Product, tile: Tile, runs: int) -> float:
+def seconds(product: Product, weights: list[torch.Tensor], tile: Tile, runs: int) -> float:
     """Of one product with such a tile."""
-    kernels._NORMED = kernels._ADDED = tile
-    count = max(2, _BYTES // (2 * rows * columns))
-    weights = [torch.randn(rows, columns, device="cuda").bfloat16() for _ in range(count)]
+    kernels._NORMED = kernels._ADDED = kernels._SCALED = tile
+    rows = len(weights[0])
     out = torch.zeros(1, rows, device="cuda", dtype=torch.bfloat16)
 
     def work() -> None:
         for weight in weights:
             product(weight, out)
 
-    return device.fastest(device.recorded(work), runs) / count
+    return device.fastest(device.recorded(work), runs) / len(weights)
 
 
 if __name__ == "__main__":

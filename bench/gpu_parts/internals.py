@@ -103,6 +103,19 @@ def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[int]:
     return (token.id for token in network.generate(embeds, rule, options))
 
 
+@torch.inference_mode()
+def rescored(network: Decoder, embeds: torch.Tensor, tokens: int) -> float:
+    """Largest difference of four tokens' log-probabilities, written and read again as a part of the text."""
+    rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
+    found = list(network.generate(embeds, rule, options))
+    answer = network._embed([token.id for token in found])
+    errors = []
+    for place in {tokens - 1, *(tokens * part // 4 for part in (1, 2, 3))}:
+        logits, _ = network.prefill(torch.cat([embeds, answer[:place]]))
+        errors.append(abs(float(logits.log_softmax(-1)[found[place].id]) - found[place].logprob))
+    return max(errors)
+
+
 def attention(network: Decoder, position: int) -> Callable[[], None]:
     """The attention of one token of an answer at `position`, in all layers."""
     transformer = network._transformer

@@ -173,6 +173,8 @@ def write_tokens(
     device.reset_peak()
     first, _ = _written(network, embeds, bench.scale.steps)  # from nothing: the step is recorded
     again, seconds = _written(network, embeds, bench.scale.steps)
+    peak = device.peak()
+    rescored = internals.rescored(network, embeds, bench.scale.steps)
     middle = position + bench.scale.steps // 2
     cost = counts.language(
         SIZES[bench.scale.size].decoder,
@@ -191,10 +193,11 @@ def write_tokens(
         "first_token_seconds": first[0],
         "first_token_again_seconds": again[0],
         "first_answer_seconds": first[1],
-        "peak_bytes": device.peak(),
+        "rescored": rescored,  # in bfloat16, and in 8 bits for several rows and for one
+        "peak_bytes": peak,
         "note": f"{1 / seconds:.1f} tokens/s; first token {1000 * first[0]:.0f} ms, "
         f"again {1000 * again[0]:.0f} ms; {bench.scale.steps} tokens {1000 * first[1]:.0f} ms, "
-        f"again {1000 * again[1]:.0f} ms",
+        f"again {1000 * again[1]:.0f} ms; log-probabilities read again {rescored:.2g} apart",
     }
 
 

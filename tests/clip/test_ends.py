@@ -9,7 +9,7 @@ import pytest
 
 from tempo_cli import CacheOptions, Tempo, VideoError
 from tempo_cli.model.compressor import Compressor
-from tempo_cli.model.step import StaticStep
+from tempo_cli.model.step import Step
 from tempo_cli.video import segmenting
 from tempo_cli.video.decode import FrameDecoder
 
@@ -57,7 +57,7 @@ def break_stage(monkeypatch: pytest.MonkeyPatch, stage: str, error: BaseExceptio
     elif stage == "compress":
         monkeypatch.setattr(Compressor, "see", after(2, Compressor.see, error))
     else:
-        monkeypatch.setattr(StaticStep, "__call__", after(2, StaticStep.__call__, error))
+        monkeypatch.setattr(Step, "__call__", after(2, Step.__call__, error))
 
 
 def children() -> set[int]:

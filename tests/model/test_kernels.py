@@ -75,6 +75,16 @@ def test_a_product_is_added(rows, columns, dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("rows", "columns"), SHAPES)
+def test_a_product_with_weights_in_8_bits(rows, columns, dtype):
+    values, scales = noise(1, columns, dtype=dtype), noise(rows, dtype=torch.float32, seed=1).abs() / 100
+    weight = (noise(rows, columns, dtype=torch.float32, seed=2) * 40).round().clamp(-127, 127).to(torch.int8)
+    out = torch.full((1, rows), torch.nan, dtype=dtype)
+    kernels.scaled_product(values, weight, scales, out)
+    assert_close(out, functional.linear(values.float(), weight.float() * scales[:, None]))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 def test_heads_are_normed_turned_and_put_in_their_places(dtype):
     count, groups, width, capacity, place = 6, 2, 16, 20, 7
     heads, gains = (
@@ -121,7 +131,7 @@ def test_all_layers_in_these_kernels_give_what_plain_operations_give(nano, dtype
     embeds = decoder._embed([*before, *after]).detach()
     ids = [token.id for token in decoder.generate(embeds, nano.rule, OPTIONS)]
     plain = chances_of(decoder, embeds, ids, fused=False)
-    monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
+    monkeypatch.setattr(step, "is_recent_cuda", lambda _: True)
     monkeypatch.setattr(step, "_attention", step._MaskedAttention)
     fused = chances_of(decoder, embeds, ids, fused=True)
     best = plain.argmax(-1, keepdim=True)
@@ -133,7 +143,7 @@ def test_kernels_that_can_not_be_compiled_are_done_without(nano, monkeypatch):
     decoder = joined(nano.load_decoder(Target(CPU, torch.float32)))
     embeds = decoder._embed([1, 2, 3]).detach()
     plain = chances_of(decoder, embeds, [4, 5], fused=False)
-    monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
+    monkeypatch.setattr(step, "is_recent_cuda", lambda _: True)
     monkeypatch.setattr(step, "_attention", step._MaskedAttention)
 
     def broken(*_: Any) -> None:

@@ -13,7 +13,7 @@ from tempo_cli.events import AnswerText, Event, Progress
 from tempo_cli.model.checkpoint import Checkpoint
 from tempo_cli.model.compressor import Compressor, SegmentInput
 from tempo_cli.model.llm import Decoder
-from tempo_cli.model.step import StaticStep
+from tempo_cli.model.step import Step
 from tempo_cli.runtime import networks
 from tempo_cli.schema import Run
 from tempo_cli.tempo import Tempo
@@ -166,15 +166,15 @@ def test_two_networks_are_never_held_where_they_do_not_fit_together():
 
 
 def test_an_answer_that_was_begun_is_not_begun_again(tempo, monkeypatch):
-    step, calls = StaticStep.__call__, []
+    step, calls = Step.__call__, []
 
-    def limited(self: StaticStep) -> torch.Tensor:
+    def limited(self: Step) -> torch.Tensor:
         calls.append(int(self.token))
         if len(calls) == 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return step(self)
 
-    monkeypatch.setattr(StaticStep, "__call__", limited)
+    monkeypatch.setattr(Step, "__call__", limited)
     told: list[Event] = []
     with pytest.raises(OutOfMemoryError) as caught:
         answer(tempo, on_event=told.append)

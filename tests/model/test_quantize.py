@@ -18,6 +18,7 @@ from tempo_cli.model.layers import Linear
 from tempo_cli.model.loading import choose_target
 from tempo_cli.model.memory_estimate import weights
 from tempo_cli.model.quantize import choose_bits, library, quantized_linear
+from tempo_cli.model.rows import one_row
 from tempo_cli.tempo import Tempo
 
 from ..conftest import GOLDEN
@@ -125,6 +126,33 @@ def test_every_type_of_activation_comes_back_in_its_type(bits, dtype):
     made = quantized_linear(whole, whole.weight.data, bits).eval()
     with torch.inference_mode():
         assert made(torch.randn(3, 80, dtype=dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_one_row_in_8_bits_is_as_exact_as_its_weights(dtype):
+    """On a GPU; here the function alone. Its own type is kept, whatever stands out."""
+    whole = layer(192, 256, bias=False).to(dtype)
+    made = quantized_linear(whole, whole.weight.data, "int8").eval()
+    values = torch.randn(1, 1, 256).to(dtype)
+    values[..., 5] *= 100
+    rounded = made.weight.data.double() * made.row_scales[:, None].double()
+    found = one_row(values, made.weight.data, made.row_scales)
+    assert (found.dtype, found.shape) == (dtype, (1, 1, 192))
+    right = values.double() @ rounded.T
+    assert (found - right).norm() / right.norm() <= 2 * torch.finfo(dtype).eps
+    assert (found - whole(values)).norm() / right.norm() < 0.012
+
+
+def test_one_row_without_bias_takes_its_own_way_on_a_gpu(monkeypatch):
+    ways: list[str] = []
+    monkeypatch.setattr(quantize, "one_row", lambda *_: ways.append("one row"))
+    monkeypatch.setattr(library().nn.Linear8bitLt, "forward", lambda *_: ways.append("LLM.int8"))
+    cases = ((False, (1, 80)), (False, (1, 1, 80)), (False, (2, 80)), (True, (1, 80)))
+    for device in ("meta", "cpu"):  # any device but the CPU counts as a GPU
+        for bias, shape in cases:
+            whole = layer(48, 80, bias)
+            quantized_linear(whole, whole.weight.data, "int8")(torch.empty(shape, device=device))
+    assert ways == ["one row"] * 2 + ["LLM.int8"] * 6
 
 
 @pytest.mark.parametrize("name", ["a", "b"])

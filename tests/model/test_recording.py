@@ -8,7 +8,7 @@ import torch
 
 from tempo_cli.model import llm
 from tempo_cli.model.llm import ANSWER_ROOM
-from tempo_cli.model.step import StaticStep
+from tempo_cli.model.step import Step
 
 from .test_step import ids_of, noise, written
 
@@ -23,7 +23,7 @@ class Graph:
     """
 
     made: list["Graph"]
-    step: StaticStep
+    step: Step
     broken = False
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> type[Graph]:
     class Own(Graph):
         made: ClassVar[list[Graph]] = []
 
-    whole = StaticStep._bind
+    whole = Step._bind
 
-    def bind(self: StaticStep) -> None:
+    def bind(self: Step) -> None:
         whole(self)
         self._eager, Own.step = 3, self
 
-    monkeypatch.setattr(StaticStep, "_bind", bind)
+    monkeypatch.setattr(Step, "_bind", bind)
     monkeypatch.setattr("tempo_cli.model.step._recording_stream", lambda _: Stream())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Own)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
@@ -78,7 +78,7 @@ def replays(graphs: type[Graph]) -> list[int]:
 def plain(decoder: Any, length: int, count: int) -> list[int]:
     """Ids without recording."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StaticStep, "_record", lambda self: setattr(self, "_eager", -1))
+        patch.setattr(Step, "_record", lambda self: setattr(self, "_eager", -1))
         ids = ids_of(written(decoder, noise(decoder, length), count))
     decoder.forget()
     return ids

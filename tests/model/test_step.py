@@ -15,11 +15,10 @@ from tempo_cli.model.device import Target
 from tempo_cli.model.generation import SamplingRule, Token
 from tempo_cli.model.layers import without_cudnn_attention
 from tempo_cli.model.llm import ANSWER_ROOM, Decoder
-from tempo_cli.model.step import GrowingStep, StaticStep
-from tempo_cli.model.transformer import Transformer
+from tempo_cli.model.step import Step
 from tempo_cli.plan import prompts
 
-from .stepping import chances, nano_checkpoint, new_step
+from .stepping import GrowingStep, chances, nano_checkpoint, new_step
 
 CPU = torch.device("cpu")
 ENDLESS = SamplingRule(frozenset(), None, None)
@@ -64,7 +63,7 @@ def test_ids_and_log_probabilities_are_those_of_whole_passes(tiny_model, length)
 def test_a_step_that_grows_gives_the_same(tiny_model, length, monkeypatch):
     embeds = noise(tiny_model.decoder, length)
     fixed = written(tiny_model.decoder, embeds, 12)
-    monkeypatch.setattr(Transformer, "is_plain", False)
+    monkeypatch.setattr(llm, "Step", GrowingStep)
     growing = written(tiny_model.decoder, embeds, 12)
     assert ids_of(growing) == ids_of(fixed)
     assert max(abs(a.logprob - b.logprob) for a, b in zip(growing, fixed, strict=True)) <= 1e-5
@@ -80,9 +79,9 @@ def test_in_bfloat16_a_fixed_step_is_as_exact_as_one_that_grows(tiny_model):
     for length in LENGTHS:
         embeds = noise(tiny_model.decoder, length)
         ids = ids_of(written(tiny_model.decoder, embeds, 12))
-        exact = chances_of(tiny_model.decoder, embeds, ids, StaticStep)
+        exact = chances_of(tiny_model.decoder, embeds, ids, Step)
         best = exact.argmax(-1, keepdim=True)
-        off = [chances_of(rough, embeds, ids, kind) - exact for kind in (StaticStep, GrowingStep)]
+        off = [chances_of(rough, embeds, ids, kind) - exact for kind in (Step, GrowingStep)]
         errors.append([float(one.gather(1, best).abs().mean()) for one in off])
     fixed, growing = np.mean(errors, axis=0)
     assert fixed <= 1.1 * growing <= 0.04
@@ -95,7 +94,7 @@ def test_in_bfloat16_nano_writes_the_same_either_way():
         before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, question)
         embeds = exact._embed([*before, *after]).detach()
         ids = ids_of(written(exact, embeds, 12))
-        fixed, growing = (chances_of(rough, embeds, ids, kind) for kind in (StaticStep, GrowingStep))
+        fixed, growing = (chances_of(rough, embeds, ids, kind) for kind in (Step, GrowingStep))
         best = growing.argmax(-1, keepdim=True)
         assert (fixed - growing).gather(1, best).abs().max() <= 0.05
         two = growing.topk(2).values
@@ -107,22 +106,20 @@ def test_in_bfloat16_nano_writes_the_same_either_way():
 def test_a_seed_gives_the_same_text_on_every_path(tiny_model, rule, monkeypatch):
     embeds, options = noise(tiny_model.decoder, 20), GenerationOptions(24, temperature=3.0, seed=7)
     fixed = ids_of(list(tiny_model.decoder.generate(embeds, rule, options)))
-    monkeypatch.setattr(Transformer, "is_plain", False)
+    monkeypatch.setattr(llm, "Step", GrowingStep)
     assert ids_of(list(tiny_model.decoder.generate(embeds, rule, options))) == fixed
     assert len(set(fixed)) > 12  # it is not the likeliest token each time
 
 
-@pytest.mark.parametrize("kind", [StaticStep, GrowingStep])
-def test_an_answer_longer_than_its_room_goes_on(tiny_model, kind, monkeypatch):
-    monkeypatch.setattr(Transformer, "is_plain", kind is StaticStep)
+def test_an_answer_longer_than_its_room_goes_on(tiny_model, monkeypatch):
     embeds, seen = noise(tiny_model.decoder, 5), []
-    whole = kind.__call__
+    whole = Step.__call__
 
     def counted(self):
         seen.append(self.cache.capacity)
         return whole(self)
 
-    monkeypatch.setattr(kind, "__call__", counted)
+    monkeypatch.setattr(Step, "__call__", counted)
     count = ANSWER_ROOM + 12
     found = written(tiny_model.decoder, embeds, count)
     assert (seen[0], seen[-1]) == (5 + ANSWER_ROOM, 5 + 2 * ANSWER_ROOM)
@@ -173,7 +170,7 @@ def recorded(monkeypatch):
     """Steps count as recorded, and this much memory as free."""
 
     def free(size: int) -> None:
-        monkeypatch.setattr(StaticStep, "is_recorded", True)
+        monkeypatch.setattr(Step, "is_recorded", True)
         monkeypatch.setattr(llm, "device_free_bytes", lambda _: size)
 
     return free
@@ -181,8 +178,8 @@ def recorded(monkeypatch):
 
 def test_a_recorded_step_serves_the_next_answer(tiny_model, recorded, monkeypatch):
     recorded(10**12)
-    made, whole = [], StaticStep.__init__
-    monkeypatch.setattr(StaticStep, "__init__", lambda self, *a: made.append(1) or whole(self, *a))
+    made, whole = [], Step.__init__
+    monkeypatch.setattr(Step, "__init__", lambda self, *a: made.append(1) or whole(self, *a))
     decoder = tiny_model.decoder
     alone = [ids_of(written(decoder, noise(decoder, length), 8)) for length in (20, 9, 20)]
     assert (alone[0], len(made)) == (alone[2], 1)
@@ -229,17 +226,17 @@ def test_what_a_kept_step_has_read_does_not_matter(tiny_model, recorded):
 def test_a_step_that_failed_is_not_kept(tiny_model, recorded, monkeypatch):
     recorded(10**12)
 
-    def broken(_: StaticStep) -> torch.Tensor:
+    def broken(_: Step) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(StaticStep, "_step", broken)
+    monkeypatch.setattr(Step, "_step", broken)
     with pytest.raises(torch.OutOfMemoryError):
         written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)
     assert not tiny_model.decoder.forget()
 
 
 def test_after_a_failure_the_position_is_set_anew(tiny_model, monkeypatch):
-    decoder, whole = tiny_model.decoder, StaticStep._step
+    decoder, whole = tiny_model.decoder, Step._step
     with torch.inference_mode():
         made = decoder._step(30)
 
@@ -252,14 +249,14 @@ def test_after_a_failure_the_position_is_set_anew(tiny_model, monkeypatch):
         decoder.prefill(noise(decoder, 9), made.cache)
         made()  # the position is now 10
 
-        def fails_late(self: StaticStep) -> torch.Tensor:
+        def fails_late(self: Step) -> torch.Tensor:
             whole(self)
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-        monkeypatch.setattr(StaticStep, "_step", fails_late)
+        monkeypatch.setattr(Step, "_step", fails_late)
         with pytest.raises(torch.OutOfMemoryError):
             made()
-        monkeypatch.setattr(StaticStep, "_step", whole)
+        monkeypatch.setattr(Step, "_step", whole)
         assert torch.equal(again(), right)
 
 
@@ -285,13 +282,13 @@ def test_a_step_runs_with_its_device_as_the_current_one(tiny_model, monkeypatch)
         yield
         current.pop()
 
-    def seen(self: StaticStep) -> torch.Tensor:
+    def seen(self: Step) -> torch.Tensor:
         assert current == [CPU]
         return whole(self)
 
-    whole = StaticStep._step
+    whole = Step._step
     monkeypatch.setattr("tempo_cli.model.step.current", made_current)
-    monkeypatch.setattr(StaticStep, "_step", seen)
+    monkeypatch.setattr(Step, "_step", seen)
     assert len(written(tiny_model.decoder, noise(tiny_model.decoder, 9), 3)) == 3
 
 
@@ -315,8 +312,8 @@ def test_on_a_cpu_nothing_is_kept_for_the_next_answer(tiny_model):
 
 def test_an_answer_reads_only_as_far_as_it_is_asked_to(tiny_model, monkeypatch):
     """Without a device that runs ahead, no step is taken whose token nobody sees."""
-    calls, whole = [], StaticStep.__call__
-    monkeypatch.setattr(StaticStep, "__call__", lambda self: calls.append(1) or whole(self))
+    calls, whole = [], Step.__call__
+    monkeypatch.setattr(Step, "__call__", lambda self: calls.append(1) or whole(self))
     tokens = tiny_model.decoder.generate(
         noise(tiny_model.decoder, 9), ENDLESS, GenerationOptions(max_new_tokens=9)
     )
@@ -329,7 +326,7 @@ def test_where_flash_attention_wants_something_else_a_mask_is_used(monkeypatch):
     decoder = nano_checkpoint().load_decoder(Target(CPU, torch.float32))
     embeds = noise(decoder, 9)
     plain = ids_of(written(decoder, embeds, 8))
-    monkeypatch.setattr(step, "_is_recent_cuda", lambda _: True)
+    monkeypatch.setattr(step, "is_recent_cuda", lambda _: True)
     monkeypatch.setattr(torch.backends.cuda, "is_flash_attention_available", lambda: True)
     assert type(decoder._step(20)._attention) is step._MaskedAttention
     assert ids_of(written(decoder, embeds, 8)) == plain

@@ -13,6 +13,7 @@ from ..config import LoadOptions
 from ..errors import SetupError, UsageError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_HALF = torch.float16, torch.bfloat16
 
 
 Bits = Literal["int8", "int4"]
@@ -146,3 +147,10 @@ def _default_dtype(device: torch.device) -> torch.dtype:
             own = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if own else torch.float16
     return torch.float32 if device.type == "cpu" else torch.float16
+
+
+def is_recent_cuda(values: torch.Tensor) -> bool:
+    """Whether kernels for half precision on NVIDIA's cards since 2020 (Ampere) can be used."""
+    if values.device.type != "cuda" or values.dtype not in _HALF:
+        return False
+    return torch.version.hip is None and torch.cuda.get_device_capability(values.device)[0] >= 8

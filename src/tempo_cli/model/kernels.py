@@ -12,14 +12,15 @@ from torch import Tensor
 # rows of the weights and columns per step of a program, and its warps: the fastest of 20 on an H200
 # (bench/tiles.py), where the vector is normed first and where the result is added
 _NORMED, _ADDED = (2, 512, 2), (2, 1024, 4)
+_SCALED = (1, 2048, 8)
 # `enable_fp_fusion`, multiply and add in one instruction, is no default for ever: Triton 3.9 warns without it
 
 
 @triton.jit
 def _product(
-    vector, gain, weight, out, rows, eps,
+    vector, gain, weight, scales, out, rows, eps,
     width: tl.constexpr, block: tl.constexpr, columns: tl.constexpr,
-    norm: tl.constexpr, gated: tl.constexpr, add: tl.constexpr,
+    norm: tl.constexpr, gated: tl.constexpr, add: tl.constexpr, scaled: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     scale = 1.0
@@ -44,6 +45,8 @@ def _product(
             beside = base + rows * width + at[None, :]
             others += values[None, :] * tl.load(beside, mask=inside, other=0.0).to(tl.float32)
     found = tl.sum(sums, 1)
+    if scaled:
+        found *= tl.load(scales + row, mask=row < rows, other=0.0)
     if gated:
         found = found * tl.sigmoid(found) * tl.sum(others, 1)
     if add:
@@ -53,7 +56,7 @@ def _product(
 
 def norm_product(hidden: Tensor, gain: Tensor, eps: float, weight: Tensor, out: Tensor) -> None:
     """`out`, (1, N): the rows (N, D) of `weight` times `hidden`, (1, D), normed."""
-    _launch(hidden, gain, eps, weight, out, norm=True, gated=False, add=False)
+    _launch(hidden, weight, out, _NORMED, gain=gain, eps=eps)
 
 
 def gated_product(hidden: Tensor, gain: Tensor, eps: float, weight: Tensor, out: Tensor) -> None:
@@ -63,31 +66,38 @@ def gated_product(hidden: Tensor, gain: Tensor, eps: float, weight: Tensor, out:
         hidden: (1, D), which is normed first.
         weight: (2 N, D).
     """
-    _launch(hidden, gain, eps, weight, out, norm=True, gated=True, add=False)
+    _launch(hidden, weight, out, _NORMED, gain=gain, eps=eps, gated=True)
 
 
 def add_product(values: Tensor, weight: Tensor, out: Tensor) -> None:
     """Add to `out`, (1, N), the rows (N, D) of `weight` times `values`, (1, D)."""
-    _launch(values, values, 0.0, weight, out, norm=False, gated=False, add=True)
+    _launch(values, weight, out, _ADDED, add=True)
+
+
+def scaled_product(values: Tensor, weight: Tensor, scales: Tensor, out: Tensor) -> None:
+    """`out`, (1, N): the rows (N, D) of `weight`, in 8 bits, times `values`, (1, D), and `scales`, (N,)."""
+    _launch(values, weight, out, _SCALED, scales=scales)
 
 
 def _launch(
     vector: Tensor,
-    gain: Tensor,
-    eps: float,
     weight: Tensor,
     out: Tensor,
+    tile: tuple[int, int, int],
     *,
-    norm: bool,
-    gated: bool,
-    add: bool,
+    gain: Tensor | None = None,
+    eps: float = 0.0,
+    scales: Tensor | None = None,
+    gated: bool = False,
+    add: bool = False,
 ) -> None:
     rows, width = out.shape[-1], weight.shape[1]
-    block, columns, warps = _ADDED if add else _NORMED
+    block, columns, warps = tile
     _product[(triton.cdiv(rows, block),)](
-        vector, gain, weight, out, rows, eps,
-        width=width, block=block, columns=columns, norm=norm, gated=gated, add=add, num_warps=warps,
-        enable_fp_fusion=True,
+        vector, vector if gain is None else gain, weight, vector if scales is None else scales, out,
+        rows, eps,
+        width=width, block=block, columns=columns, norm=gain is not None, gated=gated, add=add,
+        scaled=scales is not None, num_warps=warps, enable_fp_fusion=True,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from .device import device_free_bytes, put
 from .generation import SamplingRule, Token, write
 from .layers import LanguageModel
 from .projector import build_projector
-from .step import GrowingStep, StaticStep, Step
+from .step import Step
 from .transformer import KVCache, Transformer
 
 _KEPT = 0.1  # of the free memory that may be kept for the next answer
@@ -119,9 +119,8 @@ class Decoder(nn.Module):
             kept.cache.values.zero_()  # NaN of the last answer would pass through a mask
             return kept
         del kept
-        kind = StaticStep if self._transformer.is_plain else GrowingStep
         cache = self._transformer.cache(1, length)
-        return kind(self._transformer, self._weight, self.llm.lm_head, cache)
+        return Step(self._transformer, self._weight, self.llm.lm_head, cache)
 
     def _keep(self, step: Step) -> None:
         """Keep a recorded step with its cache for the next answer, where it takes little of what is free."""

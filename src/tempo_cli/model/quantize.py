@@ -20,6 +20,7 @@ from ..errors import SetupError
 from .compressor import Compressor
 from .device import Bits
 from .llm import Decoder
+from .rows import one_row
 
 _OUTLIER = 6.0  # |activation| from which a column is not quantized (the LLM.int8 paper's)
 _BLOCK = 64  # weights per scale
@@ -67,7 +68,7 @@ def quantized_linear(layer: nn.Linear, weight: torch.Tensor, bits: Bits) -> nn.L
 
 def _eight(layer: nn.Linear, weight: torch.Tensor) -> nn.Linear:
     bnb = library()
-    made: Any = bnb.nn.Linear8bitLt(
+    made: Any = _eight_bit_linear()(
         layer.in_features,
         layer.out_features,
         bias=layer.bias is not None,
@@ -80,7 +81,29 @@ def _eight(layer: nn.Linear, weight: torch.Tensor) -> nn.Linear:
         values, requires_grad=False, has_fp16_weights=False, CB=values, SCB=scales
     )
     made.bias = layer.bias
+    made.row_scales = scales / 127
     return cast(nn.Linear, made)
+
+
+@cache
+def _eight_bit_linear() -> Any:
+    class Linear8(library().nn.Linear8bitLt):  # type: ignore[misc]
+        """LLM.int8 asks the host which columns are outliers.
+
+        For one row on a GPU that takes many times as long as the product, and it can't be recorded as a CUDA
+        graph. So one row keeps its own type, which is more exact, too.
+        """
+
+        row_scales: torch.Tensor
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            """(…, in) to (…, out)."""
+            several = values.numel() > values.shape[-1]
+            if several or self.bias is not None or values.device.type == "cpu":
+                return cast(torch.Tensor, super().forward(values))
+            return one_row(values, self.weight.data, self.row_scales)
+
+    return Linear8
 
 
 def _four(layer: nn.Linear, weight: torch.Tensor) -> nn.Linear:

@@ -8,14 +8,13 @@ device never waits for the host.
 import functools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .device import current
-from .layers import Activation
+from .device import current, is_recent_cuda
 from .transformer import Angles, KVCache, Layer, Transformer, rotated
 
 if TYPE_CHECKING:
@@ -23,48 +22,11 @@ if TYPE_CHECKING:
 
 _EAGER = 3  # steps before one is recorded: recording costs about as much as two of them
 _WIDEST = 256  # head that FlashAttention takes
-_HALF = torch.float16, torch.bfloat16
 _log = logging.getLogger(__name__)
 
 
-class Step(Protocol):
-    """Takes the token in `token` and gives the logits of the next one."""
-
-    token: Tensor  # (1,) int64
-    cache: KVCache
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether it is a CUDA graph, which is worth keeping."""
-
-    def __call__(self) -> Tensor:
-        """Logits (V,) float32, valid until the next call."""
-
-
-class GrowingStep:
-    """A step through layers that compute in a way of their own; the cache is read up to its filled length."""
-
-    def __init__(self, transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache) -> None:
-        self._transformer, self._embedding, self._head = transformer, embedding, head
-        self.cache = cache
-        self.token = torch.zeros(1, dtype=torch.long, device=embedding.device)
-
-    @property
-    def is_recorded(self) -> bool:
-        """Never."""
-        return False
-
-    @torch.inference_mode()
-    def __call__(self) -> Tensor:
-        """Logits (V,)."""
-        hidden = self._embedding.index_select(0, self.token)[None]
-        angles = self._transformer.text_angles(self.cache.length, 1)
-        logits: Tensor = self._head(self._transformer(hidden, self.cache, angles)[0, -1])
-        return logits.float()
-
-
-class StaticStep:
-    """A step with fixed shapes through layers of plain weights; on CUDA recorded after a few tokens.
+class Step:
+    """A step with fixed shapes; on CUDA recorded after a few tokens.
 
     Args:
         embedding: (V, D).
@@ -75,8 +37,6 @@ class StaticStep:
     def __init__(self, transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache) -> None:
         self._transformer, self._embedding, self._head = transformer, embedding, head
         self.cache = cache
-        self._weights = [_weights(layer) for layer in transformer.layers]
-        self._activation = transformer.layers[0].activation
         norms = torch.stack([layer.heads_norm for layer in transformer.layers])
         self._norms = norms, norms.roll(norms.shape[-1] // 2, -1)  # (layers, H + K, W), and halves swapped
         self._token = torch.zeros(1, dtype=torch.long, device=embedding.device)
@@ -172,15 +132,14 @@ class StaticStep:
         turns = Angles(norms * cos, swapped * sin)
         attend = self._attention(self._position)
         hidden = self._embedding.index_select(0, self._token)
-        for number, weights in enumerate(self._weights):
+        for number, layer in enumerate(self._transformer.layers):
             hidden = _layer_step(
                 hidden,
                 Angles(turns.cos[number], turns.sin[number]),
                 self.cache.values[number, :, 0],
                 self._position,
                 attend,
-                weights,
-                self._activation,
+                layer,
                 self._transformer.eps,
             )
         self._position += 1
@@ -199,68 +158,32 @@ def _recording_stream(device: torch.device) -> torch.cuda.Stream:
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries (H, W), keys and values (K, capacity, W)
 
 
-class _Weights(NamedTuple):
-    """Of one layer, as `transformer.Layer` has them; queries, keys and values may be apart."""
-
-    norm: Tensor
-    heads: tuple[Tensor, ...]
-    output: Tensor
-    inner_norm: Tensor
-    gate_up: tuple[Tensor, ...]
-    down: Tensor
-
-
-def _weights(layer: Layer) -> _Weights:
-    (output,), (down,) = layer.output.weights, layer.down.weights
-    return _Weights(layer.norm, layer.heads.weights, output, layer.inner_norm, layer.gate_up.weights, down)
-
-
-def _products(values: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
-    """(1, in) to (1, sum of out)."""
-    if len(weights) == 1:
-        return functional.linear(values, weights[0])
-    return torch.cat([functional.linear(values, weight) for weight in weights], dim=-1)
-
-
 def _layer_step(
-    hidden: Tensor,
-    turn: Angles,
-    cache: Tensor,
-    position: Tensor,
-    attend: Attend,
-    weights: _Weights,
-    activation: Activation,
-    eps: float,
+    hidden: Tensor, turn: Angles, cache: Tensor, position: Tensor, attend: Attend, layer: Layer, eps: float
 ) -> Tensor:
-    """One layer for one token, (1, D), in place; `cache` is the layer's own, (2, K, capacity, W)."""
+    """One layer for one token, (1, D), maybe in place; `cache` is the layer's own, (2, K, capacity, W)."""
     groups, width = cache.shape[1], cache.shape[3]
-    normed = functional.rms_norm(hidden, weights.norm.shape, weights.norm, eps)
-    heads = _products(normed, weights.heads).view(-1, width)
+    normed = functional.rms_norm(hidden, layer.norm.shape, layer.norm, eps)
+    heads = layer.heads(normed).view(-1, width)
     turned = rotated(functional.rms_norm(heads[:-groups], (width,), None, eps), turn)
     cache[0].index_copy_(1, position, turned[-groups:, None])
     cache[1].index_copy_(1, position, heads[-groups:, None])
     mixed = attend(turned[:-groups], cache[0], cache[1])
-    hidden.addmm_(mixed.view(1, -1), weights.output.t())
-    normed = functional.rms_norm(hidden, weights.inner_norm.shape, weights.inner_norm, eps)
-    gate, up = _products(normed, weights.gate_up).chunk(2, dim=-1)
-    return hidden.addmm_(activation(gate) * up, weights.down.t())
-
-
-def _is_recent_cuda(values: Tensor) -> bool:
-    """Whether kernels for half precision on NVIDIA's cards since 2020 (Ampere) can be used."""
-    if values.device.type != "cuda" or values.dtype not in _HALF:
-        return False
-    return torch.version.hip is None and torch.cuda.get_device_capability(values.device)[0] >= 8
+    hidden = layer.output.add_to(hidden, mixed.view(1, -1))
+    normed = functional.rms_norm(hidden, layer.inner_norm.shape, layer.inner_norm, eps)
+    gate, up = layer.gate_up(normed).chunk(2, dim=-1)
+    return layer.down.add_to(hidden, layer.activation(gate) * up)
 
 
 def _fused(
     transformer: Transformer, embedding: Tensor, head: nn.Linear, cache: KVCache
 ) -> "FusedLayers | None":
     """The layers as Triton kernels, where they can be used."""
-    joined = all(len(layer.heads.weights) == len(layer.gate_up.weights) == 1 for layer in transformer.layers)
+    parts = [part for layer in transformer.layers for part in layer.projections]
+    joined = all(len(part.weights) == 1 for part in parts)
     power_of_two = transformer.width & (transformer.width - 1) == 0
     silu = transformer.layers[0].activation is functional.silu
-    if not (_is_recent_cuda(cache.values) and joined and power_of_two and silu):
+    if not (is_recent_cuda(cache.values) and joined and power_of_two and silu):
         return None
     try:
         from .fused import FusedLayers
@@ -272,7 +195,7 @@ def _fused(
 def _attention(transformer: Transformer, cache: KVCache) -> Callable[[Tensor], Attend]:
     """What makes the attention of queries at a position, (1,), to everything up to there."""
     fits = transformer.width % 8 == 0 and transformer.width <= _WIDEST
-    if fits and _is_recent_cuda(cache.values) and torch.backends.cuda.is_flash_attention_available():
+    if fits and is_recent_cuda(cache.values) and torch.backends.cuda.is_flash_attention_available():
         split = _SplitAttention(cache)
         try:  # a private operation: a later torch may want other arguments
             queries = cache.values.new_zeros(transformer.heads, transformer.width)

@@ -117,6 +117,11 @@ class Layer:
     down: Projection
     activation: Activation
 
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """All of them."""
+        return self.heads, self.output, self.gate_up, self.down
+
 
 class Transformer:
     """Runs the layers of a language model.
@@ -133,15 +138,6 @@ class Transformer:
         self.norm = text.norm.weight
         self.layers = [_layer(layer) for layer in text.layers]
         self._text: Angles | None = None  # of positions from 0 on
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether all layers are products with weights, without anything of their own."""
-        return all(
-            part.weights
-            for layer in self.layers
-            for part in (layer.heads, layer.output, layer.gate_up, layer.down)
-        )
 
     def cache(self, batch: int, capacity: int) -> KVCache:
         """An empty cache for `batch` sequences."""

@@ -1,0 +1,51 @@
+"""One row through a linear layer in 8 bits: how a GPU writes an answer."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .device import current, is_recent_cuda
+
+_log = logging.getLogger(__name__)
+Product = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+
+
+def one_row(values: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
+    """A single row, (…, in), times weights in 8 bits; (…, out) in the type of `values`.
+
+    Args:
+        weight: (out, in) int8.
+        scales: (out,) float32, of the weights' rows.
+    """
+    row = values.reshape(1, -1)
+    with current(row.device):  # Triton starts kernels on the current device
+        if is_recent_cuda(row) and (product := _kernel(row)) is not None:
+            out = row.new_empty(1, len(weight))
+            product(row, weight, scales, out)
+        else:
+            out = (functional.linear(row, weight.to(row.dtype)) * scales).to(row.dtype)
+    return out.view(*values.shape[:-1], -1)
+
+
+_tried: list[Product | None] = []
+
+
+def _kernel(row: Tensor) -> Product | None:
+    """Triton's product, if it can be compiled for the device of `row`."""
+    if not _tried:
+        try:
+            from .kernels import scaled_product
+
+            row = torch.ones_like(row[:, :16])
+            scaled_product(row, row.to(torch.int8), row[0, :1].float(), torch.empty_like(row[:, :1]))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  without Triton, or without a compiler
+            _log.info("Triton's kernel for 8 bits can't be used here: %s", error)
+            _tried.append(None)
+        else:
+            _tried.append(scaled_product)
+    return _tried[0]
