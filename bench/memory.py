@@ -3,10 +3,11 @@
 Asks the same question about a 10-minute and a 60-minute clip with the same number of frames, each as
 `tempo ask` in a process of its own with an empty cache of frames, and compares the most memory: the
 proportional set size of the command and all its children, sampled every 50 ms (Linux). Both clips are one
-short clip in a row, with a keyframe every 2 s. The exit status is 1 if the longest clip takes more than 1.10
+short clip in a row, with a keyframe every 2 s, or with --default that of stages.py (720p, x264's default
+settings). The exit status is 1 if the longest clip takes more than 1.10
 times the memory of the shortest one, or that one 1 GB.
 
-Run: python bench/memory.py [--minutes 10,60] [--size 320x180] [--max-frames 256] [--model FOLDER] [--runs 3]
+Run: python bench/memory.py [--minutes 10,60] [--size 320x180 | --default] [--max-frames 256] [--runs 3]
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import stages
 from common import TINY_MODEL, Neighbours, loop_clip, made, medians, parser, report, spreads
 from watched import run
 
@@ -30,9 +32,9 @@ def clip(minutes: int, size: str) -> Path:
     return loop_clip(minute, minutes)
 
 
-def peak(minutes: int, size: str, model: str, frames: int) -> float:
+def peak(video: Path, minutes: int, model: str, frames: int) -> float:
     """Most bytes of one question about a clip of so many minutes."""
-    words = ["ask", str(clip(minutes, size)), "What happens in this video?", "--json", "--device", "cpu"]
+    words = ["ask", str(video), "What happens in this video?", "--json", "--device", "cpu"]
     words += ["--model", model, "--max-frames", str(frames), "--max-new-tokens", "16"]
     with tempfile.TemporaryDirectory() as cache:
         done = run([sys.executable, "-m", "tempo_cli", *words], XDG_CACHE_HOME=cache)
@@ -54,12 +56,19 @@ def main() -> int:
     options_of.add_argument(
         "--minutes", type=lambda text: [int(part) for part in text.split(",")], default=[10, 60]
     )
+    options_of.add_argument("--default", action="store_true", help="clips of x264's default settings")
     options = options_of.parse_args()
+    if options.default:
+        options.size = "1280x720"
+    clips = {
+        minutes: stages.clip(minutes, None, False) if options.default else clip(minutes, options.size)
+        for minutes in options.minutes
+    }
     neighbours = Neighbours()
     rounds = [
         {
-            str(minutes): peak(minutes, options.size, options.model, options.max_frames)
-            for minutes in options.minutes
+            str(minutes): peak(video, minutes, options.model, options.max_frames)
+            for minutes, video in clips.items()
         }
         for _ in range(options.runs)
     ]

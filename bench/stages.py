@@ -6,7 +6,8 @@ decoding alone with and without frames on disk, and an `inspect` whose compressi
 as decoding took. Memory is the proportional set size of the command and all its children, sampled every
 50 ms. Criteria are printed with what was found; with --check the exit status is 1 if one is missed.
 
-Run: python bench/stages.py [--minutes 1,10,60,240] [--keyframes 2,5,10] [--questions 1,2,5] [--plain]
+Run: python bench/stages.py [--minutes 1,10] [--keyframes 2,5,10] [--questions 1,2,5] [--plain] [--check]
+     python bench/stages.py --curves --minutes 1,10,60,240 --keyframes 2,5,10
 """
 
 import argparse
@@ -87,9 +88,8 @@ def clip(minutes: int, keyframes: int | None, plain: bool) -> Path:
     return made(f"decode-{name}-{minutes}.mp4", again)
 
 
-def one_round(video: Path, questions: int, model: str) -> dict[str, float]:
-    """Everything about one clip, one after the other."""
-    python, cores = sys.executable, len(os.sched_getaffinity(0))
+def two_runs(video: Path, questions: int, model: str) -> dict[str, float]:
+    """The command in a new process with an empty cache, and again."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log, wrapper = folder / "started", folder / "ffmpeg"
@@ -97,44 +97,54 @@ def one_round(video: Path, questions: int, model: str) -> dict[str, float]:
         wrapper.write_text(WRAPPER.format(log=log, ffmpeg=find_ffmpeg()))
         wrapper.chmod(0o700)
         asked = [part for text in QUESTIONS[:questions] for part in ("-q", text)]
-        command = [python, "-m", "tempo_cli", "ask", str(video), *asked, "--model", model, "--json", *SHORT]
+        words = ["ask", str(video), *asked, "--model", model, "--json", *SHORT]
+        command = [sys.executable, "-m", "tempo_cli", *words]
         mine = {"XDG_CACHE_HOME": str(folder / "cache"), "TEMPO_FFMPEG": str(wrapper)}
-        null = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{video}", "-an", "-f", "null", "-"]
-        ffmpeg = run(null)
-        torch = timed(lambda: subprocess.run([python, "-c", "import torch"], check=True))
-        product, copy = map(float, run([python, "-c", FLOORS, str(cores)]).output.split())
         first = run(command, **mine)
         starts = len(log.read_text().split())
         second = run(command, **mine)
         again = len(log.read_text().split()) - starts
-        plain = float(run([python, "-c", DECODE, str(video)]).output)
-        written = float(run([python, "-c", DECODE, str(video), str(folder / "frames")]).output)
-        asleep = float(run([python, "-c", SLEEP, str(video), model, str(plain)]).output)
     runs, repeated = ([json.loads(line) for line in done.output.splitlines()] for done in (first, second))
     last = repeated[-1]["timing"]
     rest = last["total"] - last["load"] - last["compress"] - sum(run["timing"]["answer"] for run in repeated)
-    slower = max(plain, runs[-1]["timing"]["compress"])
     return {
-        "ffmpeg -f null": ffmpeg.seconds,
-        "import torch": torch,
-        "matrix product, GFLOP/s": product,
-        "copy, GB/s": copy,
-        "decoding and resizing alone": plain,
-        "the same, frames written": written,
         "compressing": runs[-1]["timing"]["compress"],
         "answering": sum(run["timing"]["answer"] for run in runs),
         "first run": first.seconds,
         "first run, processor seconds": first.cpu,
         "second run": second.seconds,
+        "second run without start-up, compressing, answering": rest,
         "peak MB, first run": first.peak_bytes / 1e6,
         "peak MB, second run": second.peak_bytes / 1e6,
         "decoders started, first run": starts,
         "decoders started, second run": again,
         "second run says the same": float(_told(runs) == _told(repeated)),
-        "first run / (1.15 x the slower + 1.5 s)": first.seconds
-        / (1.15 * max(slower, first.cpu / cores) + 1.5),
-        "first run / ffmpeg": first.seconds / ffmpeg.seconds,
-        "second run without start-up, compressing, answering": rest,
+    }
+
+
+def one_round(video: Path, questions: int, model: str) -> dict[str, float]:
+    """Everything about one clip, one after the other."""
+    python, cores = sys.executable, len(os.sched_getaffinity(0))
+    null = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{video}", "-an", "-f", "null", "-"]
+    ffmpeg = run(null).seconds
+    torch = timed(lambda: subprocess.run([python, "-c", "import torch"], check=True))
+    product, copy = map(float, run([python, "-c", FLOORS, str(cores)]).output.split())
+    asked = two_runs(video, questions, model)
+    plain = float(run([python, "-c", DECODE, str(video)]).output)
+    with tempfile.TemporaryDirectory() as frames:
+        written = float(run([python, "-c", DECODE, str(video), frames]).output)
+    asleep = float(run([python, "-c", SLEEP, str(video), model, str(plain)]).output)
+    busy = max(plain, asked["compressing"], asked["first run, processor seconds"] / cores)
+    return {
+        "ffmpeg -f null": ffmpeg,
+        "import torch": torch,
+        "matrix product, GFLOP/s": product,
+        "copy, GB/s": copy,
+        "decoding and resizing alone": plain,
+        "the same, frames written": written,
+        **asked,
+        "first run / (1.15 x the slower + 1.5 s)": asked["first run"] / (1.15 * busy + 1.5),
+        "first run / ffmpeg": asked["first run"] / ffmpeg,
         "writing costs": written / plain,
         "with a sleep as long / decoding": asleep / plain,
     }
@@ -167,6 +177,7 @@ def main() -> int:
     options_of.add_argument("--minutes", type=_numbers, default=[2], help="lengths of the clips (default 2)")
     options_of.add_argument("--keyframes", type=_numbers, default=[], help="seconds between key frames, too")
     options_of.add_argument("--plain", action="store_true", help="clips without B-frames")
+    options_of.add_argument("--curves", action="store_true", help="only the command's two runs, no floors")
     options_of.add_argument("--questions", type=_numbers, default=[1], help="how many at once (default 1)")
     options_of.add_argument("--model", default=str(TINY_MODEL), help="default: the tests' tiny one")
     options_of.add_argument("--check", action="store_true", help="fail where a criterion is missed")
@@ -180,7 +191,8 @@ def main() -> int:
     neighbours, rows, found, missed = Neighbours(), list[list[object]](), {}, list[str]()
     for minutes, gap, count in cases:
         video = clip(minutes, gap, options.plain)
-        rounds = [one_round(video, count, options.model) for _ in range(options.runs)]
+        measure = two_runs if options.curves else one_round
+        rounds = [measure(video, count, options.model) for _ in range(options.runs)]
         middle, ranges = medians(rounds), spreads(rounds)
         keys = "default" if gap is None else f"{gap} s"
         case = f"{minutes} min, key frames {keys}, {'no B-frames, ' * options.plain}questions {count}"
