@@ -171,11 +171,17 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def _gaps(text: str) -> list[int | None]:
+    return [None if part == "default" else int(part) for part in text.split(",")]
+
+
 def main() -> int:
     """Measure and report."""
     options_of = parser(__doc__, runs=3)
     options_of.add_argument("--minutes", type=_numbers, default=[2], help="lengths of the clips (default 2)")
-    options_of.add_argument("--keyframes", type=_numbers, default=[], help="seconds between key frames, too")
+    options_of.add_argument(
+        "--keyframes", type=_gaps, default=[None], help="seconds between key frames, or default: x264's"
+    )
     options_of.add_argument("--plain", action="store_true", help="clips without B-frames")
     options_of.add_argument("--curves", action="store_true", help="only the command's two runs, no floors")
     options_of.add_argument("--questions", type=_numbers, default=[1], help="how many at once (default 1)")
@@ -185,7 +191,7 @@ def main() -> int:
     cases = [
         (minutes, gap, count)
         for minutes in options.minutes
-        for gap in (None, *options.keyframes)
+        for gap in options.keyframes
         for count in options.questions
     ]
     neighbours, rows, found, missed = Neighbours(), list[list[object]](), {}, list[str]()
