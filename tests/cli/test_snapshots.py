@@ -7,7 +7,6 @@ The runs come from a saved run and from a golden checkpoint, so nothing here dep
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +14,14 @@ import pytest
 
 from tempo_cli import __version__
 from tempo_cli.cli.options import RUN_FORMATS, TABLE_FORMATS
-from tempo_cli.doctor import Finding, Level
 
 from ..hub.server import FakeHub
-from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
+from .conftest import MODEL, SHORT, WHAT, Outcome
+from .doctor_stub import findings
 
 Tempo = Callable[..., Outcome]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WRITE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
-SAVED = Path(__file__).parent / "run.json"
-WHAT = "what color was the car"
 TWO = ["-q", WHAT, "-q", "where is it"]
 CASES: dict[str, list[str]] = {
     **{f"inspect-saved-{name}": ["inspect", "run.json", "--format", name] for name in RUN_FORMATS},
@@ -78,30 +75,6 @@ DOCTOR: dict[str, list[str]] = {
     "doctor-json": ["doctor", "--json"],
     "doctor-problem": ["doctor"],
 }
-TERMINAL = tuple(f"terminal-{columns}" for columns in (40, 80, 160))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: two videos, a broken one, a saved run, jobs."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    shutil.copy(FRACTAL, here / "a.mp4")
-    shutil.copy(GOLDEN / "videos" / "pattern.mp4", here / "b.mp4")
-    (here / "bad.mp4").write_text("no video")
-    facts = (here / "a.mp4").stat()
-    value = json.loads(SAVED.read_text())
-    value["video"] |= {
-        "path": "a.mp4", "constant_rate": True, "duration": 40.0,
-        "size": facts.st_size, "mtime": facts.st_mtime,
-    }  # fmt: skip
-    (here / "run.json").write_text(json.dumps(value))
-    jobs = [{"video": video, "question": WHAT} for video in ("a.mp4", "bad.mp4")]
-    (here / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
-    return here
 
 
 def lasting(text: str, folder: Path) -> str:
@@ -116,9 +89,9 @@ def lasting(text: str, folder: Path) -> str:
     return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
 
 
-def compare(name: str, found: str) -> None:
+def compare(name: str, found: str, folder: Path = SNAPSHOTS) -> None:
     """Fail unless `found` is the snapshot of this name."""
-    file = SNAPSHOTS / f"{name}.txt"
+    file = folder / f"{name}.txt"
     if WRITE:
         file.write_text(found, encoding="utf-8")
     assert found == file.read_text(encoding="utf-8")
@@ -143,35 +116,19 @@ def test_what_the_doctor_writes(
     name: str, tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settings, kept frames and models are real; machine, ffmpeg and torch are not the same everywhere."""
-    machine = [
-        Finding("python", Level.ok, "3.12 on Linux", facts={"version": "3.12"}),
-        Finding("memory", Level.note, "little is free", "Close other programs."),
-    ]
-    ffmpeg = [Finding("decoding", Level.warning, "no AV1", "Install an ffmpeg with `--enable-libdav1d`.")]
-    torch = [Finding("device", Level.ok, "ask runs on cpu in float32")]
     if name == "doctor-problem":
-        torch = [Finding("device", Level.problem, "`device='cuda'`: there is no GPU", "Unset `device`.")]
         monkeypatch.setenv("TEMPO_FPS", "x")
         monkeypatch.setenv("TEMPO_MAX_FRAME", "8")
     monkeypatch.setenv("TEMPO_MODEL", str(MODEL))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "token"))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://huggingface.co")
-    monkeypatch.setattr("tempo_cli.doctor.machine.findings", lambda: machine)
-    monkeypatch.setattr("tempo_cli.doctor.media.findings", lambda _: ffmpeg)
-    monkeypatch.setattr("tempo_cli.doctor.accelerator.findings", lambda _: torch)
+    for module, function in findings(name == "doctor-problem").items():
+        monkeypatch.setattr(f"tempo_cli.doctor.{module}.findings", function)
     done = tempo(*DOCTOR[name])
     shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
     compare(name, lasting(shown, folder))
 
 
-@pytest.mark.parametrize("columns", [40, 80, 160])
-def test_what_a_terminal_shows(columns: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS")
-    code, shown = on_terminal("inspect", "run.json", columns=columns)
-    assert code == 0
-    compare(f"terminal-{columns}", lasting(shown, folder))
-
-
 def test_no_snapshot_is_left_over() -> None:
-    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *DOCTOR, *TERMINAL}
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *DOCTOR}

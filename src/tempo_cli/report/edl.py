@@ -68,7 +68,8 @@ def timecode(frame: int, rate: Fraction) -> str:
 
 def _rate(runs: Sequence[Run]) -> Fraction:
     video = runs[0].video
-    if any(run.video.fps != video.fps for run in runs):
+    rates = {_named(run.video.fps) or run.video.fps for run in runs}  # the same one may be rounded in one run
+    if len(rates) > 1:
         raise UsageError("an edit list has one frame rate, and these videos have several", _ANOTHER)
     for run in runs:
         if run.video.constant_rate is None:
@@ -81,7 +82,7 @@ def _rate(runs: Sequence[Run]) -> Fraction:
                 f"'{run.video.path}' has no constant frame rate, which an edit list needs",
                 "Convert it first: ffmpeg -i VIDEO -fps_mode cfr constant.mp4; or give another `format`.",
             )
-    rate = next((rate for rate in _RATES if abs(video.fps / rate - 1) < _NEAR), None)
+    rate = _named(video.fps)
     if rate is None:
         known = ", ".join(f"{float(known):.5g}" for known in sorted(_RATES))
         raise UsageError(
@@ -91,3 +92,8 @@ def _rate(runs: Sequence[Run]) -> Fraction:
     if max(run.video.duration for run in runs) >= _LONGEST:
         raise UsageError("timecode ends after 24 hours", _ANOTHER)
     return rate
+
+
+def _named(fps: float) -> Fraction | None:
+    """The rate of timecode that a measured or rounded one stands for: 29.97 is 30000/1001."""
+    return next((rate for rate in _RATES if abs(fps / rate - 1) < _NEAR), None)
