@@ -16,7 +16,7 @@ import pytest
 from ..hub.server import FakeHub, Fault
 from .conftest import MODEL, SHORT, WHAT, Outcome, on_terminal
 from .screen import Screen, wrapped
-from .test_snapshots import TWO, compare, lasting
+from .test_snapshots import TWO, compare, damage, lasting
 
 Tempo = Callable[..., Outcome]
 SCREENS = Path(__file__).parent / "screens"
@@ -139,10 +139,7 @@ def test_an_interrupted_download(terminal: Path, hub: FakeHub) -> None:
 def test_models(name: str, terminal: Path, hub: FakeHub, tempo: Tempo) -> None:
     assert tempo("pull", "tiny/tempo", "--quiet").code == 0
     if name == "models-verify-damaged":
-        (weights,) = (path for path in terminal.parent.rglob("snapshots/aaa*/model.safetensors"))
-        data = bytearray(weights.read_bytes())
-        data[-1] ^= 1
-        weights.resolve().write_bytes(data)
+        damage(terminal.parent)
     words, reply = PULLED[name]
     check(name, *words, reply=reply.encode(), normal=settled(terminal))
     assert hub.url

@@ -33,20 +33,30 @@ CASES: dict[str, list[str]] = {
     "inspect-json": ["inspect", "a.mp4", WHAT, *SHORT[:4], "--json"],
     "ask": ["ask", "a.mp4", WHAT, *SHORT],
     "ask-quiet": ["ask", "a.mp4", WHAT, *SHORT, "--quiet"],
+    "ask-verbose": ["ask", "a.mp4", WHAT, *SHORT, "--verbose"],
+    "ask-no-ata": ["ask", "a.mp4", WHAT, *SHORT, "--no-ata", "--json"],
+    "ask-with-filename": ["ask", "a.mp4", *TWO, *SHORT, "-H"],
+    "ask-files": ["ask", "a.mp4", WHAT, *SHORT, "-o", "a.json", "--html", "a.html", "--svg", "a.svg"],
+    "ask-jsonl": ["ask", "a.mp4", WHAT, *SHORT, "--format", "jsonl"],
     "ask-json": ["ask", "a.mp4", WHAT, *SHORT, "--json"],
     "ask-two-questions": ["ask", "a.mp4", *TWO, *SHORT],
     "ask-two-questions-csv": ["ask", "a.mp4", *TWO, *SHORT, "--format", "csv"],
     "ask-several": ["ask", "a.mp4", "bad.mp4", "b.mp4", *TWO, *SHORT],
     "ask-several-json": ["ask", "a.mp4", "bad.mp4", "-q", WHAT, *SHORT, "--json"],
     "batch": ["batch", "jobs.jsonl", *SHORT],
+    "batch-to-file": ["batch", "jobs.jsonl", *SHORT, "-o", "results.jsonl"],
+    "batch-html": ["batch", "a.mp4", "-q", WHAT, *SHORT, "-o", "results.jsonl", "--html", "pages"],
+    "batch-quiet": ["batch", "jobs.jsonl", *SHORT, "-o", "results.jsonl", "--quiet"],
     "batch-progress-json": ["batch", "jobs.jsonl", *SHORT, "--progress", "json"],
     "clips": ["clips", "run.json", "-o", "parts"],
+    "clips-verbose": ["clips", "run.json", "-o", "parts", "--padding", "1", "--top", "1", "--verbose"],
     "clips-copy-json": ["clips", "run.json", "-o", "parts", "--copy", "--json"],
     "clips-nothing": ["clips", "run.json", "-o", "parts", "--min-relevance", "1"],
     "clips-dry-run": ["clips", "run.json", "-o", "parts", "--dry-run"],
     "clips-dry-run-json": ["clips", "run.json", "-o", "parts", "--dry-run", "--json"],
     **{f"models-{name}": ["models", "--format", name] for name in TABLE_FORMATS},
     "models": ["models"],
+    "models-to-file": ["models", "-o", "models.csv"],
     "cache": ["cache"],
     "cache-json": ["cache", "--json"],
     "cache-path": ["cache", "path"],
@@ -57,12 +67,19 @@ CASES: dict[str, list[str]] = {
     "error-video": ["ask", "bad.mp4", WHAT, *SHORT],
     "error-video-json": ["ask", "bad.mp4", WHAT, *SHORT, "--json"],
     "error-video-csv": ["ask", "bad.mp4", WHAT, *SHORT, "--format", "csv"],
+    "error-nothing-given": ["ask"],
+    "error-format": ["inspect", "run.json", "--format", "docx"],
+    "error-formats": ["inspect", "run.json", "--format", "csv", "--json"],
+    "error-ending": ["inspect", "run.json", "-o", "run.docx"],
+    "error-there-already": ["inspect", "run.json", "-o", "run.json"],
+    "error-folder": ["inspect", "run.json", "--html", "none/run.html"],
     "error-usage": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x"],
     "error-usage-json": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x", "--json"],
     "error-model": ["ask", "a.mp4", WHAT, "--model", "./none"],
     "error-saved": ["inspect", "a.mp4"],
 }
 PULLS: dict[str, list[str]] = {
+    "pull-nano": ["pull", "nano"],
     "pull": ["pull", "tiny/tempo"],
     "pull-quiet": ["pull", "tiny/tempo", "--quiet"],
     "pull-dry-run": ["pull", "tiny/tempo", "--dry-run"],
@@ -70,6 +87,17 @@ PULLS: dict[str, list[str]] = {
     "pull-unknown": ["pull", "tiny/none"],
     "pull-folder": ["pull", "."],
 }
+PULLED: dict[str, list[str]] = {
+    "models-pulled": ["models"],
+    "models-pulled-json": ["models", "--json"],
+    "models-verify-hub": ["models", "verify", "tiny/tempo"],
+    "models-verify-damaged": ["models", "verify", "tiny/tempo"],
+    "models-verify-damaged-json": ["models", "verify", "tiny/tempo", "--json"],
+    "models-rm": ["models", "rm", "tiny/tempo"],
+    "models-rm-yes": ["models", "rm", "tiny/tempo", "--yes"],
+    "models-rm-quiet": ["models", "rm", "tiny/tempo", "--yes", "--quiet"],
+}
+OTHERS = ("cache-kept", "doctor-device-test")
 DOCTOR: dict[str, list[str]] = {
     "doctor": ["doctor"],
     "doctor-json": ["doctor", "--json"],
@@ -85,8 +113,17 @@ def lasting(text: str, folder: Path) -> str:
     text = re.sub(r'"(timing|memory|decoder)": \{[^}]*\}', r'"\1": {}', text)
     text = re.sub(r'"(mtime|size|seconds_left)": [0-9.]+', r'"\1": 0', text)
     text = re.sub(r"\b(?:\d{6,}|\d{1,3}(?:,\d{3}){2,})\b", "N", text)  # bytes
+    text = re.sub(r"\d+ min \d+ s\b", "N", text)
     text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|TB|[KMGT]iB|bytes)\b", "N", text)
     return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
+
+
+def damage(folder: Path) -> None:
+    """Change one bit of a pulled model's weights, in a cache below `folder`."""
+    (weights,) = folder.rglob("snapshots/aaa*/model.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.resolve().write_bytes(data)
 
 
 def compare(name: str, found: str, folder: Path = SNAPSHOTS) -> None:
@@ -111,6 +148,34 @@ def test_what_a_pull_writes(name: str, tempo: Tempo, folder: Path, hub: FakeHub)
     compare(name, lasting(shown, folder).replace(hub.url, "https://hub"))
 
 
+@pytest.mark.parametrize("name", PULLED)
+def test_what_is_written_about_a_pulled_model(name: str, tempo: Tempo, folder: Path, hub: FakeHub) -> None:
+    assert tempo("pull", "tiny/tempo", "--quiet").code == 0
+    if "damaged" in name:
+        damage(folder.parent)
+    done = tempo(*PULLED[name])
+    shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
+    compare(name, lasting(shown, folder).replace(hub.url, "https://hub"))
+
+
+def test_what_is_written_about_kept_frames(
+    tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempo_cli.video.kept.WORTH_KEEPING", 0.0)
+    os.utime("a.mp4", (1_600_000_000, 1_600_000_000))  # nothing is kept of a file that was just written
+    assert tempo("inspect", "a.mp4", WHAT, *SHORT[:4], "--json").code == 0
+    words, found = tempo("cache"), tempo("cache", "--json")
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-01-01 12:00", words.out)
+    text += re.sub(r'"(used|bytes)": [0-9.]+', r'"\1": 0', found.out)
+    compare("cache-kept", lasting(f"exit {words.code}, {found.code}\n{text}", folder))
+
+
+def test_what_a_device_test_writes(tempo: Tempo, folder: Path) -> None:
+    done = tempo("doctor", "--device-test", "--device", "cpu")
+    text = re.sub(r"error [\d.e-]+|(?<=, )[\d.e-]+(?= in )", "error E", done.out)
+    compare("doctor-device-test", lasting(f"exit {done.code}\n{text}", folder))
+
+
 @pytest.mark.parametrize("name", DOCTOR)
 def test_what_the_doctor_writes(
     name: str, tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -131,4 +196,4 @@ def test_what_the_doctor_writes(
 
 
 def test_no_snapshot_is_left_over() -> None:
-    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *DOCTOR}
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *PULLED, *DOCTOR, *OTHERS}
