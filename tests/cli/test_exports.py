@@ -3,9 +3,11 @@
 import csv
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from tempo_cli.cli.console import wants_json
@@ -185,6 +187,22 @@ def test_models_in_each_format(tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tm
     assert "\t" in tempo("models", "--format", "tsv").out
     assert "| =nano |" in tempo("models", "--format", "md").out
     assert tempo("models", "--format", "srt").code == 2
+
+
+@pytest.mark.parametrize("command", ["ask", "inspect"])
+def test_a_video_that_can_have_no_edit_list_is_refused_before_the_work(
+    command: str, tempo: Tempo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("the model was loaded")
+
+    video = tmp_path / "a.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=10:duration=1", "-pix_fmt", "yuv420p", str(video)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *source], check=True)
+    monkeypatch.setattr("tempo_cli.tempo.Tempo.load", never)
+    done = tempo(command, video, "what", *SHORT[:4], "-o", tmp_path / "a.edl")
+    assert done.code == 2
+    assert done.err.startswith("error: timecode has no rate of 10 frames per second, only 23.976, 24, 25,")
 
 
 def test_a_saved_run_of_a_video_without_a_constant_rate_has_no_edit_list(

@@ -160,6 +160,7 @@ def ask(
         with opened(
             video, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
         ) as decoding:
+            exports.check_video(decoding.info)
             screen.on_event(Progress("load", 0, 1))
             from ..tempo import Tempo  # heavy: torch
 

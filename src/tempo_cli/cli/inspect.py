@@ -134,6 +134,7 @@ def inspect(
             with opened(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
+                exports.check_video(decoding.info)
                 runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
         for number, (run, path) in enumerate(runs):
             if number and not (screen.json or screen.silent):
