@@ -91,6 +91,17 @@ class Exports:
             from ..report.edl import timecode_rate
 
             timecode_rate(str(info.path), float(info.rate), info.constant_rate)
+        elif self.format == "youtube":
+            from ..report.formats import check_chapters
+
+            check_chapters(str(info.path), info.duration)
+
+    def check_videos(self, paths: Sequence[Path]) -> None:
+        """Raise UsageError, before the work, where the format is for one video and these are several."""
+        if self.format is not None:
+            from ..report.formats import check_one_video
+
+            check_one_video(self.format, [str(path) for path in paths])
 
     def add(self, run: Run, saved: Path | None = None) -> None:
         """A run that is complete; `saved`: the file that it was read from."""
