@@ -33,7 +33,6 @@ CASES: dict[str, list[str]] = {
     "inspect-saved-files": ["inspect", "run.json", "-o", "run.md", "--png", "run.png", "--svg", "run.svg"],
     "inspect-saved-csv": ["inspect", "run.json", "--format", "csv"],
     "batch": ["batch", "jobs.jsonl", "-o", "results.jsonl", *SHORT],
-    "batch-progress-json": ["batch", "jobs.jsonl", "-o", "results.jsonl", *SHORT, "--progress", "json"],
     "batch-quiet": ["batch", "jobs.jsonl", "-o", "results.jsonl", *SHORT, "--quiet"],
     "clips": ["clips", "run.json", "-o", "parts"],
     "clips-copy": ["clips", "run.json", "-o", "parts", "--copy", "--top", "1"],
@@ -51,7 +50,6 @@ CASES: dict[str, list[str]] = {
 STYLED = ("ask", "error-video", "doctor-problem", "terminal-40", "terminal-80", "terminal-160")
 HUB: dict[str, tuple[list[str], str]] = {  # with what is typed at the question
     "pull": (["pull", "tiny/tempo"], ""),
-    "pull-quiet": (["pull", "tiny/tempo", "--quiet"], ""),
     "pull-dry-run": (["pull", "tiny/tempo", "--dry-run"], ""),
     "pull-nano": (["pull", "nano"], ""),
     "pull-unknown": (["pull", "tiny/none"], ""),
@@ -76,9 +74,8 @@ OTHERS = ("clips-there-already", "batch-again", "pull-interrupted")
 
 @pytest.fixture
 def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder; the terminal says how wide it is."""
+    """The working folder. How wide the terminal is, only the terminal says."""
     monkeypatch.delenv("COLUMNS")
-    monkeypatch.setenv("TZ", "UTC")
     return folder
 
 
@@ -195,6 +192,21 @@ def test_the_doctor(name: str, short_path: Path, monkeypatch: pytest.MonkeyPatch
 
     stub = [sys.executable, str(Path(__file__).parent / "doctor_stub.py")]
     check(name, "doctor", command=stub, normal=normal)
+
+
+def test_the_emulation_of_a_terminal() -> None:
+    bar = "decode 1/2\ndecode 2/2"
+    erased = "\r\x1b[1A\x1b[2K\x1b[1A\x1b[2K"
+    shown = Screen(f"one\ntwo\rT\n\x1b[?25l{bar}\n{erased}\x1b[1;32mdone\x1b[0m \x1b[2m!\x1b[0m")
+    assert shown.text() == "one\nTwo\ndone !"
+    assert shown.text(styles=True).endswith("{bold green}done{} {dim}!{}")
+    assert shown.passing == ["decode 1/2", "decode 2/2"]
+    assert not shown.cursor_shown
+    assert Screen("bar\r\x1b[2K").passing == ["bar"]
+    for unknown in ("\x1b[3J", "a\tb", "\x1b]0;title"):
+        with pytest.raises(ValueError, match="what does"):
+            Screen(unknown)
+    assert wrapped("abcde\n\nf", 2) == "ab\ncd\ne\n\nf"
 
 
 def test_no_screen_is_left_over() -> None:
