@@ -4,6 +4,8 @@ Messages and hints name options as Python does, in backticks: `max_frames`, `qua
 line shows them as its flags.
 """
 
+from typing import Any, Self
+
 
 class TempoError(Exception):
     """An error with one line that says what is wrong and one that says what to do.
@@ -35,7 +37,29 @@ class UsageError(TempoError):
 
 
 class FailedRunError(UsageError):
-    """A saved run that ended with an error."""
+    """A saved run that ended with an error.
+
+    Attributes:
+        video, question, model: path, text and id of that run; None where it does not name them.
+    """
+
+    video: str | None = None
+    question: str | None = None
+    model: str | None = None
+
+    @classmethod
+    def of(cls, saved: dict[str, Any]) -> Self:
+        """The error of a failed run's JSON, which may have anything in its fields."""
+
+        def text(value: object, name: str) -> str | None:
+            found = value.get(name) if isinstance(value, dict) else None
+            return found if isinstance(found, str) else None
+
+        message = text(saved.get("error"), "message") or "unknown"
+        error = cls(f"the saved run failed: {message}", "Run it again first.")
+        error.video, error.model = text(saved.get("video"), "path"), text(saved.get("model"), "id")
+        error.question = text(saved, "question")
+        return error
 
 
 class VideoError(TempoError):

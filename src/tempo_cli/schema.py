@@ -293,9 +293,7 @@ def run_from_json(line: str) -> Run:
     """
     value = _object(line)
     if value.get("status") == "error":
-        failure = value.get("error")
-        message = failure.get("message", "unknown") if isinstance(failure, dict) else "unknown"
-        raise FailedRunError(f"the saved run failed: {message}", "Run it again first.")
+        raise FailedRunError.of(value)
     if value.get("status") != "ok":
         raise UsageError("the saved run's status is neither 'ok' nor 'error'", _SAVE)
     older = {"tempo": None, "warnings": value.get("warnings")}

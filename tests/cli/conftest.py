@@ -4,12 +4,13 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ MODEL = GOLDEN / "checkpoints" / "a" / "Tempo-tiny"
 FRACTAL = GOLDEN / "videos" / "fractal.mp4"
 COMMAND = [sys.executable, "-m", "tempo_cli"]
 CUT = "the answer was cut off after 24 tokens (--max-new-tokens)"  # of every answer with SHORT
+WHAT = "what color was the car"
 SHORT = ["--model", str(MODEL), "--device", "cpu", "--max-new-tokens", "24"]
 
 
@@ -66,6 +68,29 @@ def tempo(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     return call
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: two videos, a broken one, a saved run, jobs."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    shutil.copy(FRACTAL, here / "a.mp4")
+    shutil.copy(GOLDEN / "videos" / "pattern.mp4", here / "b.mp4")
+    (here / "bad.mp4").write_text("no video")
+    facts = (here / "a.mp4").stat()
+    value = json.loads((Path(__file__).parent / "run.json").read_text())
+    value["video"] |= {
+        "path": "a.mp4", "constant_rate": True, "duration": 40.0,
+        "size": facts.st_size, "mtime": facts.st_mtime,
+    }  # fmt: skip
+    (here / "run.json").write_text(json.dumps(value))
+    jobs = [{"video": video, "question": WHAT} for video in ("a.mp4", "bad.mp4")]
+    (here / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    return here
+
+
 def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
     """Start the command as a process of its own, output to pipes."""
     words = [str(argument) for argument in arguments]
@@ -73,11 +98,16 @@ def spawn(*arguments: object, **more: Any) -> "subprocess.Popen[bytes]":
 
 
 def on_terminal(
-    *arguments: object, columns: int = 80, interrupt_at: bytes | None = None, reply: bytes = b""
+    *arguments: object,
+    columns: int = 80,
+    interrupt_at: bytes | None = None,
+    reply: bytes = b"",
+    command: Sequence[str] = COMMAND,
 ) -> tuple[int, str]:
     """Run the command with a terminal of `columns` cells on all streams: exit code and what was shown.
 
     Args:
+        command: what is run instead of `tempo`.
         interrupt_at: send SIGINT once this was shown.
         reply: what is typed at the first question.
     """
@@ -87,7 +117,7 @@ def on_terminal(
     # readline, which pytest imports, adds COLUMNS to the process's environment behind Python's back
     environment = dict(os.environ)
     process = subprocess.Popen(
-        [*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        [*command, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     )
     os.close(theirs)
     shown = b""

@@ -3,9 +3,11 @@
 import csv
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from tempo_cli.cli.console import wants_json
@@ -185,6 +187,42 @@ def test_models_in_each_format(tempo: Tempo, monkeypatch: pytest.MonkeyPatch, tm
     assert "\t" in tempo("models", "--format", "tsv").out
     assert "| =nano |" in tempo("models", "--format", "md").out
     assert tempo("models", "--format", "srt").code == 2
+
+
+@pytest.mark.parametrize("command", ["ask", "inspect"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("edl", "timecode has no rate of 10 frames per second, only 23.976, 24, 25,"),
+        (
+            "youtube",
+            "'a.mp4' is shorter than 30 s, and YouTube shows chapters only where there are 3 of 10 s",
+        ),
+    ],
+)
+def test_what_a_video_can_not_have_is_refused_before_the_work(
+    command: str, name: str, words: str, tempo: Tempo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("the model was loaded")
+
+    monkeypatch.chdir(tmp_path)
+    source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=10:duration=1", "-pix_fmt", "yuv420p", "a.mp4"]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *source], check=True)
+    monkeypatch.setattr("tempo_cli.tempo.Tempo.load", never)
+    done = tempo(command, "a.mp4", "what", *SHORT[:4], "--format", name)
+    assert done.code == 2
+    assert done.err.startswith(f"error: {words}")
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt", "ffmetadata", "youtube"])
+def test_several_videos_are_refused_before_the_work(name: str, tempo: Tempo) -> None:
+    """These videos do not exist, which would be the next thing to say."""
+    done = tempo("ask", "a.mp4", "b.mp4", "-q", "what", *SHORT[:4], "--format", name)
+    assert (done.code, done.err.splitlines()) == (2, [
+        f"error: --format {name} is for one video, and these runs are about several",
+        "hint: Write one file for each video.",
+    ])  # fmt: skip
 
 
 def test_a_saved_run_of_a_video_without_a_constant_rate_has_no_edit_list(

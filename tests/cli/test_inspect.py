@@ -118,6 +118,33 @@ def test_failures_in_a_file_of_results_are_left_out(tempo: Tempo, saved: Path, t
     assert broken.err.startswith("error: the saved run can't be used: question is missing\n")
 
 
+@pytest.mark.parametrize("command", [["inspect"], ["clips", "-o", "parts"]])
+def test_nothing_but_failures_is_told_of_the_first_one(
+    command: list[str], tempo: Tempo, tmp_path: Path
+) -> None:
+    """As `docs/json.md` says: its own video, question and model."""
+    results = tmp_path / "results.jsonl"
+    asked = {"video": {"path": "a.mp4"}, "question": "what", "model": {"id": "tiny/tempo"}}
+    head = {"schema": "tempo.run/1", "status": "error"}
+    other = {"video": {"path": "b.mp4"}, "question": "who", "model": {"id": "tiny/other"}}
+    lines = [{**head, **facts, "error": {"message": "no luck"}} for facts in (asked, other)]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = tempo(*command, results, "--json")
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: the saved run failed: no luck")
+    assert {name: done.json[name] for name in asked} == asked
+
+
+def test_a_failure_that_does_not_say_what_it_was_about_is_told_of_the_file(
+    tempo: Tempo, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text('{"schema": "tempo.run/1", "status": "error", "video": {"path": 1}, "error": null}')
+    done = tempo("inspect", path, "--json", "--model", "nano")
+    assert done.json["video"] == {"path": str(path)}
+    assert done.json["model"] == {"id": "nano"}
+    assert done.json["error"]["message"] == "the saved run failed: unknown"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -7,7 +7,6 @@ The runs come from a saved run and from a golden checkpoint, so nothing here dep
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +14,14 @@ import pytest
 
 from tempo_cli import __version__
 from tempo_cli.cli.options import RUN_FORMATS, TABLE_FORMATS
-from tempo_cli.doctor import Finding, Level
 
 from ..hub.server import FakeHub
-from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
+from .conftest import MODEL, SHORT, WHAT, Outcome
+from .doctor_stub import findings
 
 Tempo = Callable[..., Outcome]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WRITE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
-SAVED = Path(__file__).parent / "run.json"
-WHAT = "what color was the car"
 TWO = ["-q", WHAT, "-q", "where is it"]
 CASES: dict[str, list[str]] = {
     **{f"inspect-saved-{name}": ["inspect", "run.json", "--format", name] for name in RUN_FORMATS},
@@ -36,12 +33,18 @@ CASES: dict[str, list[str]] = {
     "inspect-json": ["inspect", "a.mp4", WHAT, *SHORT[:4], "--json"],
     "ask": ["ask", "a.mp4", WHAT, *SHORT],
     "ask-quiet": ["ask", "a.mp4", WHAT, *SHORT, "--quiet"],
+    "ask-verbose": ["ask", "a.mp4", WHAT, *SHORT, "--verbose"],
+    "ask-no-ata": ["ask", "a.mp4", WHAT, *SHORT, "--no-ata", "--json"],
+    "ask-with-filename": ["ask", "a.mp4", *TWO, *SHORT, "-H"],
+    "ask-files": ["ask", "a.mp4", WHAT, *SHORT, "-o", "a.json", "--html", "a.html", "--svg", "a.svg"],
     "ask-json": ["ask", "a.mp4", WHAT, *SHORT, "--json"],
     "ask-two-questions": ["ask", "a.mp4", *TWO, *SHORT],
     "ask-two-questions-csv": ["ask", "a.mp4", *TWO, *SHORT, "--format", "csv"],
     "ask-several": ["ask", "a.mp4", "bad.mp4", "b.mp4", *TWO, *SHORT],
     "ask-several-json": ["ask", "a.mp4", "bad.mp4", "-q", WHAT, *SHORT, "--json"],
     "batch": ["batch", "jobs.jsonl", *SHORT],
+    "batch-to-file": ["batch", "jobs.jsonl", *SHORT, "-o", "results.jsonl"],
+    "batch-html": ["batch", "a.mp4", "-q", WHAT, *SHORT, "-o", "results.jsonl", "--html", "pages"],
     "batch-progress-json": ["batch", "jobs.jsonl", *SHORT, "--progress", "json"],
     "clips": ["clips", "run.json", "-o", "parts"],
     "clips-copy-json": ["clips", "run.json", "-o", "parts", "--copy", "--json"],
@@ -50,6 +53,7 @@ CASES: dict[str, list[str]] = {
     "clips-dry-run-json": ["clips", "run.json", "-o", "parts", "--dry-run", "--json"],
     **{f"models-{name}": ["models", "--format", name] for name in TABLE_FORMATS},
     "models": ["models"],
+    "models-to-file": ["models", "-o", "models.csv"],
     "cache": ["cache"],
     "cache-json": ["cache", "--json"],
     "cache-path": ["cache", "path"],
@@ -60,12 +64,19 @@ CASES: dict[str, list[str]] = {
     "error-video": ["ask", "bad.mp4", WHAT, *SHORT],
     "error-video-json": ["ask", "bad.mp4", WHAT, *SHORT, "--json"],
     "error-video-csv": ["ask", "bad.mp4", WHAT, *SHORT, "--format", "csv"],
+    "error-nothing-given": ["ask"],
+    "error-format": ["inspect", "run.json", "--format", "docx"],
+    "error-formats": ["inspect", "run.json", "--format", "csv", "--json"],
+    "error-ending": ["inspect", "run.json", "-o", "run.docx"],
+    "error-there-already": ["inspect", "run.json", "-o", "run.json"],
+    "error-folder": ["inspect", "run.json", "--html", "none/run.html"],
     "error-usage": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x"],
     "error-usage-json": ["ask", "a.mp4", WHAT, *SHORT, "--fps", "x", "--json"],
     "error-model": ["ask", "a.mp4", WHAT, "--model", "./none"],
     "error-saved": ["inspect", "a.mp4"],
 }
 PULLS: dict[str, list[str]] = {
+    "pull-nano": ["pull", "nano"],
     "pull": ["pull", "tiny/tempo"],
     "pull-quiet": ["pull", "tiny/tempo", "--quiet"],
     "pull-dry-run": ["pull", "tiny/tempo", "--dry-run"],
@@ -73,35 +84,22 @@ PULLS: dict[str, list[str]] = {
     "pull-unknown": ["pull", "tiny/none"],
     "pull-folder": ["pull", "."],
 }
+PULLED: dict[str, list[str]] = {
+    "models-pulled": ["models"],
+    "models-pulled-json": ["models", "--json"],
+    "models-verify-hub": ["models", "verify", "tiny/tempo"],
+    "models-verify-damaged": ["models", "verify", "tiny/tempo"],
+    "models-verify-damaged-json": ["models", "verify", "tiny/tempo", "--json"],
+    "models-rm": ["models", "rm", "tiny/tempo"],
+    "models-rm-yes": ["models", "rm", "tiny/tempo", "--yes"],
+    "models-rm-quiet": ["models", "rm", "tiny/tempo", "--yes", "--quiet"],
+}
+OTHERS = ("cache-kept", "doctor-device-test")
 DOCTOR: dict[str, list[str]] = {
     "doctor": ["doctor"],
     "doctor-json": ["doctor", "--json"],
     "doctor-problem": ["doctor"],
 }
-TERMINAL = tuple(f"terminal-{columns}" for columns in (40, 80, 160))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: two videos, a broken one, a saved run, jobs."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    shutil.copy(FRACTAL, here / "a.mp4")
-    shutil.copy(GOLDEN / "videos" / "pattern.mp4", here / "b.mp4")
-    (here / "bad.mp4").write_text("no video")
-    facts = (here / "a.mp4").stat()
-    value = json.loads(SAVED.read_text())
-    value["video"] |= {
-        "path": "a.mp4", "constant_rate": True, "duration": 40.0,
-        "size": facts.st_size, "mtime": facts.st_mtime,
-    }  # fmt: skip
-    (here / "run.json").write_text(json.dumps(value))
-    jobs = [{"video": video, "question": WHAT} for video in ("a.mp4", "bad.mp4")]
-    (here / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
-    return here
 
 
 def lasting(text: str, folder: Path) -> str:
@@ -112,13 +110,22 @@ def lasting(text: str, folder: Path) -> str:
     text = re.sub(r'"(timing|memory|decoder)": \{[^}]*\}', r'"\1": {}', text)
     text = re.sub(r'"(mtime|size|seconds_left)": [0-9.]+', r'"\1": 0', text)
     text = re.sub(r"\b(?:\d{6,}|\d{1,3}(?:,\d{3}){2,})\b", "N", text)  # bytes
+    text = re.sub(r"\d+ min \d+ s\b", "N", text)
     text = re.sub(r"\d+(?:\.\d+)? (?:ms|s|min|KB|MB|GB|TB|[KMGT]iB|bytes)\b", "N", text)
     return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
 
 
-def compare(name: str, found: str) -> None:
+def damage(folder: Path) -> None:
+    """Change one bit of a pulled model's weights, in a cache below `folder`."""
+    (weights,) = folder.rglob("snapshots/aaa*/model.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.resolve().write_bytes(data)
+
+
+def compare(name: str, found: str, folder: Path = SNAPSHOTS) -> None:
     """Fail unless `found` is the snapshot of this name."""
-    file = SNAPSHOTS / f"{name}.txt"
+    file = folder / f"{name}.txt"
     if WRITE:
         file.write_text(found, encoding="utf-8")
     assert found == file.read_text(encoding="utf-8")
@@ -138,40 +145,52 @@ def test_what_a_pull_writes(name: str, tempo: Tempo, folder: Path, hub: FakeHub)
     compare(name, lasting(shown, folder).replace(hub.url, "https://hub"))
 
 
+@pytest.mark.parametrize("name", PULLED)
+def test_what_is_written_about_a_pulled_model(name: str, tempo: Tempo, folder: Path, hub: FakeHub) -> None:
+    assert tempo("pull", "tiny/tempo", "--quiet").code == 0
+    if "damaged" in name:
+        damage(folder.parent)
+    done = tempo(*PULLED[name])
+    shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
+    compare(name, lasting(shown, folder).replace(hub.url, "https://hub"))
+
+
+def test_what_is_written_about_kept_frames(
+    tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempo_cli.video.kept.WORTH_KEEPING", 0.0)
+    os.utime("a.mp4", (1_600_000_000, 1_600_000_000))  # nothing is kept of a file that was just written
+    assert tempo("inspect", "a.mp4", WHAT, *SHORT[:4], "--json").code == 0
+    words, found = tempo("cache"), tempo("cache", "--json")
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-01-01 12:00", words.out)
+    text += re.sub(r'"(used|bytes)": [0-9.]+', r'"\1": 0', found.out)
+    compare("cache-kept", lasting(f"exit {words.code}, {found.code}\n{text}", folder))
+
+
+def test_what_a_device_test_writes(tempo: Tempo, folder: Path) -> None:
+    done = tempo("doctor", "--device-test", "--device", "cpu")
+    text = re.sub(r"error [\d.e-]+|(?<=, )[\d.e-]+(?= in )", "error E", done.out)
+    compare("doctor-device-test", lasting(f"exit {done.code}\n{text}", folder))
+
+
 @pytest.mark.parametrize("name", DOCTOR)
 def test_what_the_doctor_writes(
     name: str, tempo: Tempo, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settings, kept frames and models are real; machine, ffmpeg and torch are not the same everywhere."""
-    machine = [
-        Finding("python", Level.ok, "3.12 on Linux", facts={"version": "3.12"}),
-        Finding("memory", Level.note, "little is free", "Close other programs."),
-    ]
-    ffmpeg = [Finding("decoding", Level.warning, "no AV1", "Install an ffmpeg with `--enable-libdav1d`.")]
-    torch = [Finding("device", Level.ok, "ask runs on cpu in float32")]
     if name == "doctor-problem":
-        torch = [Finding("device", Level.problem, "`device='cuda'`: there is no GPU", "Unset `device`.")]
         monkeypatch.setenv("TEMPO_FPS", "x")
         monkeypatch.setenv("TEMPO_MAX_FRAME", "8")
     monkeypatch.setenv("TEMPO_MODEL", str(MODEL))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "token"))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://huggingface.co")
-    monkeypatch.setattr("tempo_cli.doctor.machine.findings", lambda: machine)
-    monkeypatch.setattr("tempo_cli.doctor.media.findings", lambda _: ffmpeg)
-    monkeypatch.setattr("tempo_cli.doctor.accelerator.findings", lambda _: torch)
+    for module, function in findings(name == "doctor-problem").items():
+        monkeypatch.setattr(f"tempo_cli.doctor.{module}.findings", function)
     done = tempo(*DOCTOR[name])
     shown = f"exit {done.code}\n--- stdout\n{done.out}--- stderr\n{done.err}"
     compare(name, lasting(shown, folder))
 
 
-@pytest.mark.parametrize("columns", [40, 80, 160])
-def test_what_a_terminal_shows(columns: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS")
-    code, shown = on_terminal("inspect", "run.json", columns=columns)
-    assert code == 0
-    compare(f"terminal-{columns}", lasting(shown, folder))
-
-
 def test_no_snapshot_is_left_over() -> None:
-    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *DOCTOR, *TERMINAL}
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {*CASES, *PULLS, *PULLED, *DOCTOR, *OTHERS}

@@ -50,6 +50,14 @@ def test_progress_leaves_the_screen_as_it_was() -> None:
     assert shown.rindex("\x1b[?25h") < shown.index("ly m-)istant")
 
 
+def test_several_videos_are_introduced_to_the_model_once() -> None:
+    other = GOLDEN / "videos" / "pattern.mp4"
+    words = ["--model", "nano", "--device", "cpu", "--max-new-tokens", 1, "--top", 0, "--color", "never"]
+    code, shown = on_terminal("ask", FRACTAL, other, "-q", "is there a car", *words)
+    assert code == 0
+    assert shown.count("note: nano knows") == 1
+
+
 def test_control_characters_of_an_answer_are_escaped_on_a_terminal() -> None:
     """This golden answer begins with a control character."""
     model = GOLDEN / "checkpoints" / "b" / "Tempo-tiny"

@@ -210,6 +210,21 @@ def test_timecode_as_opentimelineio_has_it(rate: Fraction) -> None:
         assert timecode(frame, rate) == expected
 
 
+@pytest.mark.parametrize("other", [29.97, 29.970029970, 29.972])
+def test_a_rate_that_one_video_has_rounded_is_the_same(other: float) -> None:
+    runs = made_up(ROWS, fps=30000 / 1001), made_up(ROWS, path="b.mp4", fps=other)
+    written = text("edl", *runs).splitlines()
+    assert written[1] == "FCM: DROP FRAME"
+    assert sum("FROM CLIP NAME: b.mp4" in line for line in written) == 2
+
+
+@pytest.mark.parametrize(("one", "other"), [(30.0, 30000 / 1001), (25.0, 50.0), (25.0, 17.3)])
+def test_videos_of_different_rates_have_no_edit_list(one: float, other: float) -> None:
+    with pytest.raises(UsageError, match="these videos have several") as raised:
+        text("edl", made_up(ROWS, fps=one), made_up(ROWS, path="b.mp4", fps=other))
+    assert raised.value.hint == "Give another `format`, such as csv."
+
+
 def test_what_has_no_edit_list() -> None:
     for run, words in (
         (made_up(ROWS, constant_rate=False), "no constant frame rate"),

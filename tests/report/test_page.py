@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pytest
+
 from tempo_cli.report import Entry, Source, index, page
 from tempo_cli.schema import Run, Timing, run_from_json
 from tempo_cli.types import Evidence, Unseen
@@ -138,6 +140,11 @@ def test_saved_runs_with_strange_numbers_make_a_page() -> None:
     assert "nan" not in page([run_from_json(json.dumps(value))]).lower().replace("nano", "")
     value["segments"] = []
     assert "All 0 segments" in page([run_from_json(json.dumps(value))])
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "The only segment"), (2, "All 2 segments")])
+def test_the_table_of_all_segments_says_how_many(count: int, words: str) -> None:
+    assert f"<summary>{words}</summary>" in page([made_up(ROWS[:count])])
 
 
 def test_equal_pictures_stand_in_a_page_once() -> None:

@@ -19,7 +19,7 @@ from tempo_cli.plan.comparison import plan_comparison
 from tempo_cli.plan.packets import CUT, DISPOSABLE, index_packets, kept_ranges, needed_packets, share_out
 from tempo_cli.types import VideoInfo
 from tempo_cli.video import arguments, handed, lanes, limits, thinning
-from tempo_cli.video.ffmpeg import FFmpegProcess
+from tempo_cli.video.ffmpeg import FFmpegProcess, ffmpeg_version
 from tempo_cli.video.handed import HandedText
 from tempo_cli.video.probe import probe
 from tempo_cli.video.thinning import DecodingRecord
@@ -88,6 +88,8 @@ def test_packets_are_left_out(name: str, plain: Plain) -> None:
 
 def test_several_processes_take_turns(plain: Plain, started: list[int]) -> None:
     info, frames = plain("x264_pyramid.mkv")
+    ffmpeg_version(FFMPEG)  # takes a process, the first time that anyone asks
+    started.clear()
     record = DecodingRecord(exact=True)
     assert list(digests(info, np.arange(0, 100, 3), FFMPEG, record)) == [
         (index, frames[index]) for index in range(0, 100, 3)

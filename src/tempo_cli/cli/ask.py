@@ -152,6 +152,7 @@ def ask(
         check_questions(questions, video)
         cache = CacheOptions(limit=cache_size, keep=not no_cache)
         if len(videos) > 1:
+            exports.check_videos(videos)
             running = BatchModel(model, revision, load, ffmpeg, cache, screen, yes=yes, offline=offline)
             defaults = Defaults(frames, limits, generation)
             code = ask_several(running, tuple(waiting), defaults, screen, present, exports.add_failure)
@@ -160,6 +161,7 @@ def ask(
         with opened(
             video, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
         ) as decoding:
+            exports.check_video(decoding.info)
             screen.on_event(Progress("load", 0, 1))
             from ..tempo import Tempo  # heavy: torch
 

@@ -108,6 +108,7 @@ class BatchModel:
             self.name, revision=self._revision, options=self._load, on_event=self._screen.on_event
         )
         self._screen.stop_progress()
+        self._screen.introduce(tempo.info.scope)
         return tempo
 
 

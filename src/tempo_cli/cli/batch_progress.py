@@ -103,7 +103,7 @@ class BatchScreen:
     def __init__(self, tracker: Tracker, screen: Screen, mode: ProgressMode, *, bar: bool) -> None:
         self._tracker, self._screen, self._mode = tracker, screen, mode
         self._progress: Progress | None = None
-        if bar and mode is ProgressMode.auto and sys.stderr.isatty():
+        if bar and mode is ProgressMode.auto and not screen.quiet and sys.stderr.isatty():
             self._progress = _bar(screen.errors)
             self._task: TaskID = self._progress.add_task("loading the model", total=tracker.total, rest="")
             self._progress.start()

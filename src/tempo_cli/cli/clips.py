@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from ..types import VideoInfo
     from ..video.cutting import Cutter
 
+Top = Annotated[
+    str,
+    typer.Option(
+        "--top",
+        envvar="TEMPO_TOP",
+        show_envvar=False,
+        metavar="N|all",
+        help="Cut out up to N of the segments that stand out; all: every segment.",
+    ),
+]
 SCHEMA = "tempo.clips/1"
 MANIFEST = "clips.json"
 _LONGEST_NAME = 80  # characters of the video's name in a clip's
@@ -75,7 +85,7 @@ def clips(
     padding: o.Padding = 0.0,
     copy: o.Copy = False,
     dry_run: o.DryRun = False,
-    top: o.Top = o.TOP,
+    top: Top = o.TOP,
     min_relevance: o.MinRelevance = None,
     force: o.Force = False,
     json: o.Json = False,
@@ -97,7 +107,7 @@ def clips(
     if words == ["-"]:
         (question,) = read_questions(words)
         check_questions([question], source)
-    saved, warning = (None, None) if question.strip() else _saved_run(source)
+    saved, warning = (None, None) if question.strip() else _saved_run(command, source)
     waiting = expect(
         command,
         Request(saved.question, saved.video.path, saved.model.id)
@@ -150,8 +160,8 @@ def clips(
             screen.print("no segment stands out: there is nothing to cut")
 
 
-def _saved_run(path: Path) -> tuple[Run, str | None]:
-    runs, warning = saved_runs(path, "clips")
+def _saved_run(command: typer.Context, path: Path) -> tuple[Run, str | None]:
+    runs, warning = saved_runs(command, path)
     if len(runs) != 1:
         raise UsageError(
             f"'{path}' has {len(runs)} runs, and clips are cut for one",

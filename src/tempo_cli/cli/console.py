@@ -48,7 +48,7 @@ class Screen(AbstractContextManager["Screen"]):
         """
         self.json = json
         self.verbose = verbose
-        self._quiet = quiet
+        self.quiet = quiet
         self._with_filename = with_filename
         self._out = _rich(stderr=False, color=color)
         self._err = self.errors = _rich(stderr=True, color=color)
@@ -83,7 +83,7 @@ class Screen(AbstractContextManager["Screen"]):
 
     def warn(self, message: str) -> None:
         """A line on stderr."""
-        if not self._quiet:
+        if not self.quiet:
             if self._in_line:  # an answer stands there
                 sys.stdout.write("\n")
                 sys.stdout.flush()
@@ -92,7 +92,7 @@ class Screen(AbstractContextManager["Screen"]):
 
     def print(self, message: str) -> None:
         """A line on stderr that belongs to the command's work."""
-        if not self._quiet:
+        if not self.quiet:
             self._say(message)
 
     def _say(self, message: str, style: str | None = None) -> None:
@@ -100,7 +100,7 @@ class Screen(AbstractContextManager["Screen"]):
 
     def introduce(self, scope: str | None) -> None:
         """A line on a terminal's stderr: what the model can answer, in its own words."""
-        if scope and not self._quiet and not self.json and sys.stderr.isatty():
+        if scope and not self.quiet and not self.json and sys.stderr.isatty():
             self._err.print(f"note: {printable(scope)}", style="dim", markup=False, highlight=False)
 
     @property
@@ -201,7 +201,7 @@ class Screen(AbstractContextManager["Screen"]):
             self._out.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def _transfer(self, event: events.Transfer) -> None:
-        if self._quiet or not sys.stderr.isatty():
+        if self.quiet or not sys.stderr.isatty():
             return
         if event.done == event.total:
             self.stop_progress()
@@ -213,7 +213,7 @@ class Screen(AbstractContextManager["Screen"]):
             self._progress.update(self._progress.task_ids[0], completed=event.done)
 
     def _advance(self, event: events.Progress) -> None:
-        if self._quiet or not (self.terminal and sys.stderr.isatty()):
+        if self.quiet or not (self.terminal and sys.stderr.isatty()):
             return
         if self._progress is None:
             self._progress = progress.stages(self._err)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import TempoError, UsageError
 from ..files import is_same
@@ -14,6 +14,9 @@ from .console import Screen
 from .early import JSON_FORMATS
 from .flags import in_flags, told_in_flags
 from .options import RUN_FORMATS, Sort
+
+if TYPE_CHECKING:  # numpy
+    from ..types import VideoInfo
 
 
 class Rows(NamedTuple):
@@ -81,6 +84,24 @@ class Exports:
     def silent(self) -> bool:
         """Whether standard output is for another format than JSON or words."""
         return self.output is None and self.format is not None and not self.json
+
+    def check_video(self, info: "VideoInfo") -> None:
+        """Raise UsageError, before the work, where the format can't be written for a video."""
+        if self.format == "edl":
+            from ..report.edl import timecode_rate
+
+            timecode_rate(str(info.path), float(info.rate), info.constant_rate)
+        elif self.format == "youtube":
+            from ..report.formats import check_chapters
+
+            check_chapters(str(info.path), info.duration)
+
+    def check_videos(self, paths: Sequence[Path]) -> None:
+        """Raise UsageError, before the work, where the format is for one video and these are several."""
+        if self.format is not None:
+            from ..report.formats import check_one_video
+
+            check_one_video(self.format, [str(path) for path in paths])
 
     def add(self, run: Run, saved: Path | None = None) -> None:
         """A run that is complete; `saved`: the file that it was read from."""

@@ -92,7 +92,7 @@ def inspect(
     if not together and is_saved_run(source):
         other = next(path for path in paths if not is_saved_run(path))
         raise UsageError(f"'{source}' is a saved run, and '{other}' is not", "Give only saved runs.")
-    files = [(saved_runs(path), path) for path in paths] if together else []
+    files = [(saved_runs(command, path), path) for path in paths] if together else []
     saved = [(run, path) for file, path in files for run in file.runs]
     if together:
         waiting = expect(command, *(Request(run.question, run.video.path, run.model.id) for run, _ in saved))
@@ -134,6 +134,7 @@ def inspect(
             with opened(
                 source, frames, model, revision, ffmpeg, cache, screen, yes=yes, offline=offline
             ) as decoding:
+                exports.check_video(decoding.info)
                 runs = [(measured(decoding, question, screen, model, revision, load, limits), None)]
         for number, (run, path) in enumerate(runs):
             if number and not (screen.json or screen.silent):
@@ -168,8 +169,10 @@ class Saved(NamedTuple):
     warning: str | None
 
 
-def saved_runs(path: Path, command: str = "inspect") -> Saved:
+def saved_runs(command: typer.Context, path: Path) -> Saved:
     """The runs in a file of `--json` lines, for a command that takes a video and a question as well.
+
+    Where all have failed, the command is from here on about the first of them: its error names that run.
 
     Raises:
         UsageError: there is no such file, it is something else, or it has nothing but failures.
@@ -186,7 +189,7 @@ def saved_runs(path: Path, command: str = "inspect") -> Saved:
     if not text.lstrip().startswith("{"):
         raise UsageError(
             f"there is no question for '{path}', and it is not a saved run",
-            f'Put a question after the video: tempo {command} {path} "what happens?"',
+            f'Put a question after the video: tempo {command.info_name} {path} "what happens?"',
         )
     runs, failures = list[Run](), list[FailedRunError]()
     for line in text.splitlines():
@@ -198,7 +201,10 @@ def saved_runs(path: Path, command: str = "inspect") -> Saved:
     if not failures:
         return Saved(runs, None)
     if not runs:
-        raise failures[0]
+        first = failures[0]
+        if first.video is not None:
+            expect(command, Request(first.question, first.video, first.model))
+        raise first
     return Saved(runs, f"{len(failures)} of {len(runs) + len(failures)} runs in '{path}' failed: left out")
 
 

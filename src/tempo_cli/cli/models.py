@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +66,7 @@ def models(
             write_whole(output, text.encode("utf-8", "backslashreplace"), force)
             screen.print(f"wrote {output}")
         for state in states:
-            screen.line(_lines(state))
+            screen.line(_lines(state, screen.width if screen.terminal else None))
         if _cache() and all(state.revision is None for state in states):
             screen.print(f"there is no Tempo model in {_cache()}; download one with: tempo pull")
 
@@ -160,11 +161,18 @@ def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:
     return Screen(json=json, quiet=quiet, verbose=False, color=color)
 
 
-def _lines(state: "ModelState") -> Text:
+def _lines(state: "ModelState", width: int | None) -> Text:
+    """What is said of a model.
+
+    Args:
+        width: of a terminal, to break its sentence between words; None: one line.
+    """
     told = ("complete", "green") if state.complete else ("incomplete", "red")
     first = f"{printable(state.id)}  {(state.revision or '-')[:12]}  {size(state.bytes)}  "
     more = [(f"\n  {printable(what)}", "red") for what in state.missing]
-    scope = f"\n  {printable(state.scope)}" if state.scope else ""
+    sentence = printable(state.scope or "")
+    parts = [sentence] if width is None else wrap(sentence, width - 2)
+    scope = "".join(f"\n  {part}" for part in parts if part)
     return Text.assemble(first, told, scope, *more, (f"\n  {printable(str(state.folder))}", "dim"))
 
 

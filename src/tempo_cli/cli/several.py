@@ -42,7 +42,7 @@ def ask_several(
         screen.on_event(AnswerText(numbers[job.id], event.text) if isinstance(event, AnswerText) else event)
 
     codes, told = set(), set()
-    for outcome in model.outcomes(groups, listen):
+    for place, outcome in enumerate(model.outcomes(groups, listen)):
         error = outcome.error
         codes.add(error.exit_code if error is not None else 0)
         if error is not None:
@@ -50,6 +50,8 @@ def ask_several(
             note(error, requests[numbers[outcome.job.id]])
             about = (outcome.job.video, error.message)
             if screen.json or about not in told:  # people are told of a broken video once, not by question
+                if place and screen.terminal:
+                    screen.show("")
                 _report(error, requests[numbers[outcome.job.id]], screen.json)
             told.add(about)
         elif outcome.run is not None:

@@ -21,6 +21,7 @@ _NO_WAY = frozenset({ENETDOWN, ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL})
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _KEPT = "What was downloaded so far is kept; run the same command again."
 _LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
+_PRIVATE = "Check the name. For a private repository, log in with `hf auth login`, or set HF_TOKEN."
 
 
 def explained(error: Exception, repository: str, revision: str) -> ModelError:
@@ -33,9 +34,7 @@ def explained(error: Exception, repository: str, revision: str) -> ModelError:
     if isinstance(error, RemoteEntryNotFoundError):
         return ModelError(f"a file of {repository} is no longer on the Hub", _KEPT)
     if isinstance(error, RepositoryNotFoundError):
-        return ModelError(
-            f"the Hub has no {repository}, or it is private", f"Check the name. If it is private: {_LOG_IN}"
-        )
+        return ModelError(f"the Hub has no {repository}, or it is private", _PRIVATE)
     if isinstance(error, HfHubHTTPError):
         return _refused(error.response.status_code, repository)
     if isinstance(error, TimeoutException):

@@ -66,9 +66,30 @@ def timecode(frame: int, rate: Fraction) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{number:02}"
 
 
+def timecode_rate(path: str, fps: float, constant: bool) -> Fraction:
+    """The rate that a video's timecode counts in.
+
+    Raises:
+        UsageError: the video has no constant frame rate, or one that timecode does not have.
+    """
+    if not constant:
+        raise UsageError(
+            f"'{path}' has no constant frame rate, which an edit list needs",
+            "Convert it first: ffmpeg -i VIDEO -fps_mode cfr constant.mp4; or give another `format`.",
+        )
+    rate = _named(fps)
+    if rate is None:
+        known = ", ".join(f"{float(known):.5g}" for known in sorted(_RATES))
+        raise UsageError(
+            f"timecode has no rate of {fps:g} frames per second, only {known}",
+            "Ask about a converted video: ffmpeg -i VIDEO -r 24 converted.mp4; or give another `format`.",
+        )
+    return rate
+
+
 def _rate(runs: Sequence[Run]) -> Fraction:
-    video = runs[0].video
-    if any(run.video.fps != video.fps for run in runs):
+    rates = {_named(run.video.fps) or run.video.fps for run in runs}  # 29.97 is 30000/1001, rounded
+    if len(rates) > 1:
         raise UsageError("an edit list has one frame rate, and these videos have several", _ANOTHER)
     for run in runs:
         if run.video.constant_rate is None:
@@ -76,18 +97,12 @@ def _rate(runs: Sequence[Run]) -> Fraction:
                 "this run does not say whether its video has a constant frame rate",
                 "It was saved by an older tempo: run it again.",
             )
-        if not run.video.constant_rate:
-            raise UsageError(
-                f"'{run.video.path}' has no constant frame rate, which an edit list needs",
-                "Convert it first: ffmpeg -i VIDEO -fps_mode cfr constant.mp4; or give another `format`.",
-            )
-    rate = next((rate for rate in _RATES if abs(video.fps / rate - 1) < _NEAR), None)
-    if rate is None:
-        known = ", ".join(f"{float(known):.5g}" for known in sorted(_RATES))
-        raise UsageError(
-            f"timecode has no rate of {video.fps:g} frames per second, only {known}",
-            "Ask about a converted video: ffmpeg -i VIDEO -r 24 converted.mp4; or give another `format`.",
-        )
+        rate = timecode_rate(run.video.path, run.video.fps, run.video.constant_rate)
     if max(run.video.duration for run in runs) >= _LONGEST:
         raise UsageError("timecode ends after 24 hours", _ANOTHER)
     return rate
+
+
+def _named(fps: float) -> Fraction | None:
+    """The rate that timecode has for a measured or rounded one; None: there is none."""
+    return next((rate for rate in _RATES if abs(fps / rate - 1) < _NEAR), None)

@@ -6,7 +6,7 @@ Each function takes runs, and the stretches of each (`plan.stretches`), and give
 import html
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ..errors import UsageError
@@ -21,6 +21,7 @@ Found = Sequence[tuple[Run, Sequence[Stretch]]]
 _COLUMNS = (
     "video", "question", "answer", "start", "end", "first_segment", "last_segment", "relevance", "tokens",
 )  # fmt: skip
+_OF_ONE_VIDEO = frozenset({"srt", "vtt", "ffmetadata", "youtube"})
 _CHAPTER, _CHAPTERS = 10.0, 3  # seconds and number of chapters that YouTube asks for, at least
 
 
@@ -108,15 +109,29 @@ def youtube(found: Found) -> str:
         UsageError: the video is too short for three.
     """
     cues = _cues(found, "youtube")
-    seconds = found[0][0].video.duration
+    video = found[0][0].video
+    check_chapters(video.path, video.duration)
+    starts = _chapters(cues, int(video.duration))
+    return "".join(f"{clock_time(start)} {title}\n" for start, title in sorted(starts.items()))
+
+
+def check_chapters(path: str, seconds: float) -> None:
+    """Raise UsageError if a video is too short for the chapters that YouTube asks for."""
     if seconds < _CHAPTER * _CHAPTERS:
         raise UsageError(
-            f"'{found[0][0].video.path}' is shorter than {_CHAPTER * _CHAPTERS:.0f} s, and YouTube shows "
+            f"'{path}' is shorter than {_CHAPTER * _CHAPTERS:.0f} s, and YouTube shows "
             f"chapters only where there are {_CHAPTERS} of {_CHAPTER:.0f} s",
             "Give another `format`, such as ffmetadata.",
         )
-    starts = _chapters(cues, int(seconds))
-    return "".join(f"{clock_time(start)} {title}\n" for start, title in sorted(starts.items()))
+
+
+def check_one_video(name: str, paths: Collection[str]) -> None:
+    """Raise UsageError if a format is for one video, and these are several."""
+    if name in _OF_ONE_VIDEO and len(set(paths)) > 1:
+        raise UsageError(
+            f"`format='{name}'` is for one video, and these runs are about several",
+            "Write one file for each video.",
+        )
 
 
 def _chapters(cues: Sequence[Cue], seconds: int) -> dict[int, str]:
@@ -164,11 +179,7 @@ def _cues(found: Found, name: str) -> list[Cue]:
     Raises:
         UsageError: the runs are about several videos.
     """
-    if len({run.video.path for run, _ in found}) > 1:
-        raise UsageError(
-            f"`format='{name}'` is for one video, and these runs are about several",
-            "Write one file for each video.",
-        )
+    check_one_video(name, {run.video.path for run, _ in found})
     cues = [Cue(part, run.question) for run, stretches in found for part in stretches]
     return sorted(cues, key=lambda cue: (cue.stretch.start, cue.stretch.end))
 

@@ -151,12 +151,16 @@ def _segments(
         lines.append('<p class="note">No segment stands out.</p>')
     rows = "".join(_row(part, number, at, part in outstanding) for at, part in enumerate(run.segments))
     lines.append(
-        f"<details><summary>All {len(run.segments):,} segments{question}</summary><table><thead><tr>"
+        f"<details><summary>{_all(len(run.segments))}{question}</summary><table><thead><tr>"
         f'<th scope="col">#</th><th scope="col">time</th><th scope="col">relevance</th>'
         f'<th scope="col">tokens</th><th scope="col">frames</th></tr></thead><tbody>{rows}</tbody></table>'
         "</details></section>"
     )
     return "".join(lines)
+
+
+def _all(segments: int) -> str:
+    return "The only segment" if segments == 1 else f"All {segments:,} segments"
 
 
 def _card(part: SegmentReport, run: int, at: int, numbers: Sequence[int | None], pictures: _Pictures) -> str:
