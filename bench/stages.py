@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from common import TINY_MODEL, Neighbours, made, medians, parser, report, spreads, timed
@@ -26,6 +27,7 @@ from tempo_cli.video.ffmpeg import find_ffmpeg
 SHORT = ("--max-new-tokens", "16")
 RATE = 30  # frames per second
 MINUTE = 60  # seconds
+YOUNG = 3.0  # seconds: frames of a video that was just written are not kept
 SOURCE = f"testsrc2=size=1280x720:rate={RATE}:duration={MINUTE},noise=alls=8:allf=t"
 QUESTIONS = ("what moves?", "who is there?", "what color is it?", "where is it?", "when does it end?")
 WRAPPER = """#!/bin/sh
@@ -90,6 +92,7 @@ def clip(minutes: int, keyframes: int | None, plain: bool) -> Path:
 
 def two_runs(video: Path, questions: int, model: str) -> dict[str, float]:
     """The command in a new process with an empty cache, and again."""
+    time.sleep(max(0.0, YOUNG - (time.time() - video.stat().st_mtime)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log, wrapper = folder / "started", folder / "ffmpeg"
