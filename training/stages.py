@@ -10,7 +10,7 @@
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
 | polish | the decoder | stories of words again, with little noise |
 | tighten | compressor and projector | single segments again; what stands behind the last word counts too |
-| settle | the decoder | stories of memories that the compressor wrote, up to 128 segments |
+| settle | the decoder | what the compressor wrote, in stories of up to 128 segments and in filmed videos |
 
 Wherever frames are seen, several questions are asked about them: what is read before the question is
 computed once.
@@ -18,7 +18,7 @@ computed once.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -36,12 +36,14 @@ from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
 from .stories import (
     MIX,
+    POLISHING,
     READING,
     Example,
     Shelf,
     ask_more,
     ask_when,
     at_usual_rate,
+    draw_filmed,
     draw_story,
     look,
     story_times,
@@ -53,6 +55,7 @@ _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
 _LONGEST = 128  # segments of a video
 _ASIDE = 0.5  # weight of what is asked of the compressor alone
 _STRAY = 0.03  # of imagined memories that are wrong
+_FILMED, _LONGEST_FILMED, _QUESTIONS = 32, 24, 6  # segments of a batch and of a video, questions about each
 
 
 class Stage(Protocol):
@@ -190,6 +193,7 @@ class Reading:
     families: Sequence[str] = READING
     noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
     memories: Memories | None = None  # that the compressor wrote; they are read instead of words
+    filmed: Sequence["Filmed"] = ()  # half of the segments come from these
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
@@ -199,7 +203,8 @@ class Reading:
         table = memory_ids(model)
         stories, families = [], []
         spread = float(random.uniform(*self.noise)) * model.embed(table).std().detach()
-        for example in _draw(random, shelf, self.segments, self.shortest, self.longest, self.families):
+        room = self.segments // 2 if self.filmed else self.segments
+        for example in _draw(random, shelf, room, self.shortest, self.longest, self.families):
             held = imagined(random, example)
             kept = keep(random, example, None)
             memory = []
@@ -213,8 +218,50 @@ class Reading:
                 memory.append(vectors + noise * spread)
             stories.append(_story(example, memory))
             families.append(example.question.family)
+        left = self.segments - room
+        while left > 0:
+            own = self.filmed[int(random.integers(len(self.filmed)))]
+            kept = [MEMORY] * len(own.memory)  # as in all videos of some minutes
+            if random.random() < 0.5:
+                kept = keep(random, own.example, own.relevance)
+            stories.append(_story(own.example, [part[:k] for part, k in zip(own.memory, kept, strict=True)]))
+            families.append(own.example.question.family)
+            left -= len(kept)
         loss, right = model.write(stories)
         return loss, _by_family(families, right)
+
+
+class Filmed(NamedTuple):
+    """A part of a video with its question, as a trained compressor wrote it.
+
+    Attributes:
+        memory: projected memory tokens of each segment, (S, M, D).
+        relevance: of each segment, (S,).
+    """
+
+    example: Example
+    memory: Tensor
+    relevance: np.ndarray
+
+
+@torch.no_grad()
+def written_videos(model: Nano, shelves: list[Shelf], random: Random, batches: int) -> list[Filmed]:
+    """What the compressor writes about videos as they were filmed, several questions about each."""
+    found = []
+    for _ in range(batches):
+        shelf, videos, segments = draw_shelf(random, shelves), list[list[Example]](), 0
+        while segments < _FILMED:
+            example = draw_filmed(random, shelf, _LONGEST_FILMED, POLISHING)
+            videos.append(ask_more(random, shelf, example, _QUESTIONS, POLISHING))
+            segments += len(example.contents)
+        memory, logits = _compressed(model, shelf, videos, random)
+        projected, relevance = model.decoder.projector(memory), torch.sigmoid(logits).cpu().numpy()
+        at = 0
+        for example in (example for video in videos for example in video):
+            rows = slice(at, at + len(example.contents))
+            found.append(Filmed(example, projected[rows], relevance[rows]))
+            at = rows.stop
+    return found
 
 
 def _story(example: Example, memory: Sequence[Tensor]) -> Story:

@@ -169,6 +169,27 @@ def draw_story(
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
 
 
+def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[str] = MIX) -> Example:
+    """A part of a video as it was filmed, with a question whose answer it settles.
+
+    `draw_story` weaves segments that show the thing clearly among others that don't show it at all. In a
+    video, segments that hardly show it stand beside the clear ones, and things come back.
+
+    Args:
+        longest: segments; most parts have fewer.
+
+    Raises:
+        ValueError: the corpus has no such video.
+    """
+    for _ in range(_MOST_TRIES):
+        family, answerable = str(random.choice(families)), bool(random.random() < 0.75)
+        count = int(np.exp(random.uniform(0, np.log(longest + 1))))
+        found = _settled(random, shelf, family, 1, _filmed(random, shelf, count), answerable)
+        if found is not None:
+            return _talked(random, shelf, found)
+    raise ValueError("the corpus has no videos to ask about")
+
+
 def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> Example | None:
     if len(shelf.foreign) and random.random() < _FOREIGN:
         return _settled(random, shelf, family, most, _foreign(random, shelf, count), False)
@@ -226,6 +247,15 @@ def _run(random: Random, shelf: Shelf, most: int, rows: npt.NDArray[np.int64] | 
     mirrored, backwards = _ways(random)
     found = shelf.run(random, most, rows)
     return [(int(row), mirrored, backwards) for row in (found[::-1] if backwards else found)]
+
+
+def _filmed(random: Random, shelf: Shelf, most: int) -> list[Place]:
+    """Up to `most` segments that follow each other, turned alike."""
+    mirrored, backwards = _ways(random)
+    found = [int(random.choice(shelf.rows))]
+    while len(found) < most and shelf.followed[found[-1]]:
+        found.append(found[-1] + 1)
+    return [(row, mirrored, backwards) for row in (found[::-1] if backwards else found)]
 
 
 def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:

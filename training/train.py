@@ -22,7 +22,16 @@ from .corpus import VIDEOS
 from .layout import TEMPO, warm_start
 from .network import Nano
 from .sources import dictionary
-from .stages import Compressing, Long, Reading, Together, Vision, memory_ids, written_memories
+from .stages import (
+    Compressing,
+    Long,
+    Reading,
+    Together,
+    Vision,
+    memory_ids,
+    written_memories,
+    written_videos,
+)
 from .stories import POLISHING, SEEING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
@@ -110,7 +119,8 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             random = np.random.default_rng((options.seed, len(STAGES), rank))
             batches = max(2, round(_MEMORIES * options.scale))
             memories = written_memories(model, train, random, batches)
-            stages[name] = replace(stages[name], memories=memories)  # type: ignore[type-var]
+            filmed = written_videos(model, train, random, batches)
+            stages[name] = replace(stages[name], memories=memories, filmed=filmed)  # type: ignore[type-var]
         trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
         if options.halt is not None:
             break

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tempo_cli.plan.questions import checked_questions
 from training import beyond, talk
 from training.beyond import held_out_questions, question, unknown, words_of
 from training.phrasings import ALL, BEYOND, COMBINED, FOLLOWING, MORE, PHRASINGS
@@ -54,6 +55,7 @@ def test_the_held_out_questions_are_of_many_sorts():
     assert len(sorts) == 11
     assert min(sorts.values()) >= 15
     assert len({text for _, text in held_out_questions()}) == len(held_out_questions())
+    assert checked_questions([text for _, text in held_out_questions()])  # `tempo` takes them all
 
 
 def test_typing_in_a_hurry_changes_no_word_that_matters():

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from training import words
+from training import answers, stages, words
 from training.memories import Memories
 from training.shape import MEMORY, WIDTH
-from training.stages import Compressing, Reading, memory_ids, without_end, written_memories
+from training.stages import (
+    Compressing,
+    Filmed,
+    Reading,
+    memory_ids,
+    without_end,
+    written_memories,
+    written_videos,
+)
+from training.stories import draw_filmed
 from training.vocabulary import MEMORY_WORDS
 
 RED, CAR, PLANE = (MEMORY_WORDS.index(word) for word in (" red", " car", " plane"))
@@ -94,3 +103,51 @@ def test_the_decoder_reads_memories_in_place_of_words(fresh, shelf, monkeypatch)
     ]
     assert names.index(words.NOTHING) not in first
     assert len(set(first)) > 3
+
+
+@torch.no_grad()
+def test_written_videos_are_what_the_compressor_writes(nano, shelf, monkeypatch):
+    """Each question's segments in their order, with the relevance of each."""
+    seen = []
+    compressed = stages._compressed
+
+    def once(model, own, videos, random):
+        memory, logits = compressed(model, own, videos, random)
+        seen.append((videos, memory, logits))
+        return memory, logits
+
+    monkeypatch.setattr(stages, "_compressed", once)
+    found = written_videos(nano, [shelf], np.random.default_rng(3), 2)
+    examples = [example for videos, _, _ in seen for video in videos for example in video]
+    assert [own.example for own in found] == examples
+    assert len(examples) == 6 * sum(len(videos) for videos, _, _ in seen)
+    memory, logits = (torch.cat([batch[part] for batch in seen]) for part in (1, 2))
+    assert torch.equal(torch.cat([own.memory for own in found]), nano.decoder.projector(memory))
+    assert np.concatenate([own.relevance for own in found]) == pytest.approx(torch.sigmoid(logits).numpy())
+    for own in found:
+        example = own.example
+        assert len(own.memory) == len(own.relevance) == len(example.contents)
+        assert answers.answer(example.question, example.contents, example.times) == example.answer
+
+
+def test_half_of_what_the_decoder_reads_are_videos_as_they_were_filmed(fresh, shelf, monkeypatch):
+    read = []
+    write = fresh.write
+    monkeypatch.setattr(fresh, "write", lambda stories: (read.extend(stories), write(stories))[1])
+    random = np.random.default_rng(1)
+    own = []
+    for _ in range(20):
+        example = draw_filmed(random, shelf, 6)
+        count = len(example.contents)
+        own.append(Filmed(example, torch.full((count, MEMORY, WIDTH), 7.0), np.ones(count, np.float32)))
+    stage = Reading(2, segments=60, shortest=3, longest=3, filmed=own)
+    for seed in range(6):
+        stage.loss(fresh, [shelf], np.random.default_rng(seed))
+    ours = [story for story in read if bool((story.memory[0] == 7).all())]
+    held = sum(len(story.memory) for story in ours)
+    assert 6 * 30 <= held < 6 * 36
+    assert sum(len(story.memory) for story in read) - held == 6 * 30
+    texts = {one.example.question.text: one.example for one in own}
+    assert all(texts[story.question].answer == story.answer for story in ours)
+    whole = [all(len(part) == MEMORY for part in story.memory) for story in ours]
+    assert 0.4 < np.mean(whole) < 0.95

@@ -13,7 +13,7 @@ from training.foreign import FOREIGN
 from training.phrasings import ALL, BEYOND, FAMILIES, OF_SCENES
 from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group
 from training.shape import WINDOW
-from training.stories import Example, Shelf, ask_more, draw_story, look, story_times
+from training.stories import Example, Shelf, ask_more, draw_filmed, draw_story, look, story_times
 from training.words import Content, Question
 
 from .conftest import GREY, LANDSCAPE, filmed
@@ -404,3 +404,17 @@ def test_a_single_segment_may_come_from_anywhere(shelf):
     asked = [draw_story(random, shelf, 1, ("at",), most=128) for _ in range(80)]
     inside = [one for one in asked if words.relevance(one.question, one.contents[0])]
     assert 20 < len(inside) < 60
+
+
+def test_filmed_videos_are_segments_in_a_row_turned_alike(shelf):
+    random, lengths, ways = np.random.default_rng(5), set(), set()
+    for _ in range(200):
+        example = draw_filmed(random, shelf, 6)
+        (mirrored,), (backwards,) = set(example.mirrored.tolist()), set(example.reversed.tolist())
+        assert set(np.diff(example.places).tolist()) <= {-1 if backwards else 1}
+        assert len(set(shelf.place[example.places, 0].tolist())) == 1
+        assert example.contents[0].span[0] == 0
+        assert answers.answer(example.question, example.contents, example.times) == example.answer
+        lengths.add(len(example.places))
+        ways.add((mirrored, backwards))
+    assert (lengths, len(ways)) == ({1, 2, 3, 4, 5, 6}, 4)
