@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test lint types docs check-docs bench nano clean
+.PHONY: demo test lint types docs check-docs bench curves nano clean
 
 demo: $(READY)  ## ask a question about a short video
 	$(BIN)/tempo ask examples/chase.mp4 "what color was the car" --model nano
@@ -35,13 +35,16 @@ docs: $(READY)  ## write docs/cli.md from the command's own help
 check-docs: $(READY)
 	$(BIN)/python docs/generate.py --check
 
-bench: $(READY)
+bench: $(READY)  ## speed and memory: half an hour on an idle machine
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/ask.py
 	$(BIN)/python bench/clip.py
 	$(BIN)/python bench/memory.py
+
+curves: $(READY)  ## a whole ask over clips of up to four hours: an hour or two, and 12 GB of disk
+	$(BIN)/python bench/stages.py --curves --minutes 1,10,60,240 --keyframes 2,5,10 --questions 1,2,5
 
 nano: $(READY)  ## train the model that ships with tempo further: resumable, about 3 hours on 2 cores
 	$(BIN)/python -m training.sources work/sources

@@ -27,6 +27,7 @@ from tempo_cli.video.ffmpeg import find_ffmpeg
 SHORT = ("--max-new-tokens", "16")
 RATE = 30  # frames per second
 MINUTE = 60  # seconds
+LONG = 30  # minutes: longer clips are not kept for the next time
 YOUNG = 3.0  # seconds: frames of a video that was just written are not kept
 SOURCE = f"testsrc2=size=1280x720:rate={RATE}:duration={MINUTE},noise=alls=8:allf=t"
 QUESTIONS = ("what moves?", "who is there?", "what color is it?", "where is it?", "when does it end?")
@@ -214,6 +215,8 @@ def main() -> int:
         if not middle["second run says the same"]:
             missed.append(f"{case}: the second run says something else")
         found[case] = middle
+        if minutes > LONG and count == options.questions[-1]:
+            video.unlink()
     report("stages", ["measure", "median", "lowest", "highest", "criterion"], rows, options, neighbours,
            cases=found, missed=missed)  # fmt: skip
     return int(options.check and bool(missed))
