@@ -349,5 +349,6 @@ def test_cudnn_attention_is_off_until_the_last_thread_leaves():
         thread.join()
     assert (before, seen, enabled()) == (True, [False, False], True)
     with pytest.raises(KeyError), without_cudnn_attention:
+        assert not enabled()  # one thread alone
         raise KeyError
     assert enabled()
