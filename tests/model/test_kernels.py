@@ -86,7 +86,7 @@ def test_a_product_with_weights_in_8_bits(rows, columns, dtype):
 
 @pytest.mark.parametrize("dtype", TYPES)
 def test_heads_are_normed_turned_and_put_in_their_places(dtype):
-    count, groups, width, capacity, place = 6, 2, 16, 20, 7
+    count, groups, width, capacity, place = 5, 2, 16, 20, 7
     heads, gains = (
         noise(count + 2 * groups, width, dtype=dtype),
         noise(count + groups, width, dtype=dtype, seed=1),

@@ -235,13 +235,14 @@ def test_a_step_that_failed_is_not_kept(tiny_model, recorded, monkeypatch):
     assert not tiny_model.decoder.forget()
 
 
-def test_after_a_failure_the_position_is_set_anew(tiny_model, monkeypatch):
+@pytest.mark.parametrize("length", [10, 1])
+def test_after_a_failure_the_position_is_set_anew(tiny_model, length, monkeypatch):
     decoder, whole = tiny_model.decoder, Step._step
     with torch.inference_mode():
         made = decoder._step(30)
 
         def again() -> torch.Tensor:
-            decoder.prefill(noise(decoder, 10), made.cache)
+            decoder.prefill(noise(decoder, length), made.cache)
             made.token = torch.tensor([7])
             return made().clone()
 
