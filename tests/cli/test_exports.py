@@ -220,8 +220,8 @@ def test_what_a_video_can_not_have_is_refused_before_the_work(
 def test_an_edit_list_of_a_whole_day_is_refused_before_the_work(
     tempo: Tempo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Exports.check_video
-    monkeypatch.setattr(Exports, "check_video", lambda self, info: whole(self, replace(info, duration=86400.0)))
+    own = Exports.check_video
+    monkeypatch.setattr(Exports, "check_video", lambda self, info: own(self, replace(info, duration=86400.0)))
     monkeypatch.setattr("tempo_cli.tempo.Tempo.load", lambda *_, **__: pytest.fail("the model was loaded"))
     done = tempo("ask", FRACTAL, "what", *SHORT[:4], "--format", "edl")
     assert (done.code, done.err.splitlines()[0]) == (2, "error: timecode ends after 24 hours")
