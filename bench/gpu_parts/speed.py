@@ -193,7 +193,7 @@ def write_tokens(
         "first_token_seconds": first[0],
         "first_token_again_seconds": again[0],
         "first_answer_seconds": first[1],
-        "rescored": rescored,  # in bfloat16, and in 8 bits for several rows and for one
+        "rescored": rescored,  # in 8 bits, only what is read has quantized rows
         "peak_bytes": peak,
         "note": f"{1 / seconds:.1f} tokens/s; first token {1000 * first[0]:.0f} ms, "
         f"again {1000 * again[0]:.0f} ms; {bench.scale.steps} tokens {1000 * first[1]:.0f} ms, "

@@ -5,12 +5,14 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 
 from tempo_cli.cli.console import wants_json
+from tempo_cli.cli.exports import Exports
 from tempo_cli.cli.options import RUN_FORMATS
 
 from .conftest import FRACTAL, GOLDEN, MODEL, SHORT, Outcome, on_terminal
@@ -213,6 +215,16 @@ def test_what_a_video_can_not_have_is_refused_before_the_work(
     done = tempo(command, "a.mp4", "what", *SHORT[:4], "--format", name)
     assert done.code == 2
     assert done.err.startswith(f"error: {words}")
+
+
+def test_an_edit_list_of_a_whole_day_is_refused_before_the_work(
+    tempo: Tempo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Exports.check_video
+    monkeypatch.setattr(Exports, "check_video", lambda self, info: own(self, replace(info, duration=86400.0)))
+    monkeypatch.setattr("tempo_cli.tempo.Tempo.load", lambda *_, **__: pytest.fail("the model was loaded"))
+    done = tempo("ask", FRACTAL, "what", *SHORT[:4], "--format", "edl")
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: timecode ends after 24 hours")
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "ffmetadata", "youtube"])

@@ -143,6 +143,12 @@ def test_one_row_in_8_bits_is_as_exact_as_its_weights(dtype):
     assert (found - whole(values)).norm() / right.norm() < 0.012
 
 
+def test_one_row_in_8_bits_is_finite_where_only_the_scaled_sums_fit_into_float16():
+    values = torch.full((1, 64), 100.0, dtype=torch.float16)
+    found = one_row(values, torch.full((3, 64), 127, dtype=torch.int8), torch.full((3,), 0.01))
+    assert found.tolist() == [[8128.0] * 3]
+
+
 def test_one_row_without_bias_takes_its_own_way_on_a_gpu(monkeypatch):
     ways: list[str] = []
     monkeypatch.setattr(quantize, "one_row", lambda *_: ways.append("one row"))

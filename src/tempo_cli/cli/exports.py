@@ -90,7 +90,7 @@ class Exports:
         if self.format == "edl":
             from ..report.edl import timecode_rate
 
-            timecode_rate(str(info.path), float(info.rate), info.constant_rate)
+            timecode_rate(str(info.path), float(info.rate), info.constant_rate, info.duration)
         elif self.format == "youtube":
             from ..report.formats import check_chapters
 

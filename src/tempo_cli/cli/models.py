@@ -162,10 +162,10 @@ def _screen(json: bool, color: o.Color, quiet: bool = False) -> Screen:
 
 
 def _lines(state: "ModelState", width: int | None) -> Text:
-    """What is said of a model.
+    """The lines about a model.
 
     Args:
-        width: of a terminal, to break its sentence between words; None: one line.
+        width: of a terminal, to break the sentence of `scope` between words; None: one line.
     """
     told = ("complete", "green") if state.complete else ("incomplete", "red")
     first = f"{printable(state.id)}  {(state.revision or '-')[:12]}  {size(state.bytes)}  "

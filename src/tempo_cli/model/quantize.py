@@ -4,6 +4,8 @@
 |---|---|---|
 | int8 | 8 bits, a scale per row | 8 bits, a scale per row; columns beyond 6 stay as they are (LLM.int8) |
 | int4 | 4 bits (NF4), a scale per 64 weights, itself in 8 bits | as they are |
+
+On a GPU, int8 leaves the activations of a single row as they are, too (`rows`).
 """
 
 import logging

@@ -26,7 +26,9 @@ def one_row(values: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
             out = row.new_empty(1, len(weight))
             product(row, weight, scales, out)
         else:
-            out = (functional.linear(row, weight.to(row.dtype)) * scales).to(row.dtype)
+            # before they are scaled, sums may be beyond what float16 holds
+            wide = torch.float32 if row.dtype == torch.float16 else row.dtype
+            out = (functional.linear(row.to(wide), weight.to(wide)) * scales).to(row.dtype)
     return out.view(*values.shape[:-1], -1)
 
 

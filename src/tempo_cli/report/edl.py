@@ -66,11 +66,11 @@ def timecode(frame: int, rate: Fraction) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{number:02}"
 
 
-def timecode_rate(path: str, fps: float, constant: bool) -> Fraction:
+def timecode_rate(path: str, fps: float, constant: bool, seconds: float) -> Fraction:
     """The rate that a video's timecode counts in.
 
     Raises:
-        UsageError: the video has no constant frame rate, or one that timecode does not have.
+        UsageError: the video has no constant frame rate, or one that timecode does not have, or is too long.
     """
     if not constant:
         raise UsageError(
@@ -84,6 +84,8 @@ def timecode_rate(path: str, fps: float, constant: bool) -> Fraction:
             f"timecode has no rate of {fps:g} frames per second, only {known}",
             "Ask about a converted video: ffmpeg -i VIDEO -r 24 converted.mp4; or give another `format`.",
         )
+    if seconds >= _LONGEST:
+        raise UsageError("timecode ends after 24 hours", _ANOTHER)
     return rate
 
 
@@ -97,9 +99,7 @@ def _rate(runs: Sequence[Run]) -> Fraction:
                 "this run does not say whether its video has a constant frame rate",
                 "It was saved by an older tempo: run it again.",
             )
-        rate = timecode_rate(run.video.path, run.video.fps, run.video.constant_rate)
-    if max(run.video.duration for run in runs) >= _LONGEST:
-        raise UsageError("timecode ends after 24 hours", _ANOTHER)
+        rate = timecode_rate(run.video.path, run.video.fps, run.video.constant_rate, run.video.duration)
     return rate
 
 
