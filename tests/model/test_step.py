@@ -349,7 +349,8 @@ def test_cudnn_attention_is_off_until_the_last_thread_leaves():
     for thread in threads:
         thread.join()
     assert (before, seen, enabled()) == (True, [False, False], True)
+    with without_cudnn_attention:  # one thread alone
+        assert not enabled()
     with pytest.raises(KeyError), without_cudnn_attention:
-        assert not enabled()  # one thread alone
         raise KeyError
     assert enabled()
