@@ -47,6 +47,29 @@ def test_parts_of_a_saved_run(tempo: Tempo, saved: Path, tmp_path: Path) -> None
     assert (again.code, "clips.json' exists" in again.err) == (2, True)
 
 
+def test_a_long_name_of_wide_characters_fits_into_a_file_name(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "fractal.mp4").rename(tmp_path / f"a{'映' * 80}.mp4")
+    saved.write_text(saved.read_text().replace("fractal.mp4", f"a{'映' * 80}.mp4"))
+    done = tempo("clips", saved, "-o", tmp_path / "parts", "--copy", "--top", 1)
+    assert (done.code, done.err) == (0, "")
+    (name,) = {path.name for path in (tmp_path / "parts").iterdir()} - {"clips.json"}
+    assert name.startswith(f"a{'映' * 53}_00h")
+    assert len(name.encode()) < 200
+
+
+def test_a_saved_run_is_not_replaced_by_the_list_of_its_clips(
+    tempo: Tempo, saved: Path, tmp_path: Path
+) -> None:
+    run = saved.rename(tmp_path / "clips.json")
+    before = run.read_bytes()
+    done = tempo("clips", run, "-o", tmp_path, "--force")
+    assert (done.code, run.read_bytes()) == (2, before)
+    assert f"'{run}' is read here, and is not replaced" in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips.json", "fractal.mp4"]
+
+
 def test_what_would_be_written(tempo: Tempo, saved: Path, tmp_path: Path) -> None:
     options = ["--dry-run", "--json", "--top", 1, "--padding", "0:01"]
     (part,) = tempo("clips", saved, "-o", tmp_path / "parts", *options).json["clips"]

@@ -12,7 +12,7 @@ import typer
 from .. import __version__
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import SetupError, UsageError, VideoError
-from ..files import exists, reason
+from ..files import exists, is_same, reason
 from ..plan.stretches import Stretch, padded, stretches
 from ..schema import Request, Run
 from ..texts import clock_time, one_line
@@ -41,6 +41,7 @@ Top = Annotated[
 SCHEMA = "tempo.clips/1"
 MANIFEST = "clips.json"
 _LONGEST_NAME = 80  # characters of the video's name in a clip's
+_MOST_BYTES = 160  # of them; with the times they must fit into the 255 of most file systems
 _UNWISE = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))  # in names, somewhere
 
 
@@ -120,6 +121,9 @@ def clips(
         rows = o.parse_top(top)
         if not dry_run:
             with _folder(folder):  # said before the work
+                if is_same(folder / MANIFEST, source):
+                    message = f"'{folder / MANIFEST}' is read here, and is not replaced"
+                    raise UsageError(message, "Name another folder.")
                 check_writable(folder / MANIFEST, force)
         run = saved
         if run is None:
@@ -277,6 +281,7 @@ def _manifest(run: Run, made: list[dict[str, Any]], copy: bool, padding: float) 
 def _stem(path: Path) -> str:
     """The video's name, such that every file system takes it and no shell mistakes it."""
     name = one_line(path.stem).translate(_UNWISE)[:_LONGEST_NAME]
+    name = name.encode()[:_MOST_BYTES].decode(errors="ignore")
     return f"_{name}" if name.startswith(("-", ".")) else name
 
 
