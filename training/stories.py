@@ -115,9 +115,12 @@ class Shelf:
     ) -> npt.NDArray[np.int64]:
         """A segment (of `rows`), or up to three that follow each other."""
         first = int(random.choice(self.rows if rows is None else rows))
+        return self.row(first, min(most, int(random.choice((1, 2, 3), p=(0.5, 0.3, 0.2)))))
+
+    def row(self, first: int, most: int) -> npt.NDArray[np.int64]:
+        """A segment and those that follow it, up to `most`."""
         found = [first]
-        wanted = min(most, int(random.choice((1, 2, 3), p=(0.5, 0.3, 0.2))))
-        while len(found) < wanted and self.followed[found[-1]]:
+        while len(found) < most and self.followed[found[-1]]:
             found.append(found[-1] + 1)
         return np.array(found)
 
@@ -244,18 +247,19 @@ def _ways(random: Random) -> tuple[bool, bool]:
 
 def _run(random: Random, shelf: Shelf, most: int, rows: npt.NDArray[np.int64] | None = None) -> list[Place]:
     """Segments that follow each other, turned alike."""
-    mirrored, backwards = _ways(random)
-    found = shelf.run(random, most, rows)
-    return [(int(row), mirrored, backwards) for row in (found[::-1] if backwards else found)]
+    ways = _ways(random)
+    return _alike(shelf.run(random, most, rows), *ways)
+
+
+def _alike(rows: npt.NDArray[np.int64], mirrored: bool, backwards: bool) -> list[Place]:
+    """Segments in a row, all turned in the same ways."""
+    return [(int(row), mirrored, backwards) for row in (rows[::-1] if backwards else rows)]
 
 
 def _filmed(random: Random, shelf: Shelf, most: int) -> list[Place]:
     """Up to `most` segments that follow each other, turned alike."""
-    mirrored, backwards = _ways(random)
-    found = [int(random.choice(shelf.rows))]
-    while len(found) < most and shelf.followed[found[-1]]:
-        found.append(found[-1] + 1)
-    return [(row, mirrored, backwards) for row in (found[::-1] if backwards else found)]
+    ways = _ways(random)
+    return _alike(shelf.row(int(random.choice(shelf.rows)), most), *ways)
 
 
 def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:

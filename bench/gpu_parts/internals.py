@@ -20,7 +20,7 @@ from tempo_cli.model.checkpoint import TensorFiles
 from tempo_cli.model.compressor import Compressor, Features, Prefix, SegmentInput
 from tempo_cli.model.compressor import batches as compressor_batches
 from tempo_cli.model.device import release_memory
-from tempo_cli.model.generation import SamplingRule
+from tempo_cli.model.generation import SamplingRule, Token
 from tempo_cli.model.llm import Decoder
 from tempo_cli.model.loading import choose_target
 from tempo_cli.plan import memory, prompts
@@ -97,17 +97,16 @@ def prefill(network: Decoder, embeds: torch.Tensor) -> tuple[torch.Tensor, Any]:
     return network.prefill(embeds)
 
 
-def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[int]:
-    """So many ids behind a decoder input, as an answer is written."""
+def write(network: Decoder, embeds: torch.Tensor, tokens: int) -> Iterator[Token]:
+    """So many tokens behind a decoder input, as an answer is written."""
     rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
-    return (token.id for token in network.generate(embeds, rule, options))
+    return network.generate(embeds, rule, options)
 
 
 @torch.inference_mode()
 def rescored(network: Decoder, embeds: torch.Tensor, tokens: int) -> float:
     """Largest difference of four tokens' log-probabilities, written and read again as a part of the text."""
-    rule, options = SamplingRule(frozenset(), None, None), GenerationOptions(max_new_tokens=tokens)
-    found = list(network.generate(embeds, rule, options))
+    found = list(write(network, embeds, tokens))
     answer = network._embed([token.id for token in found])
     errors = []
     for place in {tokens - 1, *(tokens * part // 4 for part in (1, 2, 3))}:

@@ -12,13 +12,14 @@ import typer
 from .. import __version__
 from ..config import BudgetOptions, CacheOptions, LoadOptions, SamplingOptions
 from ..errors import SetupError, UsageError, VideoError
-from ..files import exists, is_same, reason
+from ..files import exists, reason
 from ..plan.stretches import Stretch, padded, stretches
 from ..schema import Request, Run
 from ..texts import clock_time, one_line
 from ..written import check_writable, write_whole
 from . import options as o
 from .console import Screen, expect
+from .exports import check_output
 from .inspect import measured, saved_runs
 from .opening import opened
 from .questions import check_order, check_questions, read_questions
@@ -121,10 +122,7 @@ def clips(
         rows = o.parse_top(top)
         if not dry_run:
             with _folder(folder):  # said before the work
-                if is_same(folder / MANIFEST, source):
-                    message = f"'{folder / MANIFEST}' is read here, and is not replaced"
-                    raise UsageError(message, "Name another folder.")
-                check_writable(folder / MANIFEST, force)
+                check_output(folder / MANIFEST, [source], force, "Name another folder.")
         run = saved
         if run is None:
             check_questions([question], source)

@@ -19,6 +19,18 @@ if TYPE_CHECKING:  # numpy
     from ..types import VideoInfo
 
 
+def check_output(path: Path, inputs: Sequence[Path], force: bool, hint: str = "Give another name.") -> None:
+    """Raise, before the work, where a file can't be written or is one of the inputs.
+
+    Raises:
+        UsageError: it is there, or an input; `hint` is for the latter.
+        SetupError: it can't be written.
+    """
+    if any(is_same(path, source) for source in inputs):
+        raise UsageError(f"'{path}' is read here, and is not replaced", hint)
+    check_writable(path, force)
+
+
 class Rows(NamedTuple):
     """Which rows the table has (`plan.stretches.chosen`), and their order."""
 
@@ -71,9 +83,7 @@ class Exports:
         if len({path.absolute() for path in files}) < len(files):
             raise UsageError(f"'{files[0]}' is named for two outputs", "Give each a file of its own.")
         for path in files:
-            if any(is_same(path, source) for source in self.inputs):
-                raise UsageError(f"'{path}' is read here, and is not replaced", "Give another name.")
-            check_writable(path, self.force)
+            check_output(path, self.inputs, self.force)
 
     @property
     def json(self) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ def one_row(values: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
     """
     row = values.reshape(1, -1)
     with current(row.device):  # Triton starts kernels on the current device
-        if is_recent_cuda(row) and (product := _kernel(row)) is not None:
+        if is_recent_cuda(row) and (product := _kernel(row.device, row.dtype)) is not None:
             out = row.new_empty(1, len(weight))
             product(row, weight, scales, out)
         else:
@@ -32,22 +33,17 @@ def one_row(values: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
     return out.view(*values.shape[:-1], -1)
 
 
-_tried: list[Product | None] = []
+@cache
+def _kernel(device: torch.device, dtype: torch.dtype) -> Product | None:
+    """Triton's product, if it can be compiled for rows of this type on this device."""
+    try:
+        from .kernels import scaled_product
 
-
-def _kernel(row: Tensor) -> Product | None:
-    """Triton's product, if it can be compiled for the device of `row`."""
-    if not _tried:
-        try:
-            from .kernels import scaled_product
-
-            row = torch.ones_like(row[:, :16])
-            scaled_product(row, row.to(torch.int8), row[0, :1].float(), torch.empty_like(row[:, :1]))
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  without Triton, or without a compiler
-            _log.info("Triton's kernel for 8 bits can't be used here: %s", error)
-            _tried.append(None)
-        else:
-            _tried.append(scaled_product)
-    return _tried[0]
+        row = torch.ones(1, 16, device=device, dtype=dtype)
+        scaled_product(row, row.to(torch.int8), row[0, :1].float(), torch.empty_like(row[:, :1]))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  without Triton, or without a compiler
+        _log.info("Triton's kernel for 8 bits can't be used here: %s", error)
+        return None
+    return scaled_product
