@@ -174,8 +174,8 @@ def _company(question: Question, words: list[str]) -> str:
         if words == [ALONE]:
             return f"The {question.name} was alone."
         return f"With the {question.name} there was {listed(words)}."
-    thing = a(" ".join(words[:2]))
-    rest = ", alone" if words[2:] == [ALONE] else f" with {listed(words[2:])}"
+    thing = a(words[0])
+    rest = ", alone" if words[1:] == [ALONE] else f" with {listed(words[1:])}"
     return f"{thing[0].upper()}{thing[1:]}{rest}."
 
 

@@ -16,6 +16,9 @@ from .phrasings import ALL, COMBINED, FOLLOWING, HELD_OUT, MORE, PHRASINGS
 from .scene import COLOURS, KINDS, Random
 
 _HOME = Path(__file__).parent
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of a keyboard
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_TRIES = 20
 HELD_OUT_FILE = _HOME / "held_out" / "beyond.txt"
 _WORDS = (
     "nouns",
@@ -58,6 +61,7 @@ _PHRASES = tuple(
     for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
     if "{it}" in text or "{a}" in text or "{these}" in text
 )
+_OF_COLORS = (*PHRASINGS["object"][:-HELD_OUT], *COMBINED["object"])
 _FOLLOWING = (
     "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?",
     "Did it {v}?", "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?",
@@ -104,18 +108,76 @@ def _own(name: str) -> tuple[str, ...]:
 
 
 def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
-    """A word that no phrasing has: from our lists, from the dictionary, or made up."""
+    """A word that no phrasing has: from our lists, from the dictionary, or made up.
+
+    Three in ten look like a known thing.
+    """
     way = random.random()
-    if dictionary and way < 0.4:
-        for _ in range(20):
+    if dictionary and way < 0.3:
+        for _ in range(_TRIES):
             word = dictionary[int(random.integers(len(dictionary)))]
-            if word not in _reserved() and word not in KNOWN and word.rstrip("s") not in KNOWN:
+            if _is_unknown(word):
                 return word
-    if way < 0.75:
+    if way < 0.62:
         return str(random.choice(_own("nouns")))
-    if way < 0.88:
+    if way < 0.7:
         return str(random.choice(_own("alike")))
+    if way < 0.8 and (near := _near(dictionary)):
+        return str(random.choice(near))
+    if way < 0.92:
+        return _altered(random)
     return "".join(random.choice(_SYLLABLES, int(random.integers(2, 5))))
+
+
+def _is_unknown(word: str) -> bool:
+    return not {word, word.rstrip("s")} & (_reserved() | KNOWN)
+
+
+@cache
+def _near(dictionary: tuple[str, ...]) -> tuple[str, ...]:
+    """The dictionary's words that one or two letters make of a known thing."""
+    words = frozenset(dictionary)
+    once = {word for kind in KINDS for word in _edits(kind)}
+    found = words & once
+    for word in once:
+        found |= words & _edits(word)
+    return tuple(sorted(word for word in found if len(word) > 2 and _is_unknown(word)))
+
+
+def _edits(word: str) -> frozenset[str]:
+    """Every word that differs by one letter: dropped, added or another."""
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    dropped = {before + after[1:] for before, after in cuts if after}
+    added = {before + letter + after for before, after in cuts for letter in _LETTERS}
+    other = {before + letter + after[1:] for before, after in cuts if after for letter in _LETTERS}
+    return frozenset(dropped | added | other) - {word}
+
+
+def _altered(random: Random) -> str:
+    """A known thing with another letter in it, or one more: no slip of a finger (`typing_errors`)."""
+    for _ in range(_TRIES):
+        kind = str(random.choice(KINDS))
+        at, letter = int(random.integers(len(kind) + 1)), str(random.choice(list(_LETTERS)))
+        doubles = letter in kind[max(0, at - 1) : at + 1]
+        if at < len(kind) and random.random() < 0.5:
+            beside, word = letter in keys_beside(kind[at]), kind[:at] + letter + kind[at + 1 :]
+        else:
+            beside, word = doubles, kind[:at] + letter + kind[at:]
+        if not beside and _is_unknown(word):
+            return word
+    return str(random.choice(_own("alike")))
+
+
+@cache
+def keys_beside(letter: str) -> str:
+    """The letters whose keys touch that of `letter`."""
+    row = next(number for number, keys in enumerate(_ROWS) if letter in keys)
+    at = _ROWS[row].index(letter)
+    found = [_ROWS[row][place] for place in (at - 1, at + 1) if 0 <= place < len(_ROWS[row])]
+    for other, places in ((row - 1, (at, at + 1)), (row + 1, (at - 1, at))):
+        if 0 <= other < len(_ROWS):
+            found += [_ROWS[other][place] for place in places if 0 <= place < len(_ROWS[other])]
+    return "".join(found)
 
 
 def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
@@ -149,6 +211,10 @@ def follow_up(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
     """As a question that can be answered, about a thing or with a color that is not known."""
+    way = random.random()
+    if way < 0.15:
+        tint = unknown(random, dictionary) if way < 0.05 else str(random.choice(_own("properties")))
+        return str(random.choice(_OF_COLORS)).format(tint=tint)
     text, word = str(random.choice(_PHRASES)), unknown(random, dictionary)
     way = random.random()
     if way < 0.25:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from .words import Content, Seen
 
-_CLEAR, _GLIMPSE, _FOLLOWED = 0.8, 0.02, 0.5  # visible part of a thing
+_CLEAR, _PARTLY, _GLIMPSE, _FOLLOWED = 0.8, 0.4, 0.02, 0.5  # visible part of a thing
 _FRAMES_TO_FOLLOW = 3  # in which a thing must be seen for its motion to be told
 _SLOWEST = 1.0  # seconds between two frames up to which a motion can be told
 
@@ -29,8 +29,9 @@ def content_of(sights: npt.NDArray[np.float32], interval: float, video: int = 0)
         followed = interval <= _SLOWEST and int((visible >= _FOLLOWED).sum()) >= _FRAMES_TO_FOLLOW
         begun, lasts = (_is_clear(sights[frame], (kind, colour, group)) for frame in (0, -1))
         told = motion if followed else None
-        thing = Seen(kind, colour, told, video * 1000 + group, begun, lasts)
-        (clear if visible.max() >= _CLEAR else unclear).append(thing)
+        most = float(visible.max())
+        thing = Seen(kind, colour, told, video * 1000 + group, begun, lasts, _PARTLY <= most < _CLEAR)
+        (clear if most >= _CLEAR else unclear).append(thing)
     return Content(tuple(clear), tuple(unclear))
 
 

@@ -15,7 +15,7 @@ from tempo_cli.plan import prompts
 
 from .layout import BASE, TEMPO, tensor_names
 from .network import Nano
-from .shape import DIMENSIONS, MROPE, PIXELS, TEXT, VISION
+from .shape import DECODER, DIMENSIONS, MROPE, PIXELS, TEXT, VISION
 from .train import STAGES
 from .trainer import load
 
@@ -56,7 +56,7 @@ def _tempo_config(vocabulary: int, ids: dict[str, int], weak: float | None) -> d
         "architectures": ["TempoQwenForCausalLM"],
         "model_type": "tempo_qwen",
         "dtype": "bfloat16",
-        **TEXT,
+        **DECODER,
         "vocab_size": vocabulary,
         "rope_theta": 10_000.0,
         "rope_scaling": None,

@@ -1,12 +1,15 @@
 """Where the weights stand in the released layout, and how training goes on from them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
 from .network import Nano
 
 TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
+_LAYERS, _LAST = "model.layers.", ("o_proj.weight", "down_proj.weight")  # of the decoder; how a layer ends
 _COMPRESSOR = "model.vision_tower_aux_list.0."
 
 
@@ -26,9 +29,33 @@ def tensor_names(model: Nano) -> dict[str, str]:
 def warm_start(model: Nano, home: Path) -> None:
     """Go on from exported weights, made with the tokenizer that the model has.
 
+    Where the model's decoder has more layers, new ones that add nothing yet stand before the last ones.
+
     Raises:
         KeyError: a weight is missing.
     """
     tensors = load_file(home / TEMPO / "model.safetensors")
+    tensors = {_deeper(name, tensors, model): tensor for name, tensor in tensors.items()}
     names = tensor_names(model)
-    model.load_state_dict({own: tensors[theirs].float() for own, theirs in names.items()}, strict=False)
+    state = model.state_dict()
+    for own, theirs in names.items():
+        if theirs in tensors:
+            state[own] = tensors[theirs].float()
+        elif not theirs.startswith(_LAYERS):
+            raise KeyError(theirs)
+        elif theirs.endswith(_LAST):
+            state[own] = torch.zeros_like(state[own])
+    model.load_state_dict(state)
+
+
+def _deeper(name: str, tensors: Collection[str], model: Nano) -> str:
+    """What a weight of the decoder's layers is called in a model with more of them."""
+    if not name.startswith(_LAYERS):
+        return name
+    number, _, rest = name.removeprefix(_LAYERS).partition(".")
+    layers = 1 + max(
+        int(other.removeprefix(_LAYERS).split(".")[0]) for other in tensors if other.startswith(_LAYERS)
+    )
+    new = len(model.decoder.llm.model.layers) - layers
+    place = int(number) + max(0, int(number) - (layers - 1 - new))
+    return f"{_LAYERS}{place}.{rest}"

@@ -25,7 +25,7 @@ class Memories:
 
     Args:
         vectors: (N, M, D).
-        words: of each, the numbers in `MEMORY_WORDS` of the words that it should hold, without END.
+        words: of each, the rows in `stages.memory_table` of the words that it should hold, without END.
     """
 
     def __init__(self, vectors: Tensor, words: Sequence[Sequence[int]]) -> None:

@@ -14,7 +14,7 @@ system prompt among all segments, those of a segment's frames among the question
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -32,7 +32,7 @@ from tempo_cli.model.vision import patch_cells
 from tempo_cli.plan import prompts
 from tempo_cli.types import Exchange
 
-from .shape import DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
+from .shape import DECODER, DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
 
 _INITIAL = 0.05  # standard deviation of new weights
 _ALIKE, _ALIKE_ASKED = 1.2, 1.6  # texts and questions are padded to at most so many times their length
@@ -295,11 +295,11 @@ def _padded(
 
 def configs(tokenizer: TextTokenizer) -> tuple[VisionLanguageArchitecture, TextArchitecture]:
     """What both networks are built from."""
-    text = TextArchitecture(**TEXT, vocab_size=tokenizer.vocabulary, rope_theta=MROPE["rope_theta"])
+    words: dict[str, Any] = {"vocab_size": tokenizer.vocabulary, "rope_theta": MROPE["rope_theta"]}
     indexes = tuple(VISION["deepstack_visual_indexes"])
     vision = VisionArchitecture(**VISION | {"deepstack_visual_indexes": indexes})
-    seeing = replace(text, mrope_section=tuple(MROPE["mrope_section"]))
-    return VisionLanguageArchitecture(seeing, vision), text
+    seeing = TextArchitecture(**TEXT, **words, mrope_section=tuple(MROPE["mrope_section"]))
+    return VisionLanguageArchitecture(seeing, vision), TextArchitecture(**DECODER, **words)
 
 
 def _begin(module: nn.Module) -> None:

@@ -21,6 +21,7 @@ DIMENSIONS = ModelDimensions(
     min_tokens=1,
     pixels=PIXELS,
 )
+# of the compressor; the decoder has more layers: it has to compare segments
 TEXT: dict[str, Any] = {
     "hidden_size": WIDTH,
     "intermediate_size": 384,
@@ -34,6 +35,7 @@ TEXT: dict[str, Any] = {
     "tie_word_embeddings": True,
     "max_position_embeddings": 8192,
 }
+DECODER: dict[str, Any] = TEXT | {"num_hidden_layers": 6}
 VISION: dict[str, Any] = {
     "depth": 4,
     "hidden_size": WIDTH,

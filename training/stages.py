@@ -31,7 +31,7 @@ from . import answers, words
 from .memories import Memories
 from .memories import write as write_memories
 from .network import Nano, Story
-from .phrasings import BEYOND, OF_SCENES
+from .phrasings import BEYOND
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
 from .stories import (
@@ -48,10 +48,11 @@ from .stories import (
     look,
     story_times,
 )
-from .vocabulary import MEMORY_WORDS
+from .vocabulary import MEMORY_PAIRS, MEMORY_WORDS
 
 Scores = dict[str, float]
 _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
+_SHARP = 12  # of the logits over what a memory token may be
 _LONGEST = 128  # segments of a video
 _ASIDE = 0.5  # weight of what is asked of the compressor alone
 _STRAY = 0.03  # of imagined memories that are wrong
@@ -193,18 +194,22 @@ class Reading:
     families: Sequence[str] = READING
     noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
     memories: Memories | None = None  # that the compressor wrote; they are read instead of words
-    filmed: Sequence["Filmed"] = ()  # half of the segments come from these
+    filmed: Sequence["Filmed"] = ()  # by the compressor too; instead of imagined ones
 
     def learns(self, model: Nano) -> Iterable[nn.Module | nn.Parameter]:
         return [model.decoder.llm]
 
     def loss(self, model: Nano, shelves: list[Shelf], random: Random) -> tuple[Tensor, Scores]:
         shelf = draw_shelf(random, shelves)
-        table = memory_ids(model)
+        table = memory_table(model)
         stories, families = [], []
-        spread = float(random.uniform(*self.noise)) * model.embed(table).std().detach()
-        room = self.segments // 2 if self.filmed else self.segments
-        for example in _draw(random, shelf, room, self.shortest, self.longest, self.families):
+        spread = float(random.uniform(*self.noise)) * table.std().detach()
+        left = self.segments - self.segments // 2
+        examples = _draw(random, shelf, self.segments // 2, self.shortest, self.longest, self.families)
+        while left > 0 and not self.filmed:
+            examples.append(draw_filmed(random, shelf, _LONGEST_FILMED, self.families))
+            left -= len(examples[-1].contents)
+        for example in examples:
             held = imagined(random, example)
             kept = keep(random, example, None)
             memory = []
@@ -213,12 +218,11 @@ class Reading:
                 if written is not None:
                     memory.append(written[:k])
                     continue
-                vectors = model.embed(table[model.put(np.array(own[:k]))])
+                vectors = table[model.put(np.array(own[:k]))]
                 noise = model.put(random.standard_normal(vectors.shape, np.float32))
                 memory.append(vectors + noise * spread)
             stories.append(_story(example, memory))
             families.append(example.question.family)
-        left = self.segments - room
         while left > 0:
             own = self.filmed[int(random.integers(len(self.filmed)))]
             kept = [MEMORY] * len(own.memory)  # as in all videos of some minutes
@@ -273,11 +277,22 @@ def memory_ids(model: Nano) -> Tensor:
     return model.put(np.array([model.tokenizer.word_id(word) for word in MEMORY_WORDS]))
 
 
-_INDEX = {word.strip(): number for number, word in enumerate(MEMORY_WORDS)}
+def memory_table(model: Nano) -> Tensor:
+    """What memory tokens may be, (N, D): words, then the pairs of a color and a kind.
+
+    A pair is the sum of both embeddings, as long as one of them.
+    """
+    words_ = model.embed(memory_ids(model))
+    colours, kinds = words_[: len(COLOURS)], words_[len(COLOURS) : len(COLOURS) + len(KINDS)]
+    pairs = (colours[:, None] + kinds[None]).flatten(0, 1) / 2**0.5
+    return torch.cat([words_, pairs])
+
+
+_INDEX = {word.strip(): number for number, word in enumerate((*MEMORY_WORDS, *MEMORY_PAIRS))}
 
 
 def imagined(random: Random, example: Example) -> list[list[int]]:
-    """What each segment's memory holds, as a compressor might err: rows of `MEMORY_WORDS`, with END behind.
+    """What each segment's memory holds, as a compressor might err: rows of `memory_table`, with END behind.
 
     Things that are hardly seen are there or not. Where a question can't be answered, the memory may hold
     anything: the decoder has to see that for itself.
@@ -285,10 +300,9 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
     question, held = example.question, []
     way = random.random() if question.family == BEYOND else 0.0
     for content in example.contents:
-        told = words.memory_words(question, content)
-        if told is None and question.family in OF_SCENES:
-            shown = [*content.clear, *(thing for thing in content.unclear if random.random() < 0.5)]
-            told = words.words_of_scene(question, content, shown)
+        told = words.memory_words(question, _doubted(random, content))
+        if told is None and words.relevance(question, content) is None:
+            told = [words.NOTHING]
         if way > 0.5:
             told = [words.NOTHING] if way < 0.75 else words.scene_words("list", content.clear)
         elif told == [words.NOTHING] and random.random() < _STRAY:
@@ -297,6 +311,12 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
             told = [words.NOTHING]
         held.append([_INDEX[word] for word in [*(told or ()), *[words.END] * MEMORY][:MEMORY]])
     return held
+
+
+def _doubted(random: Random, content: words.Content) -> words.Content:
+    """The same, where each thing that is hardly seen is seen well or not at all."""
+    seen = (replace(thing, partly=False) for thing in content.unclear if random.random() < 0.5)
+    return replace(content, clear=(*content.clear, *seen), unclear=()) if content.unclear else content
 
 
 def without_end(held: Sequence[int]) -> list[int]:
@@ -391,7 +411,7 @@ def slot_loss(
     Args:
         filler: weight of the tokens behind a memory's last word, which should be END.
     """
-    table = model.embed(memory_ids(model)).detach()
+    table = memory_table(model).detach()
     size = table.pow(2).sum(-1).mean()
     told = [
         words.memory_words(example.question, content) for example in examples for content in example.contents
@@ -405,7 +425,7 @@ def slot_loss(
     counts = model.put(np.arange(MEMORY) < lengths[:, None])
     weight = torch.where(counts, 1.0, filler)
     projected = model.decoder.projector(memory[rows])
-    logits = projected @ table.T * (8 / size)
+    logits = projected @ table.T * (_SHARP / size)
     each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight)
     far = (projected - table[labels]).pow(2).sum(-1) / size
     loss = ((each + _SQUARED * far) * weight).sum() / weight.sum()

@@ -31,10 +31,13 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 6, *("list", "first", "last", "after") * 6,
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
-POLISHING = (*MIX, *("colour", "when", "count", "list", "last", "after", "hue", "turn") * 3)
+POLISHING = (
+    *MIX, *("colour", "object", "when", "count", "list", "last", "after", "hue", "turn") * 3,
+    *("hues", "ways", "moved", "together", "first") * 2,
+)  # fmt: skip
 SEEING = (  # what is beyond is soon seen; colors, pairs of things and what has begun before take long
-    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 8,
-    *("colour", "object", "together", "list", "first", "last", "count") * 3, *("list",) * 8,
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 14,
+    *("colour", "object", "together", "list", "first", "last", "count") * 3, *("list",) * 4,
 )  # fmt: skip
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]

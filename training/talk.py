@@ -8,7 +8,7 @@ from tempo_cli.types import Exchange
 from . import asking, words
 from .beyond import follow_up
 from .phrasings import BEYOND, FOLLOWING, HELD_OUT_FOLLOWING
-from .scene import COLOURS, KINDS, MOTIONS, Random
+from .scene import COLOURS, MOTIONS, Random
 from .words import Content, Question
 
 _ABOUT_ONE = (
@@ -81,7 +81,7 @@ def _after_first(
     """And then? It means what came after the things of the last answer."""
     for own in story:
         for thing in own.clear:
-            if words.listed([COLOURS[thing.colour], KINDS[thing.kind]]) in answer:
+            if words.listed(words.names_of([thing])) in answer:
                 return Question("after", text, thing.kind, thing.colour, earlier=earlier, told=True)
     return None
 

@@ -1,6 +1,6 @@
 """`python -m training.train WORK`: the whole curriculum, resumable; `make nano` calls it.
 
-The vision tower and the decoder learn side by side, a core each; then both cores share each batch.
+Some stages learn side by side, a core each; then both cores share each batch.
 """
 
 import argparse
@@ -46,12 +46,11 @@ _FREE = {"device", "halt"}  # options that may differ where a run goes on
 STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "tighten", "settle")
 
 
-# Steps from nothing, and from trained weights: those see already, and have to learn questions.
 _STEPS = {
-    "vision": (4500, 0), "decoder": (4000, 3400), "stories": (900, 500), "compressor": (4000, 1500),
-    "together": (1400, 850), "long": (620, 80), "polish": (1400, 1400),
-    "tighten": (2000, 2000), "settle": (2000, 2000),
+    "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
+    "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
+_WARM = {"polish": 3600, "tighten": 2400, "settle": 2000}  # from trained weights only these run
 
 _MEMORIES = 400  # batches of memories, in each process
 
@@ -60,16 +59,15 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
     """Every stage with its length; `scale` shortens all of them, `warm` says that trained weights go on."""
 
     def steps(stage: str) -> int:
-        return max(2, round(_STEPS[stage][warm] * scale))
+        return max(2, round((_STEPS | _WARM if warm else _STEPS)[stage] * scale))
 
-    rate = 1.5e-3 if warm else 2e-3
     return {
         "vision": Vision(steps("vision")),
-        "decoder": Reading(steps("decoder"), rate=rate),
+        "decoder": Reading(steps("decoder")),
         "stories": Reading(steps("stories"), "stories", 1e-3, shortest=8, longest=128),
-        "compressor": Compressing(steps("compressor"), rate=rate, router_weight=router_weight),
-        "together": Together(steps("together"), rate=1e-3 if warm else 5e-4, router_weight=router_weight),
-        "long": Long(steps("long"), rate=5e-4 if warm else 1e-3),
+        "compressor": Compressing(steps("compressor"), router_weight=router_weight),
+        "together": Together(steps("together"), router_weight=router_weight),
+        "long": Long(steps("long")),
         "polish": Reading(
             steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
         ),
@@ -79,7 +77,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             1.5e-3,
             32,
             router_weight=router_weight,
-            filler=0.5,
+            filler=0.25,
             families=SEEING,
             moments=3,
         ),
@@ -102,16 +100,14 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
     home, *more = options.corpus
     train = load_shelves(home, TRAINED_ON, options.videos, options.foreign, words, more, vary=True)
     check = load_shelves(home, HELD_OUT, options.videos, options.foreign, words)
-    if options.start is not None and "decoder" in names:
-        keep_memory_words(model)
     trainer = Trainer(model, options.work, options.seed, train, check)
     stages = curriculum(options.scale, options.router_weight, options.start is not None)
     for name in names:
         if trainer.done(name):
             continue
-        if name == "together" and (options.work / "stories.pt").exists():
-            join(model, options.work, ("stories", "compressor"))
-        elif name == "compressor" and options.start is None:
+        if name == "settle" and options.start is not None:
+            join(model, options.work, ("polish", "tighten"))
+        elif name == "compressor":
             join(model, options.work, ("stories", "vision") if options.vision else ("stories",))
         if name == "polish":
             keep_memory_words(model)
@@ -132,7 +128,8 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
 _PARTS = {
     "stories": ("decoder.llm.",),
     "vision": (".visual.",),
-    "compressor": ("compressor.", "decoder.projector."),
+    "polish": ("decoder.llm.",),
+    "tighten": ("compressor.", "decoder.projector."),
 }
 
 
@@ -207,12 +204,12 @@ def main() -> None:
         known = options.start / TEMPO / "tokenizer.json" if options.start else None
         fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
-    beside = ["compressor"] if options.start else ["vision"] if options.vision else []
-    alone = [
-        names
-        for names in (["decoder", "stories"], beside)
-        if not all((options.work / f"{name}.pt").exists() for name in names)
-    ]
+    if options.start:
+        beside, shared = [["polish"], ["tighten"]], ["settle"]
+    else:
+        beside = [["decoder", "stories"], ["vision"] if options.vision else []]
+        shared = ["compressor", "together", "long", "polish", "tighten", "settle"]
+    alone = [names for names in beside if not all((options.work / f"{name}.pt").exists() for name in names)]
     context = mp.get_context("spawn")
     processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
     for process in processes:
@@ -224,14 +221,7 @@ def main() -> None:
     port = 29_500 + os.getpid() % 1000
     mp.spawn(
         work,
-        args=(
-            options.workers,
-            options,
-            ["together", "long", "polish", "tighten", "settle"]
-            if options.start
-            else ["compressor", "together", "long", "polish", "tighten", "settle"],
-            port,
-        ),
+        args=(options.workers, options, shared, port),
         nprocs=options.workers,
     )
 

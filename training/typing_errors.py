@@ -3,11 +3,10 @@
 import re
 from functools import cache
 
-from .beyond import KNOWN, known_lists, words_of
+from .beyond import KNOWN, keys_beside, known_lists, words_of
 from .phrasings import ALL, MORE, PHRASINGS
 from .scene import Random
 
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
 "Where is": "Wheres",
           "do you": "do u", "you": "u", "video": "vid", "Please": "Pls", "please": "pls",
@@ -73,20 +72,8 @@ def _slip(random: Random, word: str) -> str:
         return word[:at] + word[at + 1 :]
     if way == 2:
         return word[:at] + word[at] + word[at:]
-    beside = _beside(word[at].lower())
+    beside = keys_beside(word[at].lower())
     return word[:at] + beside[int(random.integers(len(beside)))] + word[at + 1 :]
-
-
-@cache
-def _beside(letter: str) -> str:
-    """The letters whose keys touch that of `letter`."""
-    row = next(number for number, keys in enumerate(_ROWS) if letter in keys)
-    at = _ROWS[row].index(letter)
-    found = [_ROWS[row][place] for place in (at - 1, at + 1) if 0 <= place < len(_ROWS[row])]
-    for other, places in ((row - 1, (at, at + 1)), (row + 1, (at - 1, at))):
-        if 0 <= other < len(_ROWS):
-            found += [_ROWS[other][place] for place in places if 0 <= place < len(_ROWS[other])]
-    return "".join(found)
 
 
 @cache

@@ -20,6 +20,7 @@ SPECIAL = (
     "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 MEMORY_WORDS = (*(f" {word}" for word in (*COLOURS, *KINDS, *MOTIONS, NOTHING, HERE, ALONE, UNKNOWN)), END)
+MEMORY_PAIRS = tuple(f"{colour} {kind}" for colour in COLOURS for kind in KINDS)
 _WORD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
 _PATTERN = _WORD + r"|\s*[\r\n]+|\s+(?!\S)|\s+"  # Qwen's: words, single digits, signs, space
 

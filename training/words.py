@@ -19,10 +19,16 @@ Relevance is yes where a segment shows the thing; for list, first, last and afte
 at where its span holds the second. Beyond these questions, and on footage that is not of this world
 (`Content.foreign`), it is no, and the memory holds `UNKNOWN`.
 
+One memory token stands for a thing, color and kind together ("red car"): so no color is given to another
+thing, and a list takes half of the tokens.
+
 What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
 the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
-`HERE`. For a list, things that are there already as the segment begins are named last and the other way
-round ("car red"): they have mostly been named.
+`HERE`. For a list, things that are there already as the segment begins stand behind a `HERE`: they have
+mostly been named. A motion that can't be told is `HERE` too.
+
+Things of which only a part is in the frame decide no answer, but the memory names those of which much is
+seen (`Seen.partly`): in a video they stand beside segments that show them clearly.
 """
 
 from collections.abc import Sequence
@@ -50,6 +56,7 @@ class Seen:
         group: one number per group and video; a later group has a higher one.
         begun: it is clear in the segment's first frame.
         lasts: it is clear in the segment's last frame.
+        partly: it is not clear, but much of it is to be seen.
     """
 
     kind: int
@@ -58,6 +65,7 @@ class Seen:
     group: int
     begun: bool = False
     lasts: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,11 @@ class Content:
     unclear: tuple[Seen, ...] = ()
     span: tuple[float, float] | None = None
     foreign: bool = False
+
+    @property
+    def named(self) -> tuple[Seen, ...]:
+        """What a memory names."""
+        return self.clear + tuple(thing for thing in self.unclear if thing.partly)
 
     @property
     def everything(self) -> tuple[Seen, ...]:
@@ -147,27 +160,28 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if question.family == BEYOND or content.foreign:
         return [UNKNOWN]
     relevant = relevance(question, content)
-    if not relevant:
-        return None if relevant is None else [NOTHING]
+    if relevant is False:
+        return [NOTHING]
     if question.family in OF_SCENES:
-        return None if content.unclear else words_of_scene(question, content, content.clear)
-    found = in_order(thing for thing in content.clear if question.means(thing))
+        return words_of_scene(question, content)
     if question.family in ("presence", "when", "times"):
-        return [HERE]
+        return [HERE] if relevant else None
+    found = in_order(thing for thing in content.named if question.means(thing))
+    if not found:
+        return None
     if question.family == "count":
         names: dict[tuple[int, int], Seen] = {}
         for thing in found:
             names.setdefault((thing.kind, thing.colour), thing)
         return None if len(names) > MOST_HELD else names_of(list(names.values()))
     if question.family in SINGLE:
-        if any(value_of(question.family, thing) is None for thing in found):
-            return None
-        told = [SINGLE[question.family][value_of(question.family, thing) or 0] for thing in found]
+        values = [value_of(question.family, thing) for thing in found]
+        told = [HERE if value is None else SINGLE[question.family][value] for value in values]
         if question.family == "hue":
             told = [HERE if thing.colour == question.choice else COLOURS[thing.colour] for thing in found]
         told = [word for before, word in zip([None, *told], told, strict=False) if word != before]
         return None if len(told) > MOST_HELD else told
-    if len(found) > 1:
+    if not relevant or len(found) > 1:
         return None
     others = _companions(found[0], content)
     if others is None:
@@ -175,15 +189,16 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     return (names_of(found) if question.family == "describe" else []) + (names_of(others) or [ALONE])
 
 
-def words_of_scene(question: Question, content: Content, things: Sequence[Seen]) -> list[str] | None:
-    """What the memory of a segment with these things holds for this question about scenes."""
+def words_of_scene(question: Question, content: Content) -> list[str] | None:
+    """What a segment's memory holds for this question about scenes."""
+    things = content.named
     if question.family == "after" and not question.told and any(question.means(thing) for thing in things):
         return [HERE]
     told = scene_words(question.family, things)
     if told is None or question.family != "list" or not content.span or content.span[0] <= 0:
         return told
     new, old = ([one for one in in_order(things) if one.begun == begun] for begun in (False, True))
-    return [*names_of(new), *(word for one in old for word in reversed(names_of([one])))] or [NOTHING]
+    return [*names_of(new), *([HERE, *names_of(old)] if old else ())] or [NOTHING]
 
 
 def scene_words(family: str, things: Sequence[Seen]) -> list[str] | None:
@@ -215,10 +230,10 @@ def _companions(thing: Seen, content: Content) -> list[Seen] | None:
 
 
 def names_of(things: Sequence[Seen]) -> list[str]:
-    """Color and kind of each."""
-    return [word for thing in things for word in (COLOURS[thing.colour], KINDS[thing.kind])]
+    """Color and kind of each, as one word of a memory."""
+    return [f"{COLOURS[thing.colour]} {KINDS[thing.kind]}" for thing in things]
 
 
 def listed(words: Sequence[str]) -> str:
-    """Pairs of color and kind as "a red car and a white plane"."""
-    return " and ".join(a(" ".join(pair)) for pair in zip(words[::2], words[1::2], strict=True))
+    """Names as "a red car and a white plane"."""
+    return " and ".join(map(a, words))

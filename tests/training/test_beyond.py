@@ -9,6 +9,7 @@ from tempo_cli.plan.questions import checked_questions
 from training import beyond, talk
 from training.beyond import held_out_questions, question, unknown, words_of
 from training.phrasings import ALL, BEYOND, COMBINED, FOLLOWING, MORE, PHRASINGS
+from training.scene import KINDS
 from training.typing_errors import informal, mistyped, rough
 from training.words import Question
 
@@ -121,3 +122,28 @@ def test_and_then_goes_on_from_the_first_thing():
     told = "After that there was a blue fish."
     assert all(talk.following(random, [CAR, FISH], one, told) is None for _ in range(30))
     assert not talk.following(random, [CAR, FISH], asked("presence"), "Yes, there was a car.").told
+
+
+def test_words_that_look_like_a_known_thing_are_no_slips_of_it():
+    words = {beyond._altered(np.random.default_rng(seed)) for seed in range(400)}
+    assert len(words) > 200
+    assert not words & (beyond.KNOWN | beyond._reserved())
+    random = np.random.default_rng(0)
+    slips = {word for kind in KINDS for _ in range(400) for word in words_of(mistyped(random, kind))}
+    assert not words & slips
+
+
+def test_words_of_the_dictionary_that_look_like_a_known_thing():
+    known = ("planet", "stars", "bear", "stark", "moat", "kitten", "trees", "treason")
+    assert beyond._near(known) == ("bear", "stark")  # "planet" and "moat" are held out
+
+
+def test_colors_are_unknown_too():
+    random = np.random.default_rng(0)
+    told = {beyond._in_a_known_phrasing(random, ()) for _ in range(2000)}
+    tints = {
+        word
+        for word in beyond._own("properties")
+        if any(template.format(tint=word) in told for template in beyond._OF_COLORS)
+    }
+    assert len(tints) > 30

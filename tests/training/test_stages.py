@@ -25,12 +25,12 @@ from training.stages import (
     cell_labels,
     draw_shelf,
     keep,
-    memory_ids,
+    memory_table,
     router_loss,
     slot_loss,
 )
 from training.stories import MIX, Example, Shelf, ask_more, at_usual_rate, draw_story
-from training.vocabulary import MEMORY_WORDS
+from training.vocabulary import MEMORY_PAIRS, MEMORY_WORDS
 from training.words import Content
 
 from .conftest import LANDSCAPE
@@ -124,13 +124,13 @@ TOLD = [
     example("describe", "car", shows("orange ball up", "red car right"), EMPTY),
     example("colour", "car", CAR, shows(unclear=["red car ?"])),
 ]
-HELD = [["red", "car", "orange", "ball"], ["nothing"], ["red"], None]
+HELD = [["red car", "orange ball"], ["nothing"], ["red"], None]
 
 
 def memory_of(model: Nano, held: Sequence[list[str] | None]) -> torch.Tensor:
     """Memory tokens that are the embeddings of their words, (S, M, D); noise where there are none."""
-    index = {word.strip(): row for row, word in enumerate(MEMORY_WORDS)}
-    table = model.embed(memory_ids(model))
+    index = {word.strip(): row for row, word in enumerate((*MEMORY_WORDS, *MEMORY_PAIRS))}
+    table = memory_table(model)
     rows = [[index[word] for word in [*own, *["."] * MEMORY][:MEMORY]] for own in held if own]
     filled = iter(table[torch.tensor(rows)])
     noise = torch.randn(MEMORY, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -149,7 +149,7 @@ def plain(fresh) -> Nano:
 @torch.no_grad()
 def test_the_words_loss_is_small_where_the_memory_holds_its_words(plain):
     loss, scores = slot_loss(plain, memory_of(plain, HELD), TOLD)
-    assert 0 < float(loss) < 0.05
+    assert 0 < float(loss) < 0.2  # pairs with a word in common are close
     assert scores == {"words": 1.0, "first": 1.0, "ends": 1.0}
 
 
@@ -157,12 +157,12 @@ def test_the_words_loss_is_small_where_the_memory_holds_its_words(plain):
 @pytest.mark.parametrize(
     ("held", "low", "scores"),
     [
-        ([["red", "car", "orange", "star"], *HELD[1:]], 0.5, {"words": 0.5, "first": 1.0, "ends": 1.0}),
+        ([["red car", "orange star"], *HELD[1:]], 0.5, {"words": 0.5, "first": 1.0, "ends": 1.0}),
         ([HELD[0], ["yes"], *HELD[2:]], 0.5, {"words": 1.0, "first": 2 / 3, "ends": 1.0}),
         (
-            [["black", "fish", "blue", "star"], ["yes", "red"], ["blue"], None],
+            [["black fish", "blue star"], ["yes", "red"], ["blue"], None],
             3.0,
-            {"words": 0.0, "first": 0.0, "ends": 17 / 18},
+            {"words": 0.0, "first": 0.0, "ends": 19 / 20},
         ),
     ],
 )
@@ -176,8 +176,7 @@ def test_a_wrong_word_costs(plain, held, low, scores):
 def test_words_after_the_answer_s_count_little_and_open_segments_nothing(plain):
     right = memory_of(plain, HELD)
     filler, word, idle = right.clone(), right.clone(), right.clone()
-    filler[0, 4] = right[0, 0]
-    word[0, 3] = right[0, 0]
+    filler[0, 2] = word[2, 0] = right[1, 0]
     idle[3] = 100.0
     base, cheap, dear, same = (
         float(slot_loss(plain, memory, TOLD)[0]) for memory in (right, filler, word, idle)
@@ -237,11 +236,11 @@ TOGETHER = example(
 
 def test_all_equal_or_by_relevance():
     assert keep(Scripted(0.1), TOGETHER, None) == [MEMORY] * 3
-    assert keep(Scripted(0.3, 0.5), TOGETHER, None) == [4] * 3  # as many as the answer takes
+    assert keep(Scripted(0.3, 0.5), TOGETHER, None) == [2] * 3  # as many as the answer takes
     assert keep(Scripted(0.3, 0.9), TOGETHER, None) == [1] * 3  # now and then it is cut off
-    assert keep(Scripted(0.9), TOGETHER, None) == [1, 5, 1]  # a budget of one each and four
+    assert keep(Scripted(0.9), TOGETHER, None) == [1, 3, 1]  # a budget of one each and two
     scores = np.array([0.2, 0.9, 0.6], np.float32)
-    assert keep(Scripted(0.9), TOGETHER, scores) == allocate(scores, 7, 1, MEMORY).tokens.tolist()
+    assert keep(Scripted(0.9), TOGETHER, scores) == allocate(scores, 5, 1, MEMORY).tokens.tolist()
 
 
 @pytest.mark.parametrize("ways", [(0.3, 0.5), (0.9,)])

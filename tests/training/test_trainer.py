@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from training import corpus, trainer
+from training import corpus, network, trainer
 from training.export import export
 from training.layout import warm_start
+from training.network import Story
+from training.shape import DECODER, WIDTH
 from training.stages import Long, Reading, Scores, Stage, Vision, memory_ids
 from training.train import curriculum, join, keep_memory_words, note_run
 from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
@@ -189,11 +191,12 @@ def test_the_vision_of_one_and_the_rest_of_the_other_become_one_model(tokenizer_
                 weight *= turn
     torch.save(seeing.state_dict(), tmp_path / "vision.pt")
     torch.save(reading.state_dict(), tmp_path / "stories.pt")
-    torch.save(seeing.state_dict(), tmp_path / "compressor.pt")
+    torch.save(reading.state_dict(), tmp_path / "polish.pt")
+    torch.save(seeing.state_dict(), tmp_path / "tighten.pt")
     parts = {
         ("stories", "vision"): (".visual.", "decoder.llm."),
         ("stories",): (None, "decoder.llm."),
-        ("stories", "compressor"): (("compressor.", "decoder.projector."), "decoder.llm."),
+        ("polish", "tighten"): (("compressor.", "decoder.projector."), "decoder.llm."),
     }
     for stages, (sees, reads) in parts.items():
         joined = new_model(tokenizer_json)
@@ -216,6 +219,21 @@ def test_training_goes_on_from_exported_weights(tokenizer_json, fresh, tmp_path)
         assert torch.equal(weight, fresh.state_dict()[name]), name
 
 
+def test_a_deeper_decoder_begins_as_what_it_goes_on_from(tokenizer_json, fresh, tmp_path, monkeypatch):
+    with torch.no_grad():
+        for weight in fresh.parameters():
+            weight.copy_(weight.bfloat16().float())
+    export(fresh, tokenizer_json, tmp_path)
+    layers = len(fresh.decoder.llm.model.layers)
+    monkeypatch.setattr(network, "DECODER", DECODER | {"num_hidden_layers": layers + 2})
+    deeper = new_model(tokenizer_json)
+    warm_start(deeper, tmp_path)
+    assert len(deeper.decoder.llm.model.layers) == layers + 2
+    story = Story((2.0, 6.0), [torch.randn(3, WIDTH), torch.randn(1, WIDTH)], "what was it?", "A red car.")
+    with torch.no_grad():
+        assert torch.equal(fresh.write([story])[0], deeper.write([story])[0])
+
+
 def test_embeddings_of_memory_words_stay_where_the_compressor_learns_them(fresh):
     keep_memory_words(fresh)
     table = fresh.decoder.llm.model.embed_tokens.weight
@@ -225,11 +243,11 @@ def test_embeddings_of_memory_words_stay_where_the_compressor_learns_them(fresh)
     assert int((table.grad[:, 0] == 1).sum()) == len(table) - len(rows)
 
 
-def test_from_trained_weights_nothing_is_longer_and_nothing_new_is_seen():
+def test_from_trained_weights_the_last_stages_are_longer():
     new, warm = curriculum(1.0), curriculum(1.0, warm=True)
-    assert new.keys() == warm.keys()
-    assert all(warm[name].steps <= new[name].steps for name in new)
-    assert warm["vision"].steps == 2  # never run
+    assert list(new) == list(warm)
+    assert [name for name in new if warm[name].steps > new[name].steps] == ["polish", "tighten"]
+    assert [stage.steps for stage in curriculum(0.001).values()] == [4, 4, 2, 4, 2, 2, 2, 2, 2]
 
 
 def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):

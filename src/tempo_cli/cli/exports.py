@@ -113,6 +113,19 @@ class Exports:
 
             check_one_video(self.format, [str(path) for path in paths])
 
+    def check_saved(self, runs: Sequence[Run]) -> None:
+        """Raise UsageError, before anything is shown, where the format can't be written for saved runs."""
+        self.check_videos([Path(run.video.path) for run in runs])
+        if self.format == "edl":
+            from ..report.edl import common_rate
+
+            common_rate(runs)
+        elif self.format == "youtube":
+            from ..report.formats import check_chapters
+
+            for run in runs:
+                check_chapters(run.video.path, run.video.duration)
+
     def add(self, run: Run, saved: Path | None = None) -> None:
         """A run that is complete; `saved`: the file that it was read from."""
         self._runs.append(run)

@@ -109,6 +109,8 @@ def inspect(
         ffmpeg,
         inputs=paths if together else [source],
     )
+    if together:
+        exports.check_saved([run for run, _ in saved])
     with Screen(
         json=exports.json, quiet=quiet, verbose=verbose, color=color, waiting=waiting, silent=exports.silent
     ) as screen:

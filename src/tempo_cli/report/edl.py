@@ -26,7 +26,7 @@ def edl(found: Sequence[tuple[Run, Sequence[Stretch]]]) -> str:
     """
     runs = [run for run, _ in found]
     events = [(run, part) for run, stretches in found for part in stretches]
-    rate = _rate(runs)
+    rate = common_rate(runs)
     drop = is_drop_frame(rate)
     lines = [f"TITLE: {one_line(runs[0].question)}", f"FCM: {'DROP FRAME' if drop else 'NON-DROP FRAME'}", ""]
     if len(events) > _EVENTS:
@@ -89,7 +89,12 @@ def timecode_rate(path: str, fps: float, constant: bool, seconds: float) -> Frac
     return rate
 
 
-def _rate(runs: Sequence[Run]) -> Fraction:
+def common_rate(runs: Sequence[Run]) -> Fraction:
+    """The rate that the timecode of several videos counts in.
+
+    Raises:
+        UsageError: they have several, or one has none.
+    """
     rates = {_named(run.video.fps) or run.video.fps for run in runs}  # 29.97 is 30000/1001, rounded
     if len(rates) > 1:
         raise UsageError("an edit list has one frame rate, and these videos have several", _ANOTHER)
