@@ -180,6 +180,48 @@ _CLAUSES: dict[str, tuple[str, ...]] = {
         "the {it} and all things around it", "the time when the {it} is there", "what is seen with the {it}",
         "the scene around the {it}",
     ),
+    "count": (
+        "how many {these} you see", "the number of {these}", "how many {these} appear",
+        "how many {these} can be seen",
+    ),
+    "times": (
+        "how often the {it} appears", "how many times the {it} is seen", "how often {a} is seen",
+        "how many times {a} appears",
+    ),
+    "hue": (
+        "whether the {it} is {hue}", "if the {it} is {hue}", "whether the {it} was {hue} or not",
+        "if the color of the {it} is {hue}", "whether the {it} looks {hue}",
+    ),
+    "hues": (
+        "whether the {it} is {hue} or {other}", "if the {it} was {hue} or {other}",
+        "whether the color of the {it} is {hue} or {other}",
+    ),
+    "turn": (
+        "whether the {it} goes {hue}", "if the {it} goes {hue}", "whether the {it} moved {hue}",
+        "if the {it} went {hue}",
+    ),
+    "ways": (
+        "whether the {it} goes {hue} or {other}", "if the {it} went {hue} or {other}",
+        "whether the {it} moved {hue} or {other}",
+    ),
+    "moved": ("whether the {it} moves", "whether the {it} moved", "if there is any movement of the {it}"),
+    "list": (
+        "what is seen", "everything that is there", "all the things that appear", "what the video shows",
+        "what happens in the video", "which things appear, in order", "what is going on", "what you see",
+    ),
+    "first": (
+        "what comes first", "which thing comes first", "what is seen at the beginning",
+        "what there is at the start", "what the first thing is", "which object appears first",
+    ),
+    "last": (
+        "what comes last", "which thing comes last", "what is seen at the very end",
+        "what there is at the end", "what the last thing is", "which object appears last",
+    ),
+    "at": ("what is seen {at}", "what there is {at}", "which things are there {at}"),
+    "after": (
+        "what comes after the {it}", "what is seen after the {it}", "which things come after the {it}",
+        "what follows the {it}", "what there is once the {it} is gone",
+    ),
 }  # fmt: skip
 COMBINED = {
     family: tuple(
@@ -305,7 +347,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "What is the first object?", "Name the first thing.", "What came first?", "the first thing",
         "Say what appears first.", "What was seen first?", "Which object was the first?",
         "How does the video start?", "What happens first?", "What do we see at the beginning?",
-        "first thing?",
+        "first thing?", "At the beginning, what is there?", "In the beginning, what do you see?",
         # never trained on
         "Which thing appears first?", "What was there first?", "Name the object that comes first.",
         "What is the first thing you see?", "What did we see first?", "At the start, what is seen?",
@@ -318,6 +360,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "What is the last object?", "Name the last thing.", "What came last?", "the last thing",
         "Say what appears last.", "What was seen last?", "Which object was the last?",
         "How does the video end?", "What happens last?", "What do we see at the end?", "last thing?",
+        "At the very end, what is there?", "In the end, what do you see?",
         # never trained on
         "Which thing appears last?", "What was there last?", "Name the object that comes last.",
         "What is the last thing you see?", "What did we see last?", "At the end, what is seen?",

@@ -341,11 +341,8 @@ def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list
     if relevance is None:
         scores = np.array([words.relevance(example.question, c) is not False for c in example.contents])
         relevance = np.clip(scores + random.normal(0, 0.05, count), 0, 1).astype(np.float32)
-    budget = (
-        int(random.integers(count + need, count * MEMORY + 1))
-        if count * MEMORY > count + need
-        else count * MEMORY
-    )
+    least = count + max(need, sum(len(own) - 1 for own in held if own))
+    budget = int(random.integers(least, count * MEMORY + 1)) if count * MEMORY > least else count * MEMORY
     return allocate(relevance, budget, 1, MEMORY).tokens.tolist()
 
 

@@ -170,10 +170,8 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if not found:
         return None
     if question.family == "count":
-        names: dict[tuple[int, int], Seen] = {}
-        for thing in found:
-            names.setdefault((thing.kind, thing.colour), thing)
-        return None if len(names) > MOST_HELD else names_of(list(names.values()))
+        told = dict.fromkeys(_other_name(question, thing) for thing in found)
+        return None if len(told) > MOST_HELD else list(told)
     if question.family in SINGLE:
         values = [value_of(question.family, thing) for thing in found]
         told = [HERE if value is None else SINGLE[question.family][value] for value in values]
@@ -187,6 +185,13 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if others is None:
         return None
     return (names_of(found) if question.family == "describe" else []) + (names_of(others) or [ALONE])
+
+
+def _other_name(question: Question, thing: Seen) -> str:
+    """What tells a thing that is counted from others: its color, its kind, or nothing."""
+    if question.kind is not None and question.colour is not None:
+        return HERE
+    return KINDS[thing.kind] if question.kind is None else COLOURS[thing.colour]
 
 
 def words_of_scene(question: Question, content: Content) -> list[str] | None:
