@@ -46,7 +46,7 @@ bench: $(READY)  ## speed and memory: half an hour on an idle machine
 curves: $(READY)  ## a whole ask over clips of up to four hours: an hour or two, and 12 GB of disk
 	$(BIN)/python bench/stages.py --curves --minutes 1,10,60,240 --keyframes 2,5,10 --questions 1,2,5
 
-nano: $(READY)  ## train the model that ships with tempo further: resumable, about 3 hours on 2 cores
+nano: $(READY)  ## train the model that ships with tempo further: resumable, under 2 hours on 2 cores
 	$(BIN)/python -m training.sources work/sources
 	$(BIN)/python -m training.corpus work/corpus
 	$(BIN)/python -m training.foreign work/foreign --sources work/sources
