@@ -50,7 +50,7 @@ _STEPS = {
     "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
-_WARM = {"polish": 3600, "tighten": 2400, "settle": 2000}  # from trained weights only these run
+_WARM = {"polish": 3400, "tighten": 2400, "settle": 1600}  # from trained weights only these run
 
 _MEMORIES = 400  # batches of memories, in each process
 
