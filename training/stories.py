@@ -20,6 +20,7 @@ _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
 _TRIES_TO_ASK, _TRIES_TO_BEGIN = 20, 4
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
+_AGAIN = 0.35  # chance that things come back in a part of a video
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
     "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 4, "together": 3, "describe": 3,
@@ -179,7 +180,7 @@ def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[s
     """A part of a video as it was filmed, with a question whose answer it settles.
 
     `draw_story` weaves segments that show the thing clearly among others that don't show it at all. In a
-    video, segments that hardly show it stand beside the clear ones, and things come back.
+    video, segments that hardly show it stand beside the clear ones. In many, things come back as they were.
 
     Args:
         longest: segments; most parts have fewer.
@@ -190,7 +191,10 @@ def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[s
     for _ in range(_MOST_TRIES):
         family, answerable = str(random.choice(families)), bool(random.random() < 0.75)
         count = int(np.exp(random.uniform(0, np.log(longest + 1))))
-        found = _settled(random, shelf, family, 1, _filmed(random, shelf, count), answerable)
+        places = _filmed(random, shelf, count)
+        if random.random() < _AGAIN:
+            places = _come_again(random, places)
+        found = _settled(random, shelf, family, 1, places, answerable)
         if found is not None:
             return _talked(random, shelf, found)
     raise ValueError("the corpus has no videos to ask about")
@@ -212,10 +216,12 @@ def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> 
         return None
     runs = [run]
     if family in _MAY_COME_TWICE and count > len(run) + 1 and random.random() < _TWICE:
-        again = np.flatnonzero(
-            shelf.shows[:, _some(question.kind), _some(question.colour)].reshape(len(shelf.shows), -1).any(1)
-        )
-        again = np.intersect1d(again, shelf.rows)
+        kind, colour = question.kind, question.colour
+        if random.random() < 0.5:  # of the same color: that is no second answer
+            things = (thing for place in run for thing in shelf_content(shelf, place).clear)
+            kind, colour = next(((o.kind, o.colour) for o in things if question.means(o)), (kind, colour))
+        shown = shelf.shows[:, _some(kind), _some(colour)].reshape(len(shelf.shows), -1).any(1)
+        again = np.intersect1d(np.flatnonzero(shown), shelf.rows)
         if len(again):
             runs.append(_run(random, shelf, count - len(run) - 1, again))
     others = shelf.without(random, question, count - sum(map(len, runs)))
@@ -263,6 +269,17 @@ def _filmed(random: Random, shelf: Shelf, most: int) -> list[Place]:
     """Up to `most` segments that follow each other, turned alike."""
     ways = _ways(random)
     return _alike(shelf.row(int(random.choice(shelf.rows)), most), *ways)
+
+
+def _come_again(random: Random, places: list[Place]) -> list[Place]:
+    """The same, and some of them once more, later and played the other way: so their groups differ."""
+    if len(places) < 2:
+        return places
+    first = int(random.integers(len(places) - 1))
+    end = min(len(places) - 1, first + int(random.integers(1, 4)))
+    again = [(row, mirrored, not backwards) for row, mirrored, backwards in reversed(places[first:end])]
+    at = len(places) if random.random() < 0.5 else int(random.integers(end + 1, len(places) + 1))
+    return [*places[:at], *again, *places[at:]]
 
 
 def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:

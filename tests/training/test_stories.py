@@ -183,9 +183,9 @@ def test_of_several_groups_the_first_comes_first_also_played_backwards(examples,
                 assert sorted(starts) == sorted(starts, key=starts.get)
                 told = words.memory_words(Question("first", "", None, None), content)
                 if told is not None:
-                    first = {(COLOURS[t.colour], KINDS[t.kind]) for t in content.clear
+                    first = {f"{COLOURS[t.colour]} {KINDS[t.kind]}" for t in content.clear
                              if t.group == min(starts, key=starts.get)}  # fmt: skip
-                    assert set(zip(told[::2], told[1::2], strict=True)) == first
+                    assert set(told) == first
                     seen_ways.add(bool(backwards))
     assert seen_ways == {True, False}
 
@@ -406,9 +406,10 @@ def test_a_single_segment_may_come_from_anywhere(shelf):
     assert 20 < len(inside) < 60
 
 
-def test_filmed_videos_are_segments_in_a_row_turned_alike(shelf):
+def test_filmed_videos_are_segments_in_a_row_turned_alike(shelf, monkeypatch):
+    monkeypatch.setattr(stories, "_AGAIN", 0.0)
     random, lengths, ways = np.random.default_rng(5), set(), set()
-    for _ in range(200):
+    for _ in range(400):
         example = draw_filmed(random, shelf, 6)
         (mirrored,), (backwards,) = set(example.mirrored.tolist()), set(example.reversed.tolist())
         assert set(np.diff(example.places).tolist()) <= {-1 if backwards else 1}
@@ -418,3 +419,32 @@ def test_filmed_videos_are_segments_in_a_row_turned_alike(shelf):
         lengths.add(len(example.places))
         ways.add((mirrored, backwards))
     assert (lengths, len(ways)) == ({1, 2, 3, 4, 5, 6}, 4)
+
+
+def test_things_come_back_as_they_were_in_filmed_videos():
+    random, places = np.random.default_rng(5), [(row, True, False) for row in range(10, 16)]
+    seen = set()
+    for _ in range(200):
+        told = stories._come_again(random, places)
+        again = [place for place in told if place[2]]
+        assert [place for place in told if not place[2]] == places
+        rows = [row for row, _, _ in again]
+        assert rows == list(range(rows[0], rows[0] - len(rows), -1))
+        assert told.index(again[0]) > rows[0] - 10 + 1  # after what comes back, and after something else
+        seen.add((rows[-1], len(rows)))
+    assert {length for _, length in seen} == {1, 2, 3}
+    assert {first for first, _ in seen} == set(range(10, 15))
+    assert stories._come_again(random, places[:1]) == places[:1]
+
+
+def test_a_thing_that_comes_again_in_its_color_is_no_second_answer(shelf, monkeypatch):
+    monkeypatch.setattr(stories, "_TWICE", 1.0)
+    monkeypatch.setattr(stories, "_TALK", 0.0)
+    random = np.random.default_rng(3)
+    one, two = 0, 0
+    for _ in range(150):
+        example = draw_story(random, shelf, 9, ("colour",))
+        groups = {t.group for c in example.contents for t in c.clear if example.question.means(t)}
+        if len(groups) > 1:
+            one, two = one + ("then" not in example.answer), two + ("then" in example.answer)
+    assert min(one, two) > 15
