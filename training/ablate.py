@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = 400  # of the stage's 2,000; the learning rate is still the same for all
+STEPS = 400  # of the stage's 4,000; the learning rate is still the same for all
 _DECODER, _VISION = ("tokenizer.json", "decoder.pt", "stories.pt"), ("vision.pt",)
 WHOLE = "whole"
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # files to start from, and options

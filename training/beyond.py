@@ -58,7 +58,7 @@ _SYLLABLES = (
 _PHRASES = tuple(
     text
     for family in ALL
-    for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED.get(family, ()))
+    for text in (*(PHRASINGS.get(family) or MORE[family])[:-HELD_OUT], *COMBINED[family])
     if "{it}" in text or "{a}" in text or "{these}" in text
 )
 _OF_COLORS = (*PHRASINGS["object"][:-HELD_OUT], *COMBINED["object"])
@@ -86,9 +86,15 @@ def held_out_questions() -> tuple[tuple[str, str], ...]:
 @cache
 def _reserved() -> frozenset[str]:
     """Words that only the held-out questions may use: all of theirs that no phrasing needs."""
-    needed = words_of(" ".join((*_PHRASES, *(text for own in FOLLOWING.values() for text in own))))
     frames = words_of(" ".join((*_list("about-known"), *_list("about-unknown"), *_list("free"))))
-    return frozenset(words_of(" ".join(text for _, text in held_out_questions())) - needed - frames - KNOWN)
+    return frozenset(words_of(" ".join(text for _, text in held_out_questions())) - _said() - frames - KNOWN)
+
+
+@cache
+def _said() -> frozenset[str]:
+    """The words of questions that can be answered."""
+    families = (*PHRASINGS.values(), *MORE.values(), *COMBINED.values(), *FOLLOWING.values())
+    return frozenset(words_of(" ".join(text for own in families for text in own)))
 
 
 @cache
@@ -130,7 +136,7 @@ def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 
 def _is_unknown(word: str) -> bool:
-    return not {word, word.rstrip("s")} & (_reserved() | KNOWN)
+    return not {word, word.rstrip("s")} & (_reserved() | KNOWN | _said())
 
 
 @cache
@@ -159,11 +165,12 @@ def _altered(random: Random) -> str:
         kind = str(random.choice(KINDS))
         at, letter = int(random.integers(len(kind) + 1)), str(random.choice(list(_LETTERS)))
         doubles = letter in kind[max(0, at - 1) : at + 1]
+        of_plural = at >= len(kind) - 1 and (letter == "s" or letter in keys_beside("s"))
         if at < len(kind) and random.random() < 0.5:
             beside, word = letter in keys_beside(kind[at]), kind[:at] + letter + kind[at + 1 :]
         else:
             beside, word = doubles, kind[:at] + letter + kind[at:]
-        if not beside and _is_unknown(word):
+        if not (beside or of_plural) and _is_unknown(word):
             return word
     return str(random.choice(_own("alike")))
 

@@ -37,25 +37,28 @@ def warm_start(model: Nano, home: Path) -> None:
     tensors = load_file(home / TEMPO / "model.safetensors")
     tensors = {_deeper(name, tensors, model): tensor for name, tensor in tensors.items()}
     names = tensor_names(model)
-    state = model.state_dict()
+    state, there = model.state_dict(), {_layer(name) for name in tensors}
     for own, theirs in names.items():
         if theirs in tensors:
             state[own] = tensors[theirs].float()
-        elif not theirs.startswith(_LAYERS):
+        elif _layer(theirs) in there:
             raise KeyError(theirs)
         elif theirs.endswith(_LAST):
             state[own] = torch.zeros_like(state[own])
     model.load_state_dict(state)
 
 
+def _layer(name: str) -> str:
+    """The number of the decoder's layer that a weight belongs to; empty for other weights."""
+    return name.removeprefix(_LAYERS).partition(".")[0] if name.startswith(_LAYERS) else ""
+
+
 def _deeper(name: str, tensors: Collection[str], model: Nano) -> str:
     """What a weight of the decoder's layers is called in a model with more of them."""
     if not name.startswith(_LAYERS):
         return name
-    number, _, rest = name.removeprefix(_LAYERS).partition(".")
-    layers = 1 + max(
-        int(other.removeprefix(_LAYERS).split(".")[0]) for other in tensors if other.startswith(_LAYERS)
-    )
+    number, rest = _layer(name), name.removeprefix(_LAYERS).partition(".")[2]
+    layers = 1 + max(int(_layer(other)) for other in tensors if _layer(other))
     new = len(model.decoder.llm.model.layers) - layers
     place = int(number) + max(0, int(number) - (layers - 1 - new))
     return f"{_LAYERS}{place}.{rest}"

@@ -1,7 +1,7 @@
 """How people ask: phrasings of every family of questions.
 
-Each family has many, whose last six are never trained on. For the families that ask about one thing, openers
-and clauses make more (`COMBINED`), so that words are learned in many surroundings.
+Each family has many, whose last six are never trained on. Openers and clauses make more (`COMBINED`), so that
+words are learned in many surroundings.
 
 | placeholder | stands for |
 |---|---|

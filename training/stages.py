@@ -3,8 +3,8 @@
 | stage | what learns | from what |
 |---|---|---|
 | vision | the vision tower | dense labels on the merged tokens of single temporal patches |
-| decoder | the decoder | stories in which its own word embeddings stand for memory tokens |
-| stories | the decoder | the same, up to 128 segments |
+| decoder | the decoder | stories and parts of films: its own word embeddings stand for memory tokens |
+| stories | the decoder | the same; the stories have up to 128 segments |
 | compressor | compressor and projector | single segments: relevance, the word of each memory token |
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |

@@ -180,10 +180,10 @@ def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[s
     """A part of a video as it was filmed, with a question whose answer it settles.
 
     `draw_story` weaves segments that show the thing clearly among others that don't show it at all. In a
-    video, segments that hardly show it stand beside the clear ones. In many, things come back as they were.
+    video, segments that hardly show it stand beside the clear ones. In many, things come back.
 
     Args:
-        longest: segments; most parts have fewer.
+        longest: segments, before up to three come again; most parts have fewer.
 
     Raises:
         ValueError: the corpus has no such video.

@@ -218,6 +218,8 @@ def main() -> None:
         process.join()
         if process.exitcode:
             raise SystemExit(f"a stage failed with {process.exitcode}")
+    if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
+        return
     port = 29_500 + os.getpid() % 1000
     mp.spawn(
         work,

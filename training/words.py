@@ -25,7 +25,8 @@ thing, and a list takes half of the tokens.
 What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
 the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
 `HERE`. For a list, things that are there already as the segment begins stand behind a `HERE`: they have
-mostly been named. A motion that can't be told is `HERE` too.
+mostly been named. A motion that can't be told is `HERE` too. For a count, it holds what differs: the colors
+of a kind, the kinds of a color, `HERE` for both.
 
 Things of which only a part is in the frame decide no answer, but the memory names those of which much is
 seen (`Seen.partly`): in a video they stand beside segments that show them clearly.
@@ -163,7 +164,7 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
     if relevant is False:
         return [NOTHING]
     if question.family in OF_SCENES:
-        return words_of_scene(question, content)
+        return _words_of_scene(question, content)
     if question.family in ("presence", "when", "times"):
         return [HERE] if relevant else None
     found = in_order(thing for thing in content.named if question.means(thing))
@@ -194,7 +195,7 @@ def _other_name(question: Question, thing: Seen) -> str:
     return KINDS[thing.kind] if question.kind is None else COLOURS[thing.colour]
 
 
-def words_of_scene(question: Question, content: Content) -> list[str] | None:
+def _words_of_scene(question: Question, content: Content) -> list[str] | None:
     """What a segment's memory holds for this question about scenes."""
     things = content.named
     if question.family == "after" and not question.told and any(question.means(thing) for thing in things):

@@ -237,6 +237,20 @@ def test_several_videos_are_refused_before_the_work(name: str, tempo: Tempo) -> 
     ])  # fmt: skip
 
 
+def test_saved_runs_that_a_format_can_not_hold_are_not_shown(tempo: Tempo, tmp_path: Path) -> None:
+    run = json.loads(SAVED.read_text())
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    for path in paths:
+        run["video"] |= {"path": f"{path.stem}.mp4", "duration": 12.0}
+        path.write_text(json.dumps(run))
+    done = tempo("inspect", *paths, "-o", tmp_path / "a.srt")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: --format srt is for one video")
+    done = tempo("inspect", paths[0], "-o", tmp_path / "a.txt", "--format", "youtube")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: 'one.mp4' is shorter than 30 s")
+
+
 def test_a_saved_run_of_a_video_without_a_constant_rate_has_no_edit_list(
     tempo: Tempo, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from training.beyond import held_out_questions, question, unknown, words_of
 from training.phrasings import ALL, BEYOND, COMBINED, FOLLOWING, MORE, PHRASINGS
 from training.scene import KINDS
 from training.typing_errors import informal, mistyped, rough
-from training.words import Question
+from training.words import Question, plural
 
 from .test_words import CAR, EMPTY, FISH
 
@@ -129,12 +129,13 @@ def test_words_that_look_like_a_known_thing_are_no_slips_of_it():
     assert len(words) > 200
     assert not words & (beyond.KNOWN | beyond._reserved())
     random = np.random.default_rng(0)
-    slips = {word for kind in KINDS for _ in range(400) for word in words_of(mistyped(random, kind))}
+    slips = {word for kind in KINDS for name in (kind, plural(kind)) for _ in range(400)
+             for word in words_of(mistyped(random, name))}  # fmt: skip
     assert not words & slips
 
 
 def test_words_of_the_dictionary_that_look_like_a_known_thing():
-    known = ("planet", "stars", "bear", "stark", "moat", "kitten", "trees", "treason")
+    known = ("planet", "stars", "bear", "stark", "moat", "kitten", "trees", "treason", "can", "start")
     assert beyond._near(known) == ("bear", "stark")  # "planet" and "moat" are held out
 
 

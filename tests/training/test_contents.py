@@ -77,7 +77,7 @@ def test_a_table_has_a_row_for_each_thing_of_each_frame():
 
 
 @pytest.mark.parametrize(("visible", "partly"), [(0.39, False), (0.4, True), (0.79, True)])
-def test_half_of_a_thing_is_enough_to_name_it(visible, partly):
+def test_two_fifths_of_a_thing_are_enough_to_name_it(visible, partly):
     (thing,) = content_of(table([sight(visible)]), 0.5).unclear
     assert thing.partly == partly
     assert not content_of(table([sight(0.8)]), 0.5).clear[0].partly

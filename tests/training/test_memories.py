@@ -11,13 +11,13 @@ from training.stages import (
     Compressing,
     Filmed,
     Reading,
-    memory_ids,
+    memory_table,
     without_end,
     written_memories,
     written_videos,
 )
 from training.stories import draw_filmed
-from training.vocabulary import MEMORY_WORDS
+from training.vocabulary import MEMORY_PAIRS, MEMORY_WORDS
 
 RED, CAR, PLANE = (MEMORY_WORDS.index(word) for word in (" red", " car", " plane"))
 END = [word.strip() for word in MEMORY_WORDS].index(words.END)
@@ -73,7 +73,7 @@ def test_written_memories_are_what_the_compressor_writes(nano, shelf):
     found = written_memories(nano, [shelf], np.random.default_rng(3), 1)
     assert len(found) == len(known)
     assert float((found.vectors - nano.decoder.projector(memory[known])).abs().max()) < 1e-5
-    names = [word.strip() for word in MEMORY_WORDS]
+    names = [word.strip() for word in (*MEMORY_WORDS, *MEMORY_PAIRS)]
     for row, own in enumerate(told[place] for place in known):
         same = [n for n, other in enumerate(told[place] for place in known) if other == own]
         if len(same) >= 6:
@@ -86,7 +86,7 @@ def test_the_decoder_reads_memories_in_place_of_words(fresh, shelf, monkeypatch)
     read = []
     write = fresh.write
     monkeypatch.setattr(fresh, "write", lambda stories: (read.extend(stories), write(stories))[1])
-    names = [word.strip() for word in MEMORY_WORDS]
+    names = [word.strip() for word in (*MEMORY_WORDS, *MEMORY_PAIRS)]
     nothing = (names.index(words.NOTHING),)
     own = Memories(torch.full((6, MEMORY, WIDTH), 7.0), [nothing] * 6)
     stage = Reading(2, segments=40, shortest=4, longest=4, memories=own, noise=(0.0, 0.0))
@@ -95,7 +95,7 @@ def test_the_decoder_reads_memories_in_place_of_words(fresh, shelf, monkeypatch)
     pieces = [piece for story in read for piece in story.memory]
     ours = [bool((piece == 7).all()) for piece in pieces]
     assert 0.2 < np.mean(ours) < 0.99
-    table = fresh.embed(memory_ids(fresh)).detach()
+    table = memory_table(fresh).detach()
     first = [
         int(torch.cdist(piece[:1], table).argmin())
         for piece, mine in zip(pieces, ours, strict=True)

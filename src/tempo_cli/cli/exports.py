@@ -114,7 +114,7 @@ class Exports:
             check_one_video(self.format, [str(path) for path in paths])
 
     def check_saved(self, runs: Sequence[Run]) -> None:
-        """Raise UsageError, before anything is shown, where the format can't be written for saved runs."""
+        """Raise UsageError, before anything is shown, where the format can't hold saved runs."""
         self.check_videos([Path(run.video.path) for run in runs])
         if self.format == "edl":
             from ..report.edl import common_rate
