@@ -1,7 +1,7 @@
 """What allocation is worth: one short event in up to two hours of video, and the tokens that tell of it.
 
 A video shows one group of three things for some seconds ("needle") and other groups around it. Asked is for
-all three (an answer that fills 6 memory tokens), for the two others (4), and for a colour (1). The memory
+all three (an answer that fills 3 memory tokens), for the two others (2), and for a color (1). The memory
 tokens are made once per question; then the same decoder reads them under different rules, each with the same
 budget (average tokens per segment times segments):
 
@@ -62,9 +62,10 @@ from training.video import Encoding, read_segments, write_video
 _SEED = 555_000
 _SIZE = (180, 320)
 _RATE = 2.0  # frames per second of the painted video
-_NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
+_NEED = {"describe": 3, "together": 2, "colour": 1}  # memory tokens that the answer fills
 _FAMILIES = tuple(_NEED)
-_AVERAGES = (1.0, 1.05, 1.5, 4.0, 6.0)  # memory tokens per segment; 1.0 and 1.5 are quarters
+_AVERAGES = (1.0, 1.05, 1.5, 2.0, 3.0)  # memory tokens per segment
+_SCARCE = 1.5  # half of what a description needs
 _RULES = ("ata", "even", "frames", "tail", "even tail", "no anchors")
 _SAMPLING = SamplingOptions()
 
@@ -340,19 +341,18 @@ def summed_up(trials: Sequence[Trial], scores: Scores) -> dict[str, Any]:
 
 
 def draw(path: Path, seconds: float, minutes: Sequence[float], facts: dict[str, Any]) -> None:
-    """The longest videos at every budget, and every length at a quarter of what the answer needs."""
+    """The longest videos at every budget, and every length at half of what the answer needs."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.4, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     family, lengths = _FAMILIES[0], sorted(minutes)
-    quarter = _NEED[family] / 4
     told = {length: facts[f"{seconds:g} s in {length:g} min"] for length in lengths}
     colours = ("#1664c0", "#d1491b", "#6b7280", "#c08a00", "#b58fd6", "#178a50")
     for rule, colour in zip(_RULES, colours, strict=True):
         for axes, places, picked in (
             (left, _AVERAGES, [told[lengths[-1]][f"{family} {average:g}"][rule] for average in _AVERAGES]),
-            (right, lengths, [told[length][f"{family} {quarter:g}"][rule] for length in lengths]),
+            (right, lengths, [told[length][f"{family} {_SCARCE:g}"][rule] for length in lengths]),
         ):
             known = [(place, own) for place, own in zip(places, picked, strict=True) if own["n"]]
             where, low, middle, high = zip(
@@ -363,7 +363,7 @@ def draw(path: Path, seconds: float, minutes: Sequence[float], facts: dict[str, 
                 axes.fill_between(where, low, high, color=colour, alpha=0.15, lw=0)
     for axes, ticks, label, title in (
         (left, _AVERAGES, "memory tokens per segment", f"{seconds:g} s in {lengths[-1]:g} minutes"),
-        (right, lengths, "minutes of video", f"{quarter:g} tokens per segment"),
+        (right, lengths, "minutes of video", f"{_SCARCE:g} tokens per segment"),
     ):
         axes.set_xscale("log")
         shown = [tick for tick in ticks if tick != 1.05]  # it would stand on 1

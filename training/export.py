@@ -15,13 +15,14 @@ from tempo_cli.plan import prompts
 
 from .layout import BASE, TEMPO, tensor_names
 from .network import Nano
+from .scene import KINDS
 from .shape import DECODER, DIMENSIONS, MROPE, PIXELS, TEXT, VISION
 from .train import STAGES
 from .trainer import load
 
 SCOPE = (
-    "nano knows eight kinds of painted things (ball, boat, car, fish, house, plane, star, tree) in eight "
-    "colors; of other things, and of camera footage, it can't tell."
+    f"nano knows eight kinds of things ({', '.join(KINDS)}) in eight colors, in drawn videos only: "
+    "no people, no text, no camera footage."
 )
 _DTYPE = torch.bfloat16
 

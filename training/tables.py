@@ -10,14 +10,16 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+from .trials import INFORMAL, PLAIN, SLIPS
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "nano.md"
 RESULTS = ROOT / "training" / "results"
 BENCH = ROOT / "bench" / "results"
 _NEW = ", new phrasing"
 _FAMILIES = {
-    "colour": "colour",
-    "object": "object of a colour",
+    "colour": "color",
+    "object": "object of a color",
     "presence": "is there a …",
     "when": "when (right segment)",
     "direction": "direction",
@@ -25,6 +27,24 @@ _FAMILIES = {
     "describe": "describe",
     "absent": "not in this video",
 }
+_MORE = {
+    "count": "how many (none to three)",
+    "hue": "is it red?",
+    "hues": "is it red or blue?",
+    "turn": "did it go left?",
+    "ways": "did it go left or right?",
+    "moved": "did it move?",
+    "times": "how often does it appear?",
+    "twice": "about a thing that comes twice",
+    "list": "list all things in order",
+    "first": "what comes first?",
+    "last": "what comes last?",
+    "at": "what is there at 0:12?",
+    "after": "what comes after it?",
+    "follow-up": "follow-ups that name nothing",
+}
+_BEYOND, _AFTER_DECLINING = "beyond: ", "follow-up of what can't be answered"
+_LOW, _LOW_THERE = "beyond: highest relevance under 0.5", "highest relevance under 0.5"
 _AUC = "auc, all segments of all videos"
 _ROUTER = {
     "asked-for segment first": "the asked-for segment ranks first",
@@ -37,13 +57,8 @@ _CURVES = {
     "words": "all memory tokens of a relevant segment right",
 }
 _COMMAND = "installed command answers rightly"
-_NEEDLES = {"10 s": "2026-11-24-needle-10s.txt", "2 s": "2026-11-24-needle-2s.txt"}
-_FILMED = "2026-11-24-needle-files.txt"  # the same through encoded files
-_ENDINGS = {  # the last stage's start and end, and what ships: answers, needle
-    "before it": ("seed-0-together.json", "2026-11-24-needle-together.txt"),
-    "the mean": ("seed-0.json", _NEEDLES["10 s"]),
-    "after it": ("seed-0-long.json", "2026-11-24-needle-long.txt"),
-}
+_NEEDLE = "2026-11-27-needle-10s.txt"
+_FOOTAGE = "footage-0.json"
 _RULES = {
     "ata": "ATA",
     "even": "even",
@@ -52,8 +67,8 @@ _RULES = {
     "even tail": "even, tail",
     "no anchors": "no anchors",
 }
-_NEED = {"describe": 6, "together": 4, "colour": 1}  # memory tokens that the answer fills
-_AVERAGES = ("1", "1.05", "1.5", "4", "6")
+_NEED = {"describe": 3, "together": 2, "colour": 1}  # memory tokens that the answer fills
+_AVERAGES = ("1", "1.05", "1.5", "2", "3")
 _LONG = ("15", "60", "120")  # minutes that give 128 segments
 _MINUTES = ("1", "5", *_LONG)
 
@@ -85,37 +100,46 @@ def mistakes(report: Report) -> str:
     return "\n".join([*rows, *(f"| {sort} | {number} |" for sort, number in report["mistakes"].items())])
 
 
-def beside(runs: dict[str, Report]) -> str:
-    """Runs in columns, in per cent, all phrasings together.
-
-    Raises:
-        ValueError: they were not asked the same.
-    """
-    rows = _head(runs)
-    for name, told in _FAMILIES.items():
-        rows.append(_row(told, [_pooled(run["answers"], (name, name + _NEW)) for run in runs.values()]))
-    rows.append(_row("**all questions**", [_pooled(run["answers"]) for run in runs.values()]))
-    for name, told in _ROUTER.items():
-        own = [run["router"][name] for run in runs.values()]
-        rows.append(_row(told, [(one["right"], one["n"]) for one in own]))
-    areas = [f"{run['router'][_AUC]:.4f}" for run in runs.values()]
-    rows.append(f"| area under the curve | {' | '.join(areas)} | |")
+def more(report: Report) -> str:
+    """Right answers to the kinds of questions that came later, as `answers` has those of the first."""
+    rows = ["| question | known phrasing | n | new phrasing | n |", "|---|---|---|---|---|"]
+    for name, told in _MORE.items():
+        cells = [_cells(report["answers"].get(key, {"n": 0})) for key in (name, name + _NEW)]
+        rows.append(f"| {told} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def endings(runs: dict[str, Report], needles: dict[str, Report]) -> str:
-    """What the last stage and the mean bring: new phrasings, and lists in 128 segments.
+def typing(report: Report) -> str:
+    """The same questions as written, typed in a hurry, and with a slip."""
+    rows = ["| the same questions | as written | changed | n |", "|---|---|---|---|"]
+    for name in (INFORMAL, SLIPS):
+        plain, rough = (report["answers"][key] for key in (f"{name}: {PLAIN}", name))
+        told = [f"{one['right']:.1f} % ({one['from']:.0f}–{one['to']:.0f})" for one in (plain, rough)]
+        rows.append(f"| {name} | {' | '.join(told)} | {plain['n']} |")
+    return "\n".join(rows)
 
-    Raises:
-        ValueError: they were not asked the same.
-    """
-    rows = _head(runs)
-    for name, told in _FAMILIES.items():
-        rows.append(_row(told + _NEW, [_pooled(run["answers"], [name + _NEW]) for run in runs.values()]))
-    for family in ("describe", "together"):
-        own = [needles[name]["10 s in 60 min"][f"{family} 1.5"] for name in runs]
-        told = f"{_FAMILIES[family]}, one event in 128 segments"
-        rows.append(_row(told, [_pooled(one, ["ata"]) for one in own]))
+
+def declining(report: Report, footage: Report | None) -> str:
+    """What is declined, and where relevance stays low."""
+    found = report["answers"]
+    sorts = sorted(name for name in found if name.startswith(_BEYOND))
+    rows = ["| asked | declined | n |", "|---|---|---|"]
+    rows += [f"| {name.removeprefix(_BEYOND)} | {_cells(found[name])} |" for name in sorts]
+    everything, n = _pooled(found, sorts)
+    rows.append(f"| **all of these** | {everything:.1f} % | {n} |")
+    follow = [name for name in found if name.startswith(_AFTER_DECLINING)]
+    if follow:
+        share, n = _pooled(found, follow)
+        rows.append(f"| {_AFTER_DECLINING} | {share:.1f} % | {n} |")
+    rows.append(f"| highest relevance under 0.5 | {_cells(report['router'][_LOW])} |")
+    rows.append(f"| could be answered, but was declined | {_cells(report['answerable but declined'])} |")
+    if footage:
+        own = footage["declined or rightly denied"]
+        rows.append(f"| real footage: declined or rightly denied | {_cells(own)} |")
+        rows += [
+            f"| real footage, {name} | {_cells(own[name])} |" for name in ("in its words", "beyond them")
+        ]
+        rows.append(f"| real footage: {_LOW_THERE} | {_cells(footage[_LOW_THERE])} |")
     return "\n".join(rows)
 
 
@@ -152,7 +176,7 @@ def _difference(better: int, worse: int, n: int) -> str:
 
 
 def lengths(runs: dict[str, Report]) -> str:
-    """Descriptions at a quarter of the tokens they need, by the length of the video and of the event."""
+    """Descriptions at half of the tokens they need, by the length of the video and of the event."""
     shown = ("ata", "even", "frames", "tail", "no anchors")
     rows = [
         "| event | minutes | a frame of it is sampled | its segment ranks first | "
@@ -172,6 +196,8 @@ def lengths(runs: dict[str, Report]) -> str:
 
 
 def _cells(share: dict[str, float]) -> str:
+    if not share["n"]:
+        return "not measured | 0"
     return f"{share['right']:.1f} % ({share['from']:.0f}–{share['to']:.0f}) | {share['n']}"
 
 
@@ -180,18 +206,6 @@ def _pooled(answers: Report, names: Iterable[str] | None = None) -> tuple[float,
     own = [answers[name] for name in (names or answers)]
     n = sum(int(one["n"]) for one in own)
     return 100 * sum(round(one["right"] * one["n"] / 100) for one in own) / n, n
-
-
-def _head(runs: dict[str, Report]) -> list[str]:
-    """The first two lines of a table with runs in columns, which must have been asked the same."""
-    if len({(run["videos"], run["seed"], run["budget"]) for run in runs.values()}) > 1:
-        raise ValueError("runs with other videos can't stand beside each other")
-    names = [*runs, "n"]
-    return [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
-
-
-def _row(told: str, shares: list[tuple[float, int]]) -> str:
-    return f"| {told} | {' | '.join(f'{value:.1f}' for value, _ in shares)} | {shares[0][1]} |"
 
 
 def written(text: str, made: dict[str, str]) -> str:
@@ -219,22 +233,19 @@ def _measured(name: str) -> Report:
 
 def from_reports() -> dict[str, str]:
     """Every table, by its name in the document."""
-    first, second, parts = map(_reported, ("seed-0.json", "seed-1.json", "ablations.json"))
-    runs = {"seed 0": first, "seed 1": second}
-    needles = {seconds: _measured(name) for seconds, name in _NEEDLES.items()}
+    first, parts = map(_reported, ("seed-0.json", "ablations.json"))
+    footage = _reported(_FOOTAGE) if (RESULTS / _FOOTAGE).exists() else None
+    needles = _measured(_NEEDLE)
     return {
         "answers": answers(first),
+        "more": more(first),
+        "declining": declining(first, footage),
+        "typing": typing(first),
         "router": router(first),
         "mistakes": mistakes(first),
-        "seeds": beside(runs),
-        "endings": endings(
-            {told: _reported(answers) for told, (answers, _) in _ENDINGS.items()},
-            {told: _measured(needle) for told, (_, needle) in _ENDINGS.items()},
-        ),
         "ablations": ablations(parts),
-        "needle": needle(needles["10 s"]),
-        "lengths": lengths(needles),
-        "files": lengths({"10 s": _measured(_FILMED)}),
+        "needle": needle(needles),
+        "lengths": lengths({"10 s": needles}),
     }
 
 

@@ -81,7 +81,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             families=SEEING,
             moments=3,
         ),
-        "settle": Reading(steps("settle"), "settle", 1e-3, 320, longest=128, families=POLISHING),
+        "settle": Reading(steps("settle"), "settle", 1e-3, 384, shortest=12, longest=128, families=POLISHING),
     }
 
 

@@ -23,7 +23,7 @@ def test_the_document_has_the_reports_numbers():
 
 def test_shares_stand_with_their_interval_and_number():
     told = tables.answers(report(82.5)).splitlines()
-    assert told[2] == "| colour | 82.5 % (70–91) | 40 | 82.5 % (70–91) | 40 |"
+    assert told[2] == "| color | 82.5 % (70–91) | 40 | 82.5 % (70–91) | 40 |"
     assert len(told) == 10
 
 
@@ -38,18 +38,44 @@ def test_mistakes_stand_by_their_sorts():
     assert told[2:] == ["| errs in a list | 12 |", "| denies what is there | 7 |"]
 
 
-def test_runs_stand_beside_each_other():
-    told = tables.beside({"one": report(82.5), "two": report(85.0)}).splitlines()
-    assert told[:3] == ["| | one | two | n |", "|---|---|---|---|", "| colour | 82.5 | 85.0 | 80 |"]
-    assert told[10] == "| **all questions** | 82.5 | 85.0 | 640 |"
-    assert told[-1] == "| area under the curve | 0.9987 | 0.9987 | |"
+def test_new_kinds_stand_as_the_old_ones():
+    share = {"right": 82.5, "from": 70.4, "to": 90.6, "n": 40}
+    told = tables.more(
+        {"answers": {"count": share, "count" + tables._NEW: share, "list": share}}
+    ).splitlines()
+    assert told[2] == "| how many (none to three) | 82.5 % (70–91) | 40 | 82.5 % (70–91) | 40 |"
+    assert "| list all things in order | 82.5 % (70–91) | 40 | not measured | 0 |" in told
+    assert len(told) == 2 + len(tables._MORE)
 
 
-def test_runs_with_other_videos_do_not_stand_beside_each_other():
-    with pytest.raises(ValueError, match="other videos"):
-        tables.beside({"one": report(82.5), "two": report(85.0) | {"videos": 41}})
-    with pytest.raises(ValueError, match="other videos"):
-        tables.endings({"one": report(82.5), "two": report(85.0) | {"videos": 41}}, {})
+def test_typing_stands_beside_the_same_as_written():
+    plain, rough = ({"right": right, "from": 70.4, "to": 90.6, "n": 40} for right in (82.5, 80.0))
+    found = dict.fromkeys((tables.INFORMAL, tables.SLIPS), rough)
+    found |= {f"{name}: {tables.PLAIN}": plain for name in found}
+    told = tables.typing({"answers": found}).splitlines()
+    assert told[2] == "| typed in a hurry | 82.5 % (70–91) | 80.0 % (70–91) | 40 |"
+    assert len(told) == 4
+
+
+def test_declining_counts_all_sorts_together():
+    one, other = ({"right": right, "from": 70.4, "to": 90.6, "n": 40} for right in (100.0, 90.0))
+    found = {"beyond: things": one, "beyond: text": other, "colour": one}
+    asked = {"answers": found, "router": {tables._LOW: other}, "answerable but declined": other}
+    told = tables.declining(asked, None).splitlines()
+    assert told[2:5] == [
+        "| text | 90.0 % (70–91) | 40 |",
+        "| things | 100.0 % (70–91) | 40 |",
+        "| **all of these** | 95.0 % | 80 |",
+    ]
+    footage = {"declined or rightly denied": one | {"in its words": one, "beyond them": other}}
+    footage |= {tables._LOW_THERE: other}
+    told = tables.declining(asked, footage).splitlines()
+    assert told[-4:] == [
+        "| real footage: declined or rightly denied | 100.0 % (70–91) | 40 |",
+        "| real footage, in its words | 100.0 % (70–91) | 40 |",
+        "| real footage, beyond them | 90.0 % (70–91) | 40 |",
+        "| real footage: highest relevance under 0.5 | 90.0 % (70–91) | 40 |",
+    ]
 
 
 def test_ablations_stand_step_by_step():
@@ -76,20 +102,7 @@ def test_the_needle_in_long_videos_counts_all_lengths_of_128_segments():
     told = tables.needle(needle_report()).splitlines()
     assert len(told) == 2 + 3 * 5
     # 42, 43 and 44 % of 40, rounded to answers; of 120, 90 are only ATA's and 30 only those of even spreading
-    assert told[4] == "| describe (6) | 1.5 | 43 | 43 | 43 | 43 | 43 | 43 | +50 (+35 to +65) | 120 |"
-
-
-def test_the_mean_stands_between_the_last_stage_s_start_and_end():
-    runs = {"before": report(82.5), "after": report(85.0)}
-    told = tables.endings(runs, dict.fromkeys(runs, needle_report())).splitlines()
-    assert told[:3] == [
-        "| | before | after | n |",
-        "|---|---|---|---|",
-        "| colour, new phrasing | 82.5 | 85.0 | 40 |",
-    ]
-    # 43 % of 40, rounded to answers
-    assert told[-1] == "| seen together with, one event in 128 segments | 42.5 | 42.5 | 40 |"
-    assert len(told) == 2 + 8 + 2
+    assert told[4] == "| describe (3) | 1.5 | 43 | 43 | 43 | 43 | 43 | 43 | +50 (+35 to +65) | 120 |"
 
 
 def test_every_length_of_a_run_has_a_row():
