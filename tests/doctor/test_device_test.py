@@ -306,6 +306,6 @@ def test_nanos_answers_are_right() -> None:
     assert said == [
         "The fish was red.",
         "Yes, there was a red fish.",
-        "No, there was no blue car.",
+        "I can't tell.",
         "The red thing was a fish.",
     ]

@@ -22,7 +22,7 @@ from ..plan.budget import context_room, fit_budget
 from ..types import Allocation, FloatArray, MemoryTokens, Pixels
 
 STAGES = ("nano: vision tower", "nano: memory tokens", "nano: relevance", "nano: prompt", "nano: answers")
-QUESTIONS = ("what color was the fish", "is there a red fish?", "is there a blue car?", "what was red?")
+QUESTIONS = ("what color was the fish", "is there a red fish?", "is there a dog?", "what was red?")
 _TOKENS = 24  # of each answer, and behind its end: so that a step that is recorded for later is repeated
 _SEGMENTS, _FRAMES, _RATE = 2, 8, 2  # frames of a segment, and of a second
 _SIZE = (64, 96)  # px, height and width
