@@ -77,11 +77,7 @@ Report = dict[str, Any]
 
 def answers(report: Report) -> str:
     """Right answers by question, in phrasings that were trained on and in others."""
-    rows = ["| question | known phrasing | n | new phrasing | n |", "|---|---|---|---|---|"]
-    for name, told in _FAMILIES.items():
-        cells = [_cells(report["answers"][key]) for key in (name, name + _NEW)]
-        rows.append(f"| {told} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    return _by_phrasing(report, _FAMILIES)
 
 
 def router(report: Report) -> str:
@@ -102,8 +98,12 @@ def mistakes(report: Report) -> str:
 
 def more(report: Report) -> str:
     """Right answers to the kinds of questions that came later, as `answers` has those of the first."""
+    return _by_phrasing(report, _MORE)
+
+
+def _by_phrasing(report: Report, kinds: dict[str, str]) -> str:
     rows = ["| question | known phrasing | n | new phrasing | n |", "|---|---|---|---|---|"]
-    for name, told in _MORE.items():
+    for name, told in kinds.items():
         cells = [_cells(report["answers"].get(key, {"n": 0})) for key in (name, name + _NEW)]
         rows.append(f"| {told} | {' | '.join(cells)} |")
     return "\n".join(rows)
