@@ -241,6 +241,7 @@ def _filled(random: Random, text: str, dictionary: tuple[str, ...]) -> str:
     kind, second = random.choice(KINDS, 2, replace=False)
     name = f"{random.choice(COLOURS)} {kind}" if random.random() < 0.25 else str(kind)
     named = {"it": name, "k": kind, "k2": second, "t": random.choice(COLOURS)}
+    named["d"] = random.choice(("left", "right", "up", "down"))
     unknowns = {"n": unknown(random, dictionary), "n2": unknown(random, dictionary)}
     lists = {"p": "properties", "p2": "properties", "v": "verbs", "att": "attributes", "place": "places"}
     drawn = {slot: random.choice(_own(which)) for slot, which in lists.items()}

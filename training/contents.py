@@ -27,15 +27,8 @@ def content_of(sights: npt.NDArray[np.float32], interval: float, video: int = 0)
         if visible.max() < _GLIMPSE:
             continue
         followed = interval <= _SLOWEST and int((visible >= _FOLLOWED).sum()) >= _FRAMES_TO_FOLLOW
-        begun, lasts = (_is_clear(sights[frame], (kind, colour, group)) for frame in (0, -1))
         told = motion if followed else None
         most = float(visible.max())
-        thing = Seen(kind, colour, told, video * 1000 + group, begun, lasts, _PARTLY <= most < _CLEAR)
+        thing = Seen(kind, colour, told, video * 1000 + group, _PARTLY <= most < _CLEAR)
         (clear if most >= _CLEAR else unclear).append(thing)
     return Content(tuple(clear), tuple(unclear))
-
-
-def _is_clear(frame: npt.NDArray[np.float32], thing: tuple[int, int, int]) -> bool:
-    """Whether a thing, by kind, color and group, is clear in one frame (8, 9)."""
-    mine = frame[(frame[:, [0, 1, 3]] == thing).all(1)]
-    return bool((mine[:, 8] >= _CLEAR).any())

@@ -57,6 +57,7 @@ class Tally:
     highest_beyond: list[float] = field(default_factory=list)
     highest_there: list[float] = field(default_factory=list)
     declined: list[bool] = field(default_factory=list)  # of what can be answered
+    denied: list[bool] = field(default_factory=list)  # what can't be answered: declined or rightly denied
     wrong: list[dict[str, str]] = field(default_factory=list)
     command: list[bool] = field(default_factory=list)
 
@@ -77,6 +78,7 @@ class Tally:
             self.wrong.append(told)
         scores = np.array([segment.relevance for segment in run.segments])
         if asked.answer == words.DECLINE:
+            self.denied.append(trials.is_declined(asked, text, contents))
             self.highest_beyond.append(float(scores.max()))
             return
         self.declined.append(text == words.DECLINE)
@@ -110,6 +112,7 @@ class Tally:
                 "absent: highest relevance under 0.5": share(absent),
                 "beyond: highest relevance under 0.5": share(beyond),
             },
+            "declined or rightly denied": share(self.denied),
             "answerable but declined": share(self.declined),
             "weak relevance": weak_relevance(self.highest_there, self.highest_beyond),
             "installed command answers rightly": share(self.command),

@@ -35,8 +35,8 @@ from .phrasings import BEYOND
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .shape import DIMENSIONS, MEMORY, WIDTH
 from .stories import (
+    FILMED,
     MIX,
-    POLISHING,
     READING,
     Example,
     Shelf,
@@ -55,6 +55,7 @@ _SLOT, _SQUARED, _FILLER = 0.5, 0.3, 0.1  # weights of losses
 _SHARP = 12  # of the logits over what a memory token may be
 _LONGEST = 128  # segments of a video
 _ASIDE = 0.5  # weight of what is asked of the compressor alone
+_BEYOND = 2.0  # weight, in the router's loss, of questions that can't be answered
 _STRAY = 0.03  # of imagined memories that are wrong
 _FILMED, _LONGEST_FILMED, _QUESTIONS = 32, 24, 6  # segments of a batch and of a video, questions about each
 
@@ -192,6 +193,7 @@ class Reading:
     shortest: int = 1
     longest: int = 24
     families: Sequence[str] = READING
+    filmed_families: Sequence[str] = READING
     noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
     memories: Memories | None = None  # that the compressor wrote; they are read instead of words
     filmed: Sequence["Filmed"] = ()  # by the compressor too; instead of imagined ones
@@ -207,7 +209,7 @@ class Reading:
         left = self.segments - self.segments // 2
         examples = _draw(random, shelf, self.segments // 2, self.shortest, self.longest, self.families)
         while left > 0 and not self.filmed:
-            examples.append(draw_filmed(random, shelf, _LONGEST_FILMED, self.families))
+            examples.append(draw_filmed(random, shelf, _LONGEST_FILMED, self.filmed_families))
             left -= len(examples[-1].contents)
         for example in examples:
             held = imagined(random, example)
@@ -255,8 +257,8 @@ def written_videos(model: Nano, shelves: list[Shelf], random: Random, batches: i
     for _ in range(batches):
         shelf, videos, segments = draw_shelf(random, shelves), list[list[Example]](), 0
         while segments < _FILMED:
-            example = draw_filmed(random, shelf, _LONGEST_FILMED, POLISHING)
-            videos.append(ask_more(random, shelf, example, _QUESTIONS, POLISHING))
+            example = draw_filmed(random, shelf, _LONGEST_FILMED, FILMED)
+            videos.append(ask_more(random, shelf, example, _QUESTIONS, FILMED))
             segments += len(example.contents)
         memory, logits = _compressed(model, shelf, videos, random)
         projected, relevance = model.decoder.projector(memory), torch.sigmoid(logits).cpu().numpy()
@@ -437,13 +439,17 @@ def slot_loss(
 
 
 def router_loss(model: Nano, logits: Tensor, examples: list[Example]) -> tuple[Tensor, Scores]:
-    """Relevance as a yes-or-no question; segments that hardly show the thing are passed over."""
-    states = [
-        words.relevance(example.question, content) for example in examples for content in example.contents
-    ]
+    """Relevance as a yes-or-no question; segments that hardly show the thing are passed over.
+
+    What can't be answered counts more: a video has many segments, and none of them may look relevant.
+    """
+    pairs = [(example.question, content) for example in examples for content in example.contents]
+    states = [words.relevance(question, content) for question, content in pairs]
+    counts = [_BEYOND if question.family == BEYOND else 1.0 for question, _ in pairs]
     known = model.put(np.flatnonzero([state is not None for state in states]))
     label = model.put(np.array([float(state or 0) for state in states], np.float32))[known]
-    loss = F.binary_cross_entropy_with_logits(logits[known], label)
+    weight = model.put(np.array(counts, np.float32))[known]
+    loss = F.binary_cross_entropy_with_logits(logits[known], label, weight)
     return loss, {"router": float(loss.detach()), "auc": auc(logits[known].detach(), label)}
 
 

@@ -18,8 +18,11 @@ from .words import Content, Question, Seen
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
-_TRIES_TO_ASK, _TRIES_TO_BEGIN = 20, 4
+_TRIES_TO_ASK = 20
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
+_CROWDED = (
+    0.4  # chance that a run of segments begins where several groups are seen, for questions about scenes
+)
 _AGAIN = 0.35  # chance that things come back in a part of a video
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
@@ -33,13 +36,15 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
 POLISHING = (
-    *MIX, *("colour", "object", "when", "count", "list", "last", "after", "hue", "turn") * 3,
+    *MIX, *("colour", "object", "when", "last", "after", "hue", "turn") * 3, *("count", "list") * 6,
     *("hues", "ways", "moved", "together", "first") * 2,
 )  # fmt: skip
-SEEING = (  # what is beyond is soon seen; colors, pairs of things and what has begun before take long
-    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 14,
-    *("colour", "object", "together", "list", "first", "last", "count") * 3, *("list",) * 4,
+FILMED = (*POLISHING, *("list",) * 220, *("count",) * 40)  # in long parts of videos most things come again
+SEEING = (  # colors and pairs of things take long
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 26,
+    *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,
 )  # fmt: skip
+_COMPARED = ("list", "count")  # what earlier segments have shown matters: asked of long parts of videos
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
@@ -86,6 +91,8 @@ class Shelf:
             int(row): content_of(segments.sights[row], float(segments.place[row, 2]), int(number[row]))
             for row in self.rows
         }
+        groups = {row: {one.group for one in own.named} for row, own in self.contents.items()}
+        self.crowded = np.array([row for row in self.rows if len(groups[int(row)]) > 1], np.int64)
         self.empty = np.array([row for row in self.rows if not self.contents[int(row)].everything], np.int64)
         shape = len(segments.place), len(KINDS), len(COLOURS)
         self.shows = np.zeros(shape, bool)
@@ -126,6 +133,13 @@ class Shelf:
         found = [first]
         while len(found) < most and self.followed[found[-1]]:
             found.append(found[-1] + 1)
+        return np.array(found)
+
+    def around(self, row: int, most: int) -> npt.NDArray[np.int64]:
+        """A segment, those that follow it, and where these are too few those before it: up to `most`."""
+        found = self.row(row, most).tolist()
+        while len(found) < most and found[0] and self.followed[found[0] - 1]:
+            found.insert(0, found[0] - 1)
         return np.array(found)
 
 
@@ -190,7 +204,8 @@ def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[s
     """
     for _ in range(_MOST_TRIES):
         family, answerable = str(random.choice(families)), bool(random.random() < 0.75)
-        count = int(np.exp(random.uniform(0, np.log(longest + 1))))
+        least = longest // 4 if family in _COMPARED else 0
+        count = int(np.exp(random.uniform(np.log(least + 1), np.log(longest + 1))))
         places = _filmed(random, shelf, count)
         if random.random() < _AGAIN:
             places = _come_again(random, places)
@@ -268,7 +283,7 @@ def _alike(rows: npt.NDArray[np.int64], mirrored: bool, backwards: bool) -> list
 def _filmed(random: Random, shelf: Shelf, most: int) -> list[Place]:
     """Up to `most` segments that follow each other, turned alike."""
     ways = _ways(random)
-    return _alike(shelf.row(int(random.choice(shelf.rows)), most), *ways)
+    return _alike(shelf.around(int(random.choice(shelf.rows)), most), *ways)
 
 
 def _come_again(random: Random, places: list[Place]) -> list[Place]:
@@ -280,16 +295,6 @@ def _come_again(random: Random, places: list[Place]) -> list[Place]:
     again = [(row, mirrored, not backwards) for row, mirrored, backwards in reversed(places[first:end])]
     at = len(places) if random.random() < 0.5 else int(random.integers(end + 1, len(places) + 1))
     return [*places[:at], *again, *places[at:]]
-
-
-def _fresh_run(random: Random, shelf: Shelf, most: int) -> list[Place]:
-    """A run that, if possible, begins with nothing that is there already: it would have been seen before."""
-    run = _run(random, shelf, most)
-    for _ in range(_TRIES_TO_BEGIN):
-        if not any(thing.begun for thing in shelf_content(shelf, run[0]).everything):
-            break
-        run = _run(random, shelf, most)
-    return run
 
 
 def _foreign(random: Random, shelf: Shelf, count: int) -> list[Place]:
@@ -306,11 +311,8 @@ def _row_of_runs(random: Random, shelf: Shelf, count: int, sparse: bool = False)
     full = min(1.0, random.uniform(1, most) / count)
     while len(places) < count:
         if most > 0 and (random.random() < full or not len(shelf.empty)):
-            places += (
-                _fresh_run(random, shelf, count - len(places))
-                if sparse
-                else _run(random, shelf, count - len(places))
-            )
+            crowded = len(shelf.crowded) and random.random() < _CROWDED
+            places += _run(random, shelf, count - len(places), shelf.crowded if crowded else None)
             most -= 1
         elif len(shelf.empty):
             places.append((int(random.choice(shelf.empty)), *_ways(random)))
@@ -476,7 +478,7 @@ def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
 
     def turn(thing: Seen) -> Seen:
         if backwards:
-            thing = replace(thing, group=-thing.group, begun=thing.lasts, lasts=thing.begun)
+            thing = replace(thing, group=-thing.group)
         if thing.motion is None:
             return thing
         name = MOTIONS[thing.motion]

@@ -56,6 +56,7 @@ _CURVES = {
     "first": "first memory token right",
     "words": "all memory tokens of a relevant segment right",
 }
+_DENIED = "declined or rightly denied"
 _COMMAND = "installed command answers rightly"
 _NEEDLE = "2026-11-27-needle-10s.txt"
 _FOOTAGE = "footage-0.json"
@@ -131,11 +132,12 @@ def declining(report: Report, footage: Report | None) -> str:
     if follow:
         share, n = _pooled(found, follow)
         rows.append(f"| {_AFTER_DECLINING} | {share:.1f} % | {n} |")
+    rows.append(f"| {_DENIED} | {_cells(report[_DENIED])} |")
     rows.append(f"| highest relevance under 0.5 | {_cells(report['router'][_LOW])} |")
     rows.append(f"| could be answered, but was declined | {_cells(report['answerable but declined'])} |")
     if footage:
-        own = footage["declined or rightly denied"]
-        rows.append(f"| real footage: declined or rightly denied | {_cells(own)} |")
+        own = footage[_DENIED]
+        rows.append(f"| real footage: {_DENIED} | {_cells(own)} |")
         rows += [
             f"| real footage, {name} | {_cells(own[name])} |" for name in ("in its words", "beyond them")
         ]

@@ -32,7 +32,7 @@ from .stages import (
     written_memories,
     written_videos,
 )
-from .stories import POLISHING, SEEING
+from .stories import FILMED, POLISHING, SEEING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -69,7 +69,14 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "together": Together(steps("together"), router_weight=router_weight),
         "long": Long(steps("long")),
         "polish": Reading(
-            steps("polish"), "polish", 1e-3, 320, longest=128, families=POLISHING, noise=(0.02, 0.35)
+            steps("polish"),
+            "polish",
+            1.5e-3,
+            320,
+            longest=128,
+            families=POLISHING,
+            filmed_families=FILMED,
+            noise=(0.02, 0.35),
         ),
         "tighten": Compressing(
             steps("tighten"),

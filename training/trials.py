@@ -1,12 +1,13 @@
 """What a held-out video is asked: every family, typed in a hurry, in conversations, and beyond all."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import answers, asking, talk, words
-from .beyond import held_out_questions
+from .beyond import held_out_questions, words_of
 from .phrasings import ALL, BEYOND, FAMILIES, MORE
-from .scene import Random, Scene, plan_group, plan_scene
+from .scene import COLOURS, KINDS, Random, Scene, plan_group, plan_scene
 from .typing_errors import informal, mistyped
 from .words import Content, Question
 
@@ -34,6 +35,24 @@ class Asked:
 def is_right(asked: Asked, text: str) -> bool:
     """The expected sentence, letter for letter."""
     return text == asked.answer
+
+
+_DENIAL = re.compile(r"(?:No, there|There) was (?:no|nothing) (.+)\.")
+
+
+def is_declined(asked: Asked, text: str, contents: Sequence[Content]) -> bool:
+    """Declined, or rightly denied: the answer says that a thing which the question names is not there."""
+    denial = _DENIAL.fullmatch(text)
+    if text == words.DECLINE or denial is None:
+        return text == words.DECLINE
+    named = set(denial[1].split())
+    if not named <= words_of(asked.question.text) | {"thing"}:
+        return False
+    colour, kind = (
+        next((i for i, word in enumerate(own) if word in named), None) for own in (COLOURS, KINDS)
+    )
+    meant = Question("presence", "", kind, colour)
+    return not any(meant.means(thing) for content in contents for thing in content.everything)
 
 
 def plan(random: Random, seconds: float, aspect: float) -> Scene:

@@ -16,7 +16,7 @@ _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
 _LEAST = 3  # letters of a word that is mistyped
 
 
-def rough(random: Random, text: str, often: float = 0.35, slips: float = 0.3) -> str:
+def rough(random: Random, text: str, often: float = 0.3, slips: float = 0.45) -> str:
     """Sometimes as it is typed in a hurry, sometimes with a slip."""
     if random.random() < often:
         text = informal(random, text)

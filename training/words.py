@@ -24,9 +24,9 @@ thing, and a list takes half of the tokens.
 
 What the compressor can compare, the decoder need not: where a thing has the color that the question offers,
 the memory holds `HERE` instead of the color. For after, a segment that shows the thing that is named holds
-`HERE`. For a list, things that are there already as the segment begins stand behind a `HERE`: they have
-mostly been named. A motion that can't be told is `HERE` too. For a count, it holds what differs: the colors
-of a kind, the kinds of a color, `HERE` for both.
+`HERE`. A motion that can't be told is `HERE` too. For a count, it holds what differs: the colors of a kind,
+the kinds of a color, `HERE` for both. For a list it holds all things, also those that an earlier segment has
+named: a segment can't know that, so the decoder leaves them out.
 
 Things of which only a part is in the frame decide no answer, but the memory names those of which much is
 seen (`Seen.partly`): in a video they stand beside segments that show them clearly.
@@ -55,8 +55,6 @@ class Seen:
     Attributes:
         motion: None where it can't be told.
         group: one number per group and video; a later group has a higher one.
-        begun: it is clear in the segment's first frame.
-        lasts: it is clear in the segment's last frame.
         partly: it is not clear, but much of it is to be seen.
     """
 
@@ -64,8 +62,6 @@ class Seen:
     colour: int
     motion: int | None
     group: int
-    begun: bool = False
-    lasts: bool = False
     partly: bool = False
 
 
@@ -200,11 +196,7 @@ def _words_of_scene(question: Question, content: Content) -> list[str] | None:
     things = content.named
     if question.family == "after" and not question.told and any(question.means(thing) for thing in things):
         return [HERE]
-    told = scene_words(question.family, things)
-    if told is None or question.family != "list" or not content.span or content.span[0] <= 0:
-        return told
-    new, old = ([one for one in in_order(things) if one.begun == begun] for begun in (False, True))
-    return [*names_of(new), *([HERE, *names_of(old)] if old else ())] or [NOTHING]
+    return scene_words(question.family, things)
 
 
 def scene_words(family: str, things: Sequence[Seen]) -> list[str] | None:

@@ -30,7 +30,7 @@ def test_the_best_view_decides_whether_a_thing_is_clear(visible, clear, unclear)
 @pytest.mark.parametrize(("interval", "motion"), [(0.5, 1), (1.0, 1), (1.01, None), (7.0, None)])
 def test_motion_can_not_be_told_from_frames_far_apart(interval, motion):
     content = content_of(table(*[[sight()]] * 8), interval)
-    assert content == Content((Seen(2, 5, motion, 0, begun=True, lasts=True),))
+    assert content == Content((Seen(2, 5, motion, 0),))
 
 
 @pytest.mark.parametrize(
@@ -39,28 +39,19 @@ def test_motion_can_not_be_told_from_frames_far_apart(interval, motion):
 )
 def test_motion_can_not_be_told_from_less_than_three_frames(visible, motion):
     content = content_of(table(*[[sight(part)] for part in visible]), 0.5)
-    assert content.clear == (Seen(2, 5, motion, 0, begun=visible[0] > 0),)
+    assert content.clear == (Seen(2, 5, motion, 0),)
 
 
 def test_every_thing_is_told_once_in_the_order_of_kinds():
     frames = [[sight(kind=7), sight(kind=1, colour=0)], [sight(kind=7), sight(0.3, kind=4)], [sight(kind=7)]]
     content = content_of(table(*frames), 0.5)
-    assert content == Content((Seen(1, 0, None, 0, True), Seen(7, 5, 1, 0, True)), (Seen(4, 5, None, 0),))
+    assert content == Content((Seen(1, 0, None, 0), Seen(7, 5, 1, 0)), (Seen(4, 5, None, 0),))
 
 
 def test_groups_and_videos_stay_apart():
     frames = [[sight(group=3)]] * 4 + [[sight(group=4)]] * 2
     content = content_of(table(*frames), 0.5, video=12)
-    assert content.clear == (Seen(2, 5, 1, 12_003, begun=True), Seen(2, 5, None, 12_004))
-
-
-@pytest.mark.parametrize(("visible", "begun", "lasts"), [
-    ([0.8, 0, 1, 0, 0, 0, 0, 0.79], True, False),
-    ([0.79, 0, 1, 0, 0, 0, 0, 0.8], False, True),
-])  # fmt: skip
-def test_a_thing_has_begun_or_lasts_if_it_is_clear_at_that_edge(visible, begun, lasts):
-    (thing,) = content_of(table(*[[sight(part)] for part in visible]), 0.5).clear
-    assert (thing.begun, thing.lasts) == (begun, lasts)
+    assert content.clear == (Seen(2, 5, 1, 12_003), Seen(2, 5, None, 12_004))
 
 
 def test_an_empty_segment_shows_nothing():

@@ -12,7 +12,7 @@ from tempo_cli.schema import Run
 from training import answers, words
 from training.beyond import held_out_questions
 from training.evaluate import Tally, share, weak_relevance
-from training.phrasings import FAMILIES
+from training.phrasings import BEYOND, FAMILIES
 from training.trials import NEW, Asked, conversations, is_twice, plan, questions_about
 from training.words import Content, Question
 
@@ -65,6 +65,27 @@ def test_an_answer_is_right_letter_for_letter():
         "The car was blue.",
     ]
     assert tally.wrong[0]["video"] == "a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "fine"),
+    [
+        ("Who drove the car?", "I can't tell.", True),
+        ("Why did the plane land?", "There was no plane.", True),
+        ("Is the red tree an oak?", "No, there was no red tree.", True),
+        ("Why is it white?", "There was nothing white.", True),
+        ("Who drove the car?", "There was no car.", False),  # there is one
+        ("Was there a plant?", "There was no plane.", False),  # not what was asked
+        ("Why is it red?", "There was nothing red.", False),
+        ("Who drove the plane?", "The plane moved left.", False),
+    ],
+)
+def test_what_can_not_be_answered_may_be_rightly_denied(text, answer, fine):
+    tally, story = Tally(), (EMPTY, CAR, FISH)
+    asked = Asked(words.Question(BEYOND, text, None, None), words.DECLINE, False, True, "beyond: mixed")
+    tally.add(asked, run(answer, 0, 0, 0), story, Path("a"))
+    assert tally.denied == [fine]
+    assert tally.right["beyond: mixed"] == [answer == words.DECLINE]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from tempo_cli.plan.allocation import allocate
 from training import answers, stages, words
 from training.network import Nano, Story
+from training.phrasings import BEYOND
 from training.shape import MEMORY, WIDTH
 from training.stages import (
     Compressing,
@@ -31,7 +33,7 @@ from training.stages import (
 )
 from training.stories import MIX, Example, Shelf, ask_more, at_usual_rate, draw_story
 from training.vocabulary import MEMORY_PAIRS, MEMORY_WORDS
-from training.words import Content
+from training.words import Content, Question
 
 from .conftest import LANDSCAPE
 from .test_words import CAR, EMPTY, THERE, question, shows
@@ -194,6 +196,14 @@ def test_relevance_is_a_yes_or_no_question_where_it_is_known(nano):
     assert scores == {"router": pytest.approx(float(loss)), "auc": 1.0}
 
 
+def test_what_can_not_be_answered_counts_twice_for_the_router(fresh):
+    beyond = replace(example("colour", "car", CAR), question=Question(BEYOND, "Why?", None, None))
+    shown, logits = example("colour", "car", CAR), torch.tensor([0.5, -1.0])
+    each = [float(-torch.log(torch.sigmoid(part))) for part in (-logits[0], logits[1])]
+    loss, _ = router_loss(fresh, logits, [beyond, shown])
+    assert float(loss) == pytest.approx((2 * each[0] + each[1]) / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "right"),
     [
@@ -279,11 +289,10 @@ def test_a_stage_s_loss_reaches_what_it_trains_and_nothing_else(name, fresh, she
     loss, scores = stage.loss(fresh, [shelf], np.random.default_rng(3))
     loss.backward()
     assert math.isfinite(loss.item())
-    assert all(
-        0 <= value <= 1
-        for value in scores.values()
-        if not math.isnan(value) and value != scores.get("router")
-    )
+    shares = [
+        value for score, value in scores.items() if score not in ("router", "moments")
+    ]  # these are losses
+    assert all(0 <= value <= 1 for value in shares if not math.isnan(value))
     mine = weights(list(stage.learns(fresh)))
     moved = {one for one in {*fresh.parameters(), *mine} if one.grad is not None and bool(one.grad.any())}
     names = {one: name for name, one in fresh.named_parameters()}
@@ -341,7 +350,7 @@ def test_long_stories_are_filled_with_irrelevant_segments(fresh, shelf, monkeypa
 def test_long_stories_ask_for_lists_more_than_others(fresh, shelf, monkeypatch):
     def lists(**options: Sequence[str]) -> float:
         stage = Long(2, videos=4, own=2, longest=4, segments=60, **options)
-        told = [story for batch in told_stories(stage, fresh, shelf, monkeypatch, 6) for story in batch]
+        told = [story for batch in told_stories(stage, fresh, shelf, monkeypatch, 20) for story in batch]
         return np.mean([" with a" in story.answer or "alone" in story.answer for story in told])
 
     assert lists() > 1.5 * lists(families=[family for family in MIX if family != "at"])

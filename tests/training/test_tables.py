@@ -61,6 +61,7 @@ def test_declining_counts_all_sorts_together():
     one, other = ({"right": right, "from": 70.4, "to": 90.6, "n": 40} for right in (100.0, 90.0))
     found = {"beyond: things": one, "beyond: text": other, "colour": one}
     asked = {"answers": found, "router": {tables._LOW: other}, "answerable but declined": other}
+    asked[tables._DENIED] = one
     told = tables.declining(asked, None).splitlines()
     assert told[2:5] == [
         "| text | 90.0 % (70–91) | 40 |",
@@ -70,6 +71,7 @@ def test_declining_counts_all_sorts_together():
     footage = {"declined or rightly denied": one | {"in its words": one, "beyond them": other}}
     footage |= {tables._LOW_THERE: other}
     told = tables.declining(asked, footage).splitlines()
+    assert told[5] == "| declined or rightly denied | 100.0 % (70–91) | 40 |"
     assert told[-4:] == [
         "| real footage: declined or rightly denied | 100.0 % (70–91) | 40 |",
         "| real footage, in its words | 100.0 % (70–91) | 40 |",

@@ -242,16 +242,11 @@ def test_a_segment_s_things_are_listed_by_group_and_then_by_name():
     assert answer("last", "", FISH, both) == "Last there was a white boat and a red car."
 
 
-def test_for_a_list_the_memory_marks_what_has_begun_before():
-    old, new = replace(seen("red car up"), begun=True), seen("blue tree up", group=1)
-    later = Content((new, old), span=(4.0, 8.0))
-    assert words.memory_words(question("list", ""), later) == ["blue tree", "yes", "red car"]
-    assert words.memory_words(question("list", ""), replace(later, clear=(old,))) == ["yes", "red car"]
-    assert words.memory_words(question("list", ""), replace(later, clear=())) == ["nothing"]
-    at_first = replace(later, span=(0.0, 4.0))  # of the first segment nothing has been named
-    assert words.memory_words(question("list", ""), at_first) == ["red car", "blue tree"]
-    assert words.memory_words(question("last", ""), replace(later, clear=(old,))) == ["red car"]
-    assert answer("list", "", at_first, later) == "A red car and a blue tree."
+def test_for_a_list_the_memory_also_holds_what_an_earlier_segment_has_named():
+    both = Content((seen("red car up"), seen("blue tree up", group=1)), span=(4.0, 8.0))
+    assert words.memory_words(question("list", ""), both) == ["red car", "blue tree"]
+    assert words.memory_words(question("list", ""), replace(both, clear=())) == ["nothing"]
+    assert answer("list", "", CAR, both) == "A red car, then a blue tree."
 
 
 def test_first_and_last_are_groups():
