@@ -59,7 +59,6 @@ def _tempo_config(vocabulary: int, ids: dict[str, int], weak: float | None) -> d
         "dtype": "bfloat16",
         **DECODER,
         "vocab_size": vocabulary,
-        "rope_theta": 10_000.0,
         "rope_scaling": None,
         "bos_token_id": ids["<|endoftext|>"],
         "eos_token_id": ids["<|im_end|>"],
@@ -93,8 +92,7 @@ def _base_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
             "model_type": "qwen3_vl_text",
             **TEXT,
             "vocab_size": vocabulary,
-            "rope_theta": MROPE["rope_theta"],
-            "rope_scaling": {key: value for key, value in MROPE.items() if key != "rope_theta"},
+            "rope_scaling": MROPE,
         },
         "vision_config": {"model_type": "qwen3_vl", **VISION},
     }

@@ -295,11 +295,11 @@ def _padded(
 
 def configs(tokenizer: TextTokenizer) -> tuple[VisionLanguageArchitecture, TextArchitecture]:
     """What both networks are built from."""
-    words: dict[str, Any] = {"vocab_size": tokenizer.vocabulary, "rope_theta": MROPE["rope_theta"]}
     indexes = tuple(VISION["deepstack_visual_indexes"])
     vision = VisionArchitecture(**VISION | {"deepstack_visual_indexes": indexes})
-    seeing = TextArchitecture(**TEXT, **words, mrope_section=tuple(MROPE["mrope_section"]))
-    return VisionLanguageArchitecture(seeing, vision), TextArchitecture(**DECODER, **words)
+    size = tokenizer.vocabulary
+    seeing = TextArchitecture(**TEXT, vocab_size=size, mrope_section=tuple(MROPE["mrope_section"]))
+    return VisionLanguageArchitecture(seeing, vision), TextArchitecture(**DECODER, vocab_size=size)
 
 
 def _begin(module: nn.Module) -> None:

@@ -58,6 +58,7 @@ _ASIDE = 0.5  # weight of what is asked of the compressor alone
 _BEYOND = 2.0  # weight, in the router's loss, of questions that can't be answered
 _STRAY = 0.03  # of imagined memories that are wrong
 _FILMED, _LONGEST_FILMED, _QUESTIONS = 32, 24, 6  # segments of a batch and of a video, questions about each
+_COMPARED_FILMED = 6  # segments at least of a video that is asked for lists and counts
 
 
 class Stage(Protocol):
@@ -194,6 +195,7 @@ class Reading:
     longest: int = 24
     families: Sequence[str] = READING
     filmed_families: Sequence[str] = READING
+    stories: float = 0.5  # part of the segments; the others are parts of videos as they were filmed
     noise: tuple[float, float] = (0.1, 0.8)  # from and to, in parts of the words' own spread
     memories: Memories | None = None  # that the compressor wrote; they are read instead of words
     filmed: Sequence["Filmed"] = ()  # by the compressor too; instead of imagined ones
@@ -206,8 +208,9 @@ class Reading:
         table = memory_table(model)
         stories, families = [], []
         spread = float(random.uniform(*self.noise)) * table.std().detach()
-        left = self.segments - self.segments // 2
-        examples = _draw(random, shelf, self.segments // 2, self.shortest, self.longest, self.families)
+        woven = round(self.segments * self.stories)
+        left = self.segments - woven
+        examples = _draw(random, shelf, woven, self.shortest, self.longest, self.families)
         while left > 0 and not self.filmed:
             examples.append(draw_filmed(random, shelf, _LONGEST_FILMED, self.filmed_families))
             left -= len(examples[-1].contents)
@@ -257,7 +260,7 @@ def written_videos(model: Nano, shelves: list[Shelf], random: Random, batches: i
     for _ in range(batches):
         shelf, videos, segments = draw_shelf(random, shelves), list[list[Example]](), 0
         while segments < _FILMED:
-            example = draw_filmed(random, shelf, _LONGEST_FILMED, FILMED)
+            example = draw_filmed(random, shelf, _LONGEST_FILMED, FILMED, _COMPARED_FILMED)
             videos.append(ask_more(random, shelf, example, _QUESTIONS, FILMED))
             segments += len(example.contents)
         memory, logits = _compressed(model, shelf, videos, random)
@@ -337,6 +340,8 @@ def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list
         return [MEMORY] * count
     held = [words.memory_words(example.question, content) for content in example.contents]
     need = max(len(own or ()) for own in held) or 1
+    if example.question.family == "list" and way < 0.75:  # the shorter, the more lists are read in an hour
+        return [need] * count
     if way < 0.45:
         least = need if random.random() < 0.85 else 1
         return [int(random.integers(min(least, MEMORY), MEMORY + 1))] * count

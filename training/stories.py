@@ -39,12 +39,14 @@ POLISHING = (
     *MIX, *("colour", "object", "when", "last", "after", "hue", "turn") * 3, *("count", "list") * 6,
     *("hues", "ways", "moved", "together", "first") * 2,
 )  # fmt: skip
-FILMED = (*POLISHING, *("list",) * 220, *("count",) * 40)  # in long parts of videos most things come again
+# What earlier segments have shown matters for lists and counts: the decoder needs tens of thousands of them.
+LISTING = (*POLISHING, *("list",) * 400, *("count",) * 60)
+FILMED = (*POLISHING, *("list",) * 220, *("count",) * 40)
 SEEING = (  # colors and pairs of things take long
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 26,
     *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,
 )  # fmt: skip
-_COMPARED = ("list", "count")  # what earlier segments have shown matters: asked of long parts of videos
+_COMPARED = ("list", "count")
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
@@ -190,7 +192,9 @@ def draw_story(
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
 
 
-def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[str] = MIX) -> Example:
+def draw_filmed(
+    random: Random, shelf: Shelf, longest: int, families: Sequence[str] = MIX, compared: int = 1
+) -> Example:
     """A part of a video as it was filmed, with a question whose answer it settles.
 
     `draw_story` weaves segments that show the thing clearly among others that don't show it at all. In a
@@ -198,14 +202,15 @@ def draw_filmed(random: Random, shelf: Shelf, longest: int, families: Sequence[s
 
     Args:
         longest: segments, before up to three come again; most parts have fewer.
+        compared: the fewest of them, for lists and counts.
 
     Raises:
         ValueError: the corpus has no such video.
     """
     for _ in range(_MOST_TRIES):
         family, answerable = str(random.choice(families)), bool(random.random() < 0.75)
-        least = longest // 4 if family in _COMPARED else 0
-        count = int(np.exp(random.uniform(np.log(least + 1), np.log(longest + 1))))
+        least = compared if family in _COMPARED else 1
+        count = int(np.exp(random.uniform(np.log(least), np.log(longest + 1))))
         places = _filmed(random, shelf, count)
         if random.random() < _AGAIN:
             places = _come_again(random, places)

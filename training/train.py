@@ -32,7 +32,7 @@ from .stages import (
     written_memories,
     written_videos,
 )
-from .stories import FILMED, POLISHING, SEEING
+from .stories import LISTING, POLISHING, SEEING
 from .trainer import HELD_OUT, TRAINED_ON, Trainer, load, load_shelves
 from .vocabulary import learn_tokenizer
 
@@ -50,7 +50,7 @@ _STEPS = {
     "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
-_WARM = {"polish": 3400, "tighten": 2400, "settle": 1600}  # from trained weights only these run
+_WARM = {"polish": 2800, "tighten": 2200, "settle": 1300}  # from trained weights only these run
 
 _MEMORIES = 400  # batches of memories, in each process
 
@@ -75,7 +75,8 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             320,
             longest=128,
             families=POLISHING,
-            filmed_families=FILMED,
+            filmed_families=LISTING,
+            stories=0.4,
             noise=(0.02, 0.35),
         ),
         "tighten": Compressing(

@@ -167,7 +167,7 @@ def test_lists_are_asked_of_long_parts_of_videos(shelf, monkeypatch):
     for family in asked:
         random = np.random.default_rng(5)
         for _ in range(30):
-            draw_filmed(random, shelf, 12, (family,))
+            draw_filmed(random, shelf, 12, (family,), 4)
     assert min(asked["object"]) == 1
     assert min(asked["list"]) == 4
 
