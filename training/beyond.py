@@ -109,8 +109,7 @@ def _own(name: str) -> tuple[str, ...]:
     """A list without what is held out."""
     if name in _WORDS:
         return tuple(word for word in _list(name) if not words_of(word) & (_reserved() | KNOWN))
-    held_out = {" ".join(sorted(words_of(text))) for _, text in held_out_questions()}
-    return tuple(text for text in _list(name) if " ".join(sorted(words_of(text))) not in held_out)
+    return tuple(text for text in _list(name) if _bag(text) not in _held_out_bags())
 
 
 def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
@@ -188,7 +187,24 @@ def keys_beside(letter: str) -> str:
 
 
 def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
-    """A question that can't be answered."""
+    """A question that can't be answered, and none of those that are held out."""
+    text = _any(random, dictionary)
+    while _bag(text) in _held_out_bags():
+        text = _any(random, dictionary)
+    return text
+
+
+def _bag(text: str) -> str:
+    """The words of a text, whatever their order and case."""
+    return " ".join(sorted(words_of(text)))
+
+
+@cache
+def _held_out_bags() -> frozenset[str]:
+    return frozenset(_bag(text) for _, text in held_out_questions()) - {""}
+
+
+def _any(random: Random, dictionary: tuple[str, ...]) -> str:
     way = random.random()
     if way < 0.33:
         return _in_a_known_phrasing(random, dictionary)

@@ -8,7 +8,7 @@
 | compressor | compressor and projector | single segments: relevance, the word of each memory token |
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
-| polish | the decoder | stories of words again, with little noise |
+| polish | the decoder | words again, with little noise: mostly lists and counts of films |
 | tighten | compressor and projector | single segments again; what stands behind the last word counts too |
 | settle | the decoder | what the compressor wrote, in stories of up to 128 segments and in filmed videos |
 
@@ -333,14 +333,15 @@ def without_end(held: Sequence[int]) -> list[int]:
 def keep(random: Random, example: Example, relevance: np.ndarray | None) -> list[int]:
     """How many tokens each segment keeps: sometimes equally many, else by relevance.
 
-    Where the answer would be cut off, it is mostly given room, so that guessing is not what is learned.
+    Where the answer would be cut off, it is mostly given room, so that guessing is not what is learned. For
+    a list, segments mostly keep as many as the fullest one needs.
     """
     count, way = len(example.contents), random.random()
     if way < 0.2:
         return [MEMORY] * count
     held = [words.memory_words(example.question, content) for content in example.contents]
     need = max(len(own or ()) for own in held) or 1
-    if example.question.family == "list" and way < 0.75:  # the shorter, the more lists are read in an hour
+    if example.question.family == "list" and way < 0.75:  # short stories train faster, and it needs no more
         return [need] * count
     if way < 0.45:
         least = need if random.random() < 0.85 else 1

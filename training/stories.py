@@ -20,9 +20,7 @@ _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
 _TRIES_TO_ASK = 20
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
-_CROWDED = (
-    0.4  # chance that a run of segments begins where several groups are seen, for questions about scenes
-)
+_CROWDED = 0.4  # chance that a run begins where several groups are seen, if everything matters
 _AGAIN = 0.35  # chance that things come back in a part of a video
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
@@ -42,7 +40,7 @@ POLISHING = (
 # What earlier segments have shown matters for lists and counts: the decoder needs tens of thousands of them.
 LISTING = (*POLISHING, *("list",) * 400, *("count",) * 60)
 FILMED = (*POLISHING, *("list",) * 220, *("count",) * 40)
-SEEING = (  # colors and pairs of things take long
+SEEING = (  # colors and pairs of things take long; what can't be answered is as frequent as in `MIX`
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 26,
     *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,
 )  # fmt: skip

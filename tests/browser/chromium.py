@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds
+_LEFT = "target navigated"  # what a script fails with whose page is gone
 PROGRAM = shutil.which("chromium")
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -81,11 +82,19 @@ class Browser:
         return done["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Until an expression is true."""
+        """Until an expression is true; while a page gives way to another, none is."""
         end = time.monotonic() + PATIENCE
-        while not self.run(condition):
+        while not self._holds(condition):
             assert time.monotonic() < end, f"{condition} did not become true"
             time.sleep(0.05)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.run(condition))
+        except RuntimeError as error:
+            if _LEFT not in str(error):
+                raise
+            return False
 
     def press(self, key: str) -> None:
         """A key, down and up."""

@@ -45,9 +45,21 @@ def test_words_that_are_held_out_stay_held_out():
     assert not reserved & beyond.KNOWN
     lists = {word for name in beyond._WORDS for entry in beyond._own(name) for word in words_of(entry)}
     assert not reserved & lists
-    assert not {text for _, text in held_out_questions()} & set(drawn(4000))
+    assert not {text.lower() for _, text in held_out_questions()} & {text.lower() for text in drawn(4000)}
     random = np.random.default_rng(0)
     assert not {unknown(random, ("kitten", "sextant")) for _ in range(300)} & reserved
+
+
+def test_frames_name_directions():
+    random = np.random.default_rng(1)
+    told = {beyond._filled(random, "Why is the car moving {d}?", ()).split()[-1] for _ in range(40)}
+    assert told == {"left?", "right?", "up?", "down?"}
+
+
+def test_a_held_out_question_is_drawn_again(monkeypatch):
+    told = iter(["why  PURPLE", "Why is it purple?"])
+    monkeypatch.setattr(beyond, "_any", lambda *_: next(told))
+    assert beyond.question(np.random.default_rng(0)) == "Why is it purple?"
 
 
 def test_the_held_out_questions_are_of_many_sorts():

@@ -16,7 +16,7 @@ from training.stages import (
     written_memories,
     written_videos,
 )
-from training.stories import draw_filmed
+from training.stories import FILMED, draw_filmed
 from training.vocabulary import MEMORY_PAIRS, MEMORY_WORDS
 
 RED, CAR, PLANE = (MEMORY_WORDS.index(word) for word in (" red", " car", " plane"))
@@ -117,7 +117,11 @@ def test_written_videos_are_what_the_compressor_writes(nano, shelf, monkeypatch)
         return memory, logits
 
     monkeypatch.setattr(stages, "_compressed", once)
+    drawn = []
+    draw = stages.draw_filmed
+    monkeypatch.setattr(stages, "draw_filmed", lambda *given: (drawn.append(given[2:]), draw(*given))[1])
     found = written_videos(nano, [shelf], np.random.default_rng(3), 2)
+    assert set(drawn) == {(24, FILMED, 6)}  # lists and counts are asked of six segments or more
     examples = [example for videos, _, _ in seen for video in videos for example in video]
     assert [own.example for own in found] == examples
     assert len(examples) == 6 * sum(len(videos) for videos, _, _ in seen)

@@ -253,6 +253,13 @@ def test_all_equal_or_by_relevance():
     assert keep(Scripted(0.9), TOGETHER, scores) == allocate(scores, 5, 1, MEMORY).tokens.tolist()
 
 
+def test_lists_mostly_keep_what_the_fullest_segment_needs():
+    listing = example("list", "", EMPTY, shows("orange ball up", "red car right", "white house still"), CAR)
+    assert keep(Scripted(0.1), listing, None) == [MEMORY] * 3
+    assert keep(Scripted(0.3), listing, None) == keep(Scripted(0.74), listing, None) == [3] * 3
+    assert keep(Scripted(0.76), listing, None) == [1, 3, 2]  # by relevance: one each, and three
+
+
 @pytest.mark.parametrize("ways", [(0.3, 0.5), (0.9,)])
 @pytest.mark.parametrize(("family", "about", "content"), [case[:3] for case in THERE if case[2] is not EMPTY])
 def test_the_asked_for_segment_has_room_for_its_words(family, about, content, ways):
@@ -360,6 +367,27 @@ def test_stories_are_as_long_as_their_stage_says(fresh, shelf, monkeypatch):
     stage = Reading(2, "stories", segments=8, shortest=2, longest=4)
     counts = [len(told[0].times) for told in told_stories(stage, fresh, shelf, monkeypatch, 30)]
     assert set(counts) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("part", [0.25, 0.75])
+def test_a_batch_is_part_stories_and_part_films_with_their_own_questions(fresh, shelf, monkeypatch, part):
+    asked: dict[str, list[str]] = {"story": [], "film": []}
+    for name, place in (("draw_story", "story"), ("draw_filmed", "film")):
+        draw = getattr(stages, name)
+
+        def kept(*given, draw=draw, place=place):
+            found = draw(*given)
+            asked[place] += [found.question.family] * len(found.contents)
+            return found
+
+        monkeypatch.setattr(stages, name, kept)
+    monkeypatch.setattr("training.stories._TALK", 0.0)
+    stage = Reading(2, segments=40, longest=2, families=("first",), filmed_families=("list",), stories=part)
+    stage.loss(fresh, [shelf], np.random.default_rng(2))
+    assert set(asked["story"]) == {"first"}
+    assert set(asked["film"]) == {"list"}
+    assert len(asked["story"]) == pytest.approx(40 * part, abs=2)
+    assert 40 * (1 - part) <= len(asked["film"]) < 40 * (1 - part) + 30
 
 
 @torch.no_grad()

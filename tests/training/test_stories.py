@@ -157,6 +157,19 @@ def test_crowded_segments_show_several_groups(shelf):
     assert shelf.crowded.tolist() == [row for row, own in groups.items() if len(own) > 1]
 
 
+def test_questions_about_everything_often_meet_several_groups(shelf, monkeypatch):
+    monkeypatch.setattr(stories, "_TALK", 0.0)
+    monkeypatch.setattr(stories, "_FOREIGN", 0.0)
+
+    def crowded(often: float) -> float:
+        monkeypatch.setattr(stories, "_CROWDED", often)
+        random = np.random.default_rng(4)
+        found = [draw_story(random, shelf, 1, ("first",)).contents[0] for _ in range(80)]
+        return float(np.mean([len({one.group for one in own.named}) > 1 for own in found]))
+
+    assert crowded(1.0) > 0.5 > crowded(0.0)
+
+
 def test_lists_are_asked_of_long_parts_of_videos(shelf, monkeypatch):
     monkeypatch.setattr(stories, "_TALK", 0.0)
     monkeypatch.setattr(stories, "_AGAIN", 0.0)
