@@ -106,10 +106,8 @@ def _list(name: str) -> tuple[str, ...]:
 
 @cache
 def _own(name: str) -> tuple[str, ...]:
-    """A list without what is held out."""
-    if name in _WORDS:
-        return tuple(word for word in _list(name) if not words_of(word) & (_reserved() | KNOWN))
-    return tuple(text for text in _list(name) if _bag(text) not in _held_out_bags())
+    """A list of words without those that are held out."""
+    return tuple(word for word in _list(name) if not words_of(word) & (_reserved() | KNOWN))
 
 
 def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
@@ -195,13 +193,13 @@ def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 
 def _bag(text: str) -> str:
-    """The words of a text, whatever their order and case."""
-    return " ".join(sorted(words_of(text)))
+    """The words of a text, whatever their order and case; the text itself if it has none."""
+    return " ".join(sorted(words_of(text))) or text
 
 
 @cache
 def _held_out_bags() -> frozenset[str]:
-    return frozenset(_bag(text) for _, text in held_out_questions()) - {""}
+    return frozenset(_bag(text) for _, text in held_out_questions())
 
 
 def _any(random: Random, dictionary: tuple[str, ...]) -> str:
@@ -213,11 +211,11 @@ def _any(random: Random, dictionary: tuple[str, ...]) -> str:
     if way < 0.76:
         return _filled(random, str(random.choice(_list("about-unknown"))), dictionary)
     if way < 0.88:
-        return str(random.choice(_own("free")))
+        return str(random.choice(_list("free")))
     if way < 0.92:
-        return str(random.choice(_own("languages")))
+        return str(random.choice(_list("languages")))
     if way < 0.94:
-        return str(random.choice(_own("nonsense")))
+        return str(random.choice(_list("nonsense")))
     if way < 0.97:
         return _salad(random, dictionary)
     family = str(random.choice(list(FOLLOWING)))  # about nothing: no question came before it
