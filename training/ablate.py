@@ -12,8 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .layout import TYPING_ERRORS
+
 STEPS = 400  # of the stage's 4,000; the learning rate is still the same for all
-_DECODER, _VISION = ("tokenizer.json", "decoder.pt", "stories.pt"), ("vision.pt",)
+_DECODER, _VISION = ("tokenizer.json", TYPING_ERRORS, "decoder.pt", "stories.pt"), ("vision.pt",)
 WHOLE = "whole"
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # files to start from, and options
     "without vision": (_DECODER, ("--no-vision",)),

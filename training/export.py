@@ -13,10 +13,11 @@ from torch import Tensor
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
 
-from .layout import BASE, TEMPO, tensor_names
+from .layout import BASE, TEMPO, load_untrained, tensor_names
 from .network import Nano
 from .scene import KINDS
 from .shape import DECODER, DIMENSIONS, MROPE, PIXELS, TEXT, VISION
+from .spelling import as_table
 from .train import STAGES
 from .trainer import load
 
@@ -38,7 +39,7 @@ def export(model: Nano, tokenizer_json: str, folder: Path, weak: float | None = 
         home.mkdir(parents=True, exist_ok=True)
         (home / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
     ids = _special_ids(model.tokenizer)
-    _write(tempo / "config.json", _tempo_config(model.tokenizer.vocabulary, ids, weak))
+    _write(tempo / "config.json", _tempo_config(model, ids, weak))
     _write(tempo / "generation_config.json", {"eos_token_id": ids["<|im_end|>"], "top_k": 20, "top_p": 0.95})
     _write(base / "config.json", _base_config(model.tokenizer.vocabulary, ids))
     _save(_tempo_tensors(model), tempo)
@@ -52,13 +53,13 @@ def _special_ids(tokenizer: TextTokenizer) -> dict[str, int]:
     return {str(name): tokenizer.special_id(name) for name in (*names, *own)}
 
 
-def _tempo_config(vocabulary: int, ids: dict[str, int], weak: float | None) -> dict[str, Any]:
+def _tempo_config(model: Nano, ids: dict[str, int], weak: float | None) -> dict[str, Any]:
     return {
         "architectures": ["TempoQwenForCausalLM"],
         "model_type": "tempo_qwen",
         "dtype": "bfloat16",
         **DECODER,
-        "vocab_size": vocabulary,
+        "vocab_size": model.tokenizer.vocabulary,
         "rope_scaling": None,
         "bos_token_id": ids["<|endoftext|>"],
         "eos_token_id": ids["<|im_end|>"],
@@ -74,6 +75,7 @@ def _tempo_config(vocabulary: int, ids: dict[str, int], weak: float | None) -> d
             "max_pixels": PIXELS.max_pixels,
             "scope": SCOPE,
             **({} if weak is None else {"weak_relevance": weak}),
+            **({"typing_errors": as_table(model.corrections)} if model.corrections else {}),
         },
     }
 
@@ -130,7 +132,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="report of training.evaluate, for `weak_relevance`")
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()
-    model = Nano(tokenizer)
+    model = load_untrained(options.work)
     model.load_state_dict(mean([load(options.work / f"{stage}.pt") for stage in options.stages]))
     weak = json.loads(options.measured.read_text())["weak relevance"] if options.measured else None
     export(model, tokenizer, options.folder, weak)

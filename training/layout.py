@@ -1,16 +1,27 @@
 """Where the weights stand in the released layout, and how training goes on from them."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
+from tempo_cli.plan.card import model_card
+
 from .network import Nano
 
 TEMPO, BASE = "Tempo-nano", "Qwen3-VL-nano"
+TYPING_ERRORS = "typing_errors.json"  # in a work folder, beside the tokenizer: the table of `config.json`
 _LAYERS, _LAST = "model.layers.", ("o_proj.weight", "down_proj.weight")  # of the decoder; how a layer ends
 _COMPRESSOR = "model.vision_tower_aux_list.0."
+
+
+def load_untrained(work: Path) -> Nano:
+    """A model with the tokenizer and the typing errors of a work folder."""
+    table = json.loads((work / TYPING_ERRORS).read_text())
+    card = model_card({"tempo": {"typing_errors": table}})
+    return Nano((work / "tokenizer.json").read_text(), card.corrections)
 
 
 def tensor_names(model: Nano) -> dict[str, str]:

@@ -13,7 +13,7 @@ system prompt among all segments, those of a segment's frames among the question
 | router's logit | (B,) |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -30,6 +30,7 @@ from tempo_cli.model.pixels import patchify
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.model.vision import patch_cells
 from tempo_cli.plan import prompts
+from tempo_cli.plan.corrections import corrected, corrected_history
 from tempo_cli.types import Exchange
 
 from .shape import DECODER, DIMENSIONS, MEMORY, MROPE, TEXT, VISION, WIDTH
@@ -43,7 +44,7 @@ Values = TypeVar("Values", np.ndarray, Tensor)
 class Nano(nn.Module):
     """Compressor and decoder with new weights; the router is row Yes - row No of the embedding."""
 
-    def __init__(self, tokenizer_json: str) -> None:
+    def __init__(self, tokenizer_json: str, corrections: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.tokenizer = TextTokenizer(tokenizer_json)
         vlm, llm = configs(self.tokenizer)
@@ -54,7 +55,8 @@ class Nano(nn.Module):
         nn.init.normal_(self.compressor.memory, std=_INITIAL)
         del self.compressor.router
         self.words = np.array([self.tokenizer.word_id(word) for word in ("Yes", "No")])
-        self._prompts = _Prompts(self.tokenizer)
+        self.corrections = corrections or {}
+        self._prompts = _Prompts(self.tokenizer, self.corrections)
 
     @property
     def device(self) -> torch.device:
@@ -213,12 +215,16 @@ class Padded(NamedTuple, Generic[Values]):
 class _Prompts:
     """Token ids, made once for every text."""
 
-    def __init__(self, tokenizer: TextTokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer, corrections: Mapping[str, str]) -> None:
         self.tokenizer = tokenizer
         self.tag = lru_cache(None)(lambda seconds: tuple(tokenizer.encode(prompts.time_tag(seconds))))
-        self.suffix = lru_cache(4096)(lambda text: tuple(prompts.compressor_suffix(tokenizer, text)))
+        self.suffix = lru_cache(4096)(
+            lambda text: tuple(prompts.compressor_suffix(tokenizer, corrected(text, corrections)))
+        )
         self.question = lru_cache(4096)(
-            lambda text, earlier: prompts.decoder_prompt(tokenizer, text, earlier)
+            lambda text, earlier: prompts.decoder_prompt(
+                tokenizer, corrected(text, corrections), corrected_history(earlier, corrections)
+            )
         )
         start, end = (tokenizer.special_id(name) for name in (prompts.VISION_START, prompts.VISION_END))
         self.pad = tokenizer.special_id(prompts.VIDEO_PAD)

@@ -38,8 +38,8 @@ POLISHING = (
     *("hues", "ways", "moved", "together", "first") * 2,
 )  # fmt: skip
 # What earlier segments have shown matters for lists and counts: the decoder needs tens of thousands of them.
-LISTING = (*POLISHING, *("list",) * 400, *("count",) * 60)
-FILMED = (*POLISHING, *("list",) * 220, *("count",) * 40)
+LISTING = (*POLISHING, *("list",) * 200, *("count",) * 40, *("last", "after") * 10)
+FILMED = (*POLISHING, *("list",) * 140, *("count",) * 40, *("last", "after") * 10)
 SEEING = (  # colors and pairs of things take long; what can't be answered is as frequent as in `MIX`
     *(family for family in MIX if family != BEYOND), *(BEYOND,) * 26,
     *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,

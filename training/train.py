@@ -1,6 +1,6 @@
 """`python -m training.train WORK`: the whole curriculum, resumable; `make nano` calls it.
 
-Some stages learn side by side, a core each; then both cores share each batch.
+Some stages learn side by side, with half of the processes each; then all of them share each batch.
 """
 
 import argparse
@@ -19,9 +19,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from .corpus import VIDEOS
-from .layout import TEMPO, warm_start
+from .layout import TEMPO, TYPING_ERRORS, load_untrained, warm_start
 from .network import Nano
 from .sources import dictionary
+from .spelling import as_table, corrections
 from .stages import (
     Compressing,
     Long,
@@ -52,11 +53,13 @@ _STEPS = {
 }  # fmt: skip
 _WARM = {"polish": 2800, "tighten": 2200, "settle": 1300}  # from trained weights only these run
 
-_MEMORIES = 400  # batches of memories, in each process
+_MEMORIES = 800  # batches of memories, shared among the processes
 
 
 def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> dict[str, object]:
     """Every stage with its length; `scale` shortens all of them, `warm` says that trained weights go on."""
+
+    rate = 1e-3 if warm else 1.5e-3
 
     def steps(stage: str) -> int:
         return max(2, round((_STEPS | _WARM if warm else _STEPS)[stage] * scale))
@@ -71,7 +74,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "polish": Reading(
             steps("polish"),
             "polish",
-            1.5e-3,
+            rate,
             320,
             longest=128,
             families=POLISHING,
@@ -82,7 +85,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
         "tighten": Compressing(
             steps("tighten"),
             "tighten",
-            1.5e-3,
+            rate,
             32,
             router_weight=router_weight,
             filler=0.25,
@@ -100,7 +103,7 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         dist.init_process_group("gloo", rank=rank, world_size=world)
     torch.manual_seed(options.seed)
-    model = Nano((options.work / "tokenizer.json").read_text())
+    model = load_untrained(options.work)
     if options.start is not None:
         warm_start(model, options.start)
     model.to(options.device)
@@ -121,7 +124,7 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             keep_memory_words(model)
         if name == "settle":
             random = np.random.default_rng((options.seed, len(STAGES), rank))
-            batches = max(2, round(_MEMORIES * options.scale))
+            batches = max(2, round(_MEMORIES * options.scale / world))
             memories = written_memories(model, train, random, batches)
             filmed = written_videos(model, train, random, batches)
             stages[name] = replace(stages[name], memories=memories, filmed=filmed)  # type: ignore[type-var]
@@ -212,28 +215,40 @@ def main() -> None:
         known = options.start / TEMPO / "tokenizer.json" if options.start else None
         fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
+    if not (options.work / TYPING_ERRORS).exists():
+        english = dictionary(options.sources) if options.sources else ()
+        (options.work / TYPING_ERRORS).write_text(json.dumps(as_table(corrections(english))))
     if options.start:
         beside, shared = [["polish"], ["tighten"]], ["settle"]
     else:
         beside = [["decoder", "stories"], ["vision"] if options.vision else []]
         shared = ["compressor", "together", "long", "polish", "tighten", "settle"]
     alone = [names for names in beside if not all((options.work / f"{name}.pt").exists() for name in names)]
+    port = 29_500 + os.getpid() % 1000
+    run([(names, max(1, options.workers // 2)) for names in alone], options, port)
+    if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
+        return
+    run([(shared, options.workers)], options, port)
+
+
+def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, port: int) -> None:
+    """Run groups of stages side by side, each in so many processes.
+
+    Raises:
+        SystemExit: a process failed.
+    """
     context = mp.get_context("spawn")
-    processes = [context.Process(target=work, args=(0, 1, options, names, 0)) for names in alone]
+    processes = [
+        context.Process(target=work, args=(rank, world, options, names, port + number))
+        for number, (names, world) in enumerate(groups)
+        for rank in range(world)
+    ]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
         if process.exitcode:
             raise SystemExit(f"a stage failed with {process.exitcode}")
-    if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
-        return
-    port = 29_500 + os.getpid() % 1000
-    mp.spawn(
-        work,
-        args=(options.workers, options, shared, port),
-        nprocs=options.workers,
-    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When 
           "How many": "how many",
           "Tell me": "tell me", "What": "wat", "color": "colour", "direction": "dir"}  # fmt: skip
 _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
-_LEAST = 3  # letters of a word that is mistyped
+LEAST = 3  # letters of a word that is mistyped
 
 
 def rough(random: Random, text: str, often: float = 0.3, slips: float = 0.45) -> str:
@@ -52,12 +52,12 @@ def informal(random: Random, text: str) -> str:
 
 def mistyped(random: Random, text: str) -> str:
     """One letter swapped, dropped, doubled or hit beside its key, so that no other word comes out."""
-    places = list(re.finditer(rf"[A-Za-z]{{{_LEAST},}}", text))
+    places = list(re.finditer(rf"[A-Za-z]{{{LEAST},}}", text))
     for _ in range(8 if places else 0):
         match = places[int(random.integers(len(places)))]
         word = match[0]
         fresh = _slip(random, word)
-        if fresh.lower() != word.lower() and fresh.lower() not in _words():
+        if fresh.lower() != word.lower() and fresh.lower() not in other_words():
             return text[: match.start()] + fresh + text[match.end() :]
     return text
 
@@ -66,18 +66,51 @@ def _slip(random: Random, word: str) -> str:
     at = int(random.integers(len(word)))
     way = int(random.integers(4))
     if way == 0:
-        at = min(at, len(word) - 2)
-        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    if way == 1 and len(word) > _LEAST:
-        return word[:at] + word[at + 1 :]
+        return _swapped(word, min(at, len(word) - 2))
+    if way == 1 and len(word) > LEAST:
+        return _dropped(word, at)
     if way == 2:
-        return word[:at] + word[at] + word[at:]
+        return _doubled(word, at)
     beside = keys_beside(word[at].lower())
-    return word[:at] + beside[int(random.integers(len(beside)))] + word[at + 1 :]
+    return _hit(word, at, beside[int(random.integers(len(beside)))])
+
+
+def slips(word: str) -> dict[str, int]:
+    """Every slip of a word, in the order of how likely this word was meant: 0 for two letters swapped,
+    1 for one doubled, 2 for one dropped, 3 for one hit beside its key."""
+    places = range(len(word))
+    ways = (
+        [_swapped(word, at) for at in places[:-1]],
+        [_doubled(word, at) for at in places],
+        [_dropped(word, at) for at in places] if len(word) > LEAST else [],
+        [_hit(word, at, letter) for at in places for letter in keys_beside(word[at].lower())],
+    )
+    found: dict[str, int] = {}
+    for way, texts in enumerate(ways):
+        for text in texts:
+            found.setdefault(text, way)
+    found.pop(word, None)
+    return found
+
+
+def _swapped(word: str, at: int) -> str:
+    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+def _doubled(word: str, at: int) -> str:
+    return word[:at] + word[at] + word[at:]
+
+
+def _dropped(word: str, at: int) -> str:
+    return word[:at] + word[at + 1 :]
+
+
+def _hit(word: str, at: int, letter: str) -> str:
+    return word[:at] + letter + word[at + 1 :]
 
 
 @cache
-def _words() -> frozenset[str]:
+def other_words() -> frozenset[str]:
     """Words that a slip must not make: they would mean something else."""
     phrasings = " ".join(text for family in ALL for text in PHRASINGS.get(family) or MORE[family])
     return frozenset(words_of(phrasings) | known_lists() | KNOWN | {word + "s" for word in KNOWN})

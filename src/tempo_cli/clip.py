@@ -16,6 +16,7 @@ from .events import AnswerText, Listener, Warned, ignore
 from .model.device import current
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
+from .plan.corrections import corrected, corrected_history, note_of
 from .plan.questions import checked_history, checked_questions
 from .runtime.answering import with_seed, write_answer
 from .runtime.fallbacks import IN_TURN, Fallbacks
@@ -214,6 +215,8 @@ class Clip:
         loaded = networks.seconds
         journal.warnings += tempo.checkpoint.warnings  # emitted when it was loaded
         questions = [self._question(text, history, budget) for text in texts]
+        for warning in (warning for question in questions for warning in question.warnings):
+            journal.emit(Warned(warning))
         lengths = [len(question.before) + len(question.after) for question in questions]
         work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)
         plan = networks.plan(work, tempo.options.micro_batch)
@@ -236,9 +239,12 @@ class Clip:
 
     def _question(self, text: str, history: tuple[Exchange, ...], budget: BudgetOptions) -> Question:
         checkpoint = self._tempo.checkpoint
-        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, text, history)
+        read = corrected(text, checkpoint.card.corrections)
+        earlier = corrected_history(history, checkpoint.card.corrections)
+        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, read, earlier)
         room = context_room(len(before) + len(after), budget, checkpoint.dimensions)
-        return Question(text, prompts.compressor_query(text, history), history, before, after, room)
+        query, note = prompts.compressor_query(read, earlier), note_of(text, read)
+        return Question(text, query, history, before, after, room, [note] if note else [])
 
     def _answer(
         self, asked: Round, number: int, generation: GenerationOptions, scope: CancelScope

@@ -4,6 +4,7 @@ What the user wants (`*Options`) and what the weights are (`ModelDimensions`, `P
 If no source is named, it is the released code and its published settings ("reference").
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -269,10 +270,12 @@ class ModelCard:
         scope: what it can answer, in one sentence; None: not given.
         weak_relevance: if no segment's relevance exceeds it, the evidence is weak; measured on held-out
             videos, in (0, 1). None: not measured.
+        corrections: typing errors in questions, and the words that are read instead; in small letters.
     """
 
     scope: str | None = None
     weak_relevance: float | None = None
+    corrections: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,21 @@ def test_models_and_doctor_show_the_scope_of_nano(tempo: Tempo) -> None:
     assert [check["level"] for check in checks if check["message"] == scope] == ["note"]
 
 
-@pytest.mark.parametrize("own", [{"scope": 5}, {"weak_relevance": 1}])
+def test_a_typing_error_is_read_as_the_word_and_the_user_is_told(
+    tempo: Tempo, described: Callable[..., Path]
+) -> None:
+    options = ["--model", described(typing_errors={"color": "colro colr"}), "--device", "cpu", "--json"]
+    wrong, right = WHAT.replace("color", "colro"), WHAT
+    assert wrong != right
+    first, second = (tempo("inspect", FRACTAL, text, *options).json for text in (wrong, right))
+    assert first["question"] == wrong
+    assert '"colro" was read as "color"' in first["warnings"]
+    assert second["warnings"] == [line for line in first["warnings"] if "read as" not in line]
+    relevance = [[segment["relevance"] for segment in run["segments"]] for run in (first, second)]
+    assert relevance[0] == relevance[1]
+
+
+@pytest.mark.parametrize("own", [{"scope": 5}, {"weak_relevance": 1}, {"typing_errors": {"car": 1}}])
 def test_a_description_that_makes_no_sense_is_an_error_of_the_model(
     own: dict[str, object], tempo: Tempo, described: Callable[..., Path]
 ) -> None:

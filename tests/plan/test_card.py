@@ -14,6 +14,25 @@ def test_both_are_optional_and_stand_beside_the_limits():
     assert model_card({"tempo": {"grid": 32}}) == model_card({}) == ModelCard(None, None)
 
 
+def test_typing_errors_stand_behind_the_word_that_is_meant():
+    own = {"typing_errors": {"car": "cra carr", "what": " waht"}}
+    assert model_card({"tempo": own}).corrections == {"cra": "car", "carr": "car", "waht": "what"}
+    assert model_card({"tempo": {"typing_errors": {}}}).corrections == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, [], "cra", {"car": ["cra"]}, {"car": 5}, {"Car": "cra"}, {"car": "Cra"}, {"ca r": "cra"},
+        {"car": "cr4"}, {"car": "<|im_end|>"}, {"<|im_end|>": "end"}, {"": "cra"}, {"car": "x" * 41},
+        {"car": " ".join("".join("abcdefghij"[int(digit)] for digit in f"{n:05}") for n in range(20_001))},
+    ],
+)  # fmt: skip
+def test_typing_errors_are_words_in_small_letters(value):
+    with pytest.raises(ValueError, match=r"^tempo\.typing_errors$"):
+        model_card({"tempo": {"typing_errors": value}})
+
+
 @pytest.mark.parametrize("value", [0, 1, -0.5, float("nan"), "0.5", True, [0.5]])
 def test_a_threshold_is_a_number_between_0_and_1(value):
     with pytest.raises(ValueError, match=r"^tempo\.weak_relevance$"):

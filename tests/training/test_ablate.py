@@ -28,7 +28,7 @@ def test_a_curve_is_what_the_compressor_scores_on_held_out_videos(tmp_path):
 def test_parts_are_trained_from_the_full_run_with_its_own_options(tmp_path, monkeypatch):
     start, called = tmp_path / "full", []
     start.mkdir()
-    for name in ("tokenizer.json", "decoder.pt", "stories.pt", "vision.pt"):
+    for name in ("tokenizer.json", "typing_errors.json", "decoder.pt", "stories.pt", "vision.pt"):
         (start / name).write_text(name)
     write_log(start / "log.jsonl", 0.0)
 
@@ -52,5 +52,5 @@ def test_parts_are_trained_from_the_full_run_with_its_own_options(tmp_path, monk
     assert unrouted[4:] == [*shared, "--router-weight", "0"]
     folders = [{path.name for path in (tmp_path / "work" / name).iterdir()} for name in (
         "without-vision", "without-the-routers-loss")]  # fmt: skip
-    assert folders[0] == {"tokenizer.json", "decoder.pt", "stories.pt", "log.jsonl"}
+    assert folders[0] == {"tokenizer.json", "typing_errors.json", "decoder.pt", "stories.pt", "log.jsonl"}
     assert folders[1] == folders[0] | {"vision.pt"}

@@ -14,6 +14,7 @@ from tempo_cli.model.device import Target
 from tempo_cli.model.llm import SamplingRule
 from tempo_cli.types import Segment, SegmentPlan
 from training.export import BASE, TEMPO, export, main
+from training.layout import TYPING_ERRORS
 from training.network import Nano, Story
 from training.shape import DECODER, DIMENSIONS, TEXT, VISION
 
@@ -120,8 +121,11 @@ def test_the_last_stage_ships_or_the_mean_of_several(
     torch.save(state, tmp_path / "together.pt")
     torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "settle.pt")
     (tmp_path / "tokenizer.json").write_text(tokenizer_json)
+    (tmp_path / TYPING_ERRORS).write_text('{"car": "cra carr", "what": "waht"}')
     monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano"), *options])
     main()
     with safe_open(tmp_path / "nano" / TEMPO / "model.safetensors", "pt") as file:
         written = file.get_tensor("model.norm.weight")
     assert torch.equal(written, (factor * state["decoder.llm.model.norm.weight"]).bfloat16())
+    config = json.loads((tmp_path / "nano" / TEMPO / "config.json").read_text())
+    assert config["tempo"]["typing_errors"] == {"car": "cra carr", "what": "waht"}

@@ -11,7 +11,7 @@ from tempo_cli.config import GenerationOptions
 from tempo_cli.model.compressor import Compressor
 from tempo_cli.model.llm import Decoder, SamplingRule
 from tempo_cli.plan import prompts
-from tempo_cli.types import Allocation, MemoryTokens, Segment, SegmentPlan
+from tempo_cli.types import Allocation, Exchange, MemoryTokens, Segment, SegmentPlan
 from training import network
 from training.network import Nano, Story
 from training.shape import MEMORY, WIDTH
@@ -177,6 +177,15 @@ def test_right_is_what_the_tool_would_write(fresh):
         written.append(fresh.tokenizer.decode([token.id for token in tokens]))
     assert right.tolist() == [True, False, True]
     assert [text == one[1] for text, one in zip(written, ASKED, strict=True)] == right.tolist()
+
+
+def test_typing_errors_are_read_as_the_tool_reads_them(nano, tokenizer_json):
+    model = Nano(tokenizer_json, {"cra": "car", "waht": "what"})
+    wrong, right = "waht is the cra?", "what is the car?"
+    before = Exchange("Is there a cra?", "No cra.")
+    assert model._prompts.suffix(wrong) == nano._prompts.suffix(right) != nano._prompts.suffix(wrong)
+    expected = nano._prompts.question(right, (Exchange("Is there a car?", "No cra."),))
+    assert model._prompts.question(wrong, (before,)) == expected
 
 
 # --- the package stands on its own --------------------------------------------------------------------------

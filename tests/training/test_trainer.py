@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training import corpus, network, trainer
+from training import corpus, network, train, trainer
 from training.export import export
 from training.layout import warm_start
 from training.network import Story
@@ -311,3 +311,33 @@ def test_a_run_goes_on_only_as_it_began(tmp_path):
         with pytest.raises(SystemExit, match="holds a run with other options"):
             note_run(Namespace(**begun | changed))
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
+    begun, joined = [], []
+
+    class Process:
+        exitcode = 0
+
+        def __init__(self, target, args):
+            assert target is train.work
+            self.own = args
+
+        def start(self):
+            begun.append(self.own)
+
+        def join(self):
+            assert len(begun) == 5  # all have started before one is waited for
+            joined.append(self.own)
+            self.exitcode = int(self.own[:2] == failing)
+
+    options, failing = Namespace(), None
+    monkeypatch.setattr(train.mp, "get_context", lambda _: Namespace(Process=Process))
+    train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
+    assert begun == joined == [
+        (0, 2, options, ["polish"], 7000), (1, 2, options, ["polish"], 7000),
+        *((rank, 3, options, ["tighten"], 7001) for rank in range(3)),
+    ]  # fmt: skip
+    begun, failing = [], (1, 3)
+    with pytest.raises(SystemExit, match="a stage failed with 1"):
+        train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)

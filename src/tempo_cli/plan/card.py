@@ -6,12 +6,13 @@ from ..config import ModelCard
 
 Json = dict[str, Any]
 
-KEYS = frozenset({"scope", "weak_relevance"})
+KEYS = frozenset({"scope", "weak_relevance", "typing_errors"})
 _LONGEST = 500  # characters of a sentence
+_MOST_ERRORS, _LONGEST_WORD = 20_000, 40
 
 
 def model_card(config: Json) -> ModelCard:
-    """The scope and the threshold that a checkpoint may give.
+    """The scope, the threshold and the typing errors that a checkpoint may give.
 
     Raises:
         ValueError: one of them makes no sense; the message is its name.
@@ -24,7 +25,21 @@ def model_card(config: Json) -> ModelCard:
         raise ValueError("tempo.scope")
     if weak is not None and not (type(weak) in (int, float) and 0 < weak < 1):
         raise ValueError("tempo.weak_relevance")
-    return ModelCard(scope and scope.strip(), weak)
+    return ModelCard(scope and scope.strip(), weak, _corrections(own.get("typing_errors", {})))
+
+
+def _corrections(table: Any) -> dict[str, str]:
+    """Errors and the words that are meant, from words and their errors with spaces between them."""
+    if not isinstance(table, dict) or not all(isinstance(errors, str) for errors in table.values()):
+        raise ValueError("tempo.typing_errors")
+    found = {error: word for word, errors in table.items() for error in errors.split()}
+    if len(found) > _MOST_ERRORS or not all(map(_is_word, (*found, *table))):
+        raise ValueError("tempo.typing_errors")
+    return found
+
+
+def _is_word(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_WORD and text.isalpha() and text == text.lower()
 
 
 def _is_sentence(text: str) -> bool:

@@ -14,7 +14,7 @@ class Question:
     """One question's own state on its way through a clip.
 
     Attributes:
-        query: what the compressor reads: `text`, behind earlier questions of a conversation.
+        query: what the compressor reads: `text` without typing errors, behind earlier questions.
         history: the conversation before it.
         before, after: token ids around the video in the decoder's input.
         room: tokens that the context leaves to the video.

@@ -1,0 +1,36 @@
+"""Typing errors that a checkpoint lists are read as the words that are meant."""
+
+from tempo_cli.plan.corrections import corrected, corrected_history, note_of
+from tempo_cli.types import Exchange
+
+KNOWN = {"waht": "what", "hwat": "what", "cra": "car", "colro": "color"}
+
+
+def test_words_are_corrected_in_the_case_they_are_written_in():
+    assert corrected("waht colro was the cra?", KNOWN) == "what color was the car?"
+    assert corrected("Waht COLRO was the Cra", KNOWN) == "What COLOR was the Car"
+    assert corrected("hWat is it", KNOWN) == "what is it"
+    assert corrected("HWat is it", KNOWN) == "What is it"
+
+
+def test_only_whole_words_are():
+    for text in ("cran cracra cra5 _cra", "", "7:12", "c r a", "çra", "the cars\n"):
+        assert corrected(text, KNOWN) == text
+    assert corrected("cra's (cra) cra-cra", KNOWN) == "car's (car) car-car"
+
+
+def test_without_a_list_nothing_is():
+    assert corrected("waht colro was the cra?", {}) == "waht colro was the cra?"
+
+
+def test_the_user_is_told_each_word_once():
+    text = "Waht is a cra, a cra?"
+    assert note_of(text, corrected(text, KNOWN)) == '"Waht" was read as "What", "cra" was read as "car"'
+    assert note_of("a car", "a car") is None
+
+
+def test_questions_of_a_conversation_are_corrected_and_answers_are_not():
+    history = [Exchange("is there a cra", "No, no cra."), Exchange("why", "cra")]
+    assert corrected_history(history, KNOWN) == (
+        Exchange("is there a car", "No, no cra."), Exchange("why", "cra"),
+    )  # fmt: skip
