@@ -276,6 +276,15 @@ def _salad(random: Random, dictionary: tuple[str, ...]) -> str:
 
 
 @cache
+def words_beyond() -> frozenset[str]:
+    """Every word of the sentences in our lists, other languages among them."""
+    names = (path.stem for path in (_HOME / "lists").glob("*.txt"))
+    return frozenset(
+        words_of(re.sub(r"{\w+}", " ", " ".join(text for name in names for text in _list(name))))
+    )
+
+
+@cache
 def known_lists() -> frozenset[str]:
     """Every word of our lists and of the held-out questions."""
     own = [*(word for name in _WORDS for word in _list(name)), *(text for _, text in held_out_questions())]

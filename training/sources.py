@@ -151,6 +151,12 @@ def dictionary(folder: Path) -> tuple[str, ...]:
     return tuple(word for word in words if word.isalpha() and word.islower() and 2 < len(word) < 11)
 
 
+def english(folder: Path) -> frozenset[str]:
+    """All English words and names, in lowercase; none where they were not fetched."""
+    path = folder / "train" / "wamerican" / _WORDS
+    return frozenset(path.read_text(encoding="utf-8").lower().split()) if path.exists() else frozenset()
+
+
 def main() -> None:
     """Fetch all packages, or those of the tests."""
     parser = argparse.ArgumentParser(description=__doc__)

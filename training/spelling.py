@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from .beyond import KNOWN
+from .beyond import KNOWN, words_beyond, words_of
 from .phrasings import (
     AFTER,
     ALL,
@@ -24,21 +24,23 @@ from .phrasings import (
     WHERE,
 )
 from .scene import KINDS
-from .typing_errors import LEAST, other_words, slips
+from .typing_errors import LEAST, SHORT, other_words, slips
+from .words import plural
 
 _OFTEN = 300  # a known thing or color counts like a word of so many phrasings
+_OTHERS = frozenset({"ive", "mov"} | words_of(" ".join(SHORT.values())))  # that people write
 
 
 def corrections(english: Collection[str]) -> dict[str, str]:
-    """Slips and the words that are meant, in small letters.
+    """Slips and the words that are meant, in lowercase.
 
     What may be a slip of several words means the one whose slip is likelier, or the commoner one.
 
     Args:
-        english: words that are not corrected.
+        english: words that are not corrected, in lowercase.
     """
     counts = Counter(_asked())
-    others = {*english, *other_words(), *counts}
+    others = {*english, *other_words(), *words_beyond(), *counts, *_OTHERS}
     best: dict[str, tuple[int, int, str]] = {}
     for word, count in counts.items():
         for slip, way in slips(word).items() if len(word) >= LEAST else ():
@@ -65,5 +67,5 @@ def _asked() -> Iterator[str]:
         texts += phrasings[:-HELD_OUT_FOLLOWING]
     for text in texts:
         yield from re.findall(r"[a-z]+", re.sub(r"{\w+}", " ", text.lower()))
-    for word in (*KNOWN, *(f"{kind}s" for kind in KINDS)):
+    for word in (*KNOWN, *map(plural, KINDS)):
         yield from [word] * _OFTEN

@@ -1,6 +1,6 @@
 """`python -m training.train WORK`: the whole curriculum, resumable; `make nano` calls it.
 
-Some stages learn side by side, with half of the processes each; then all of them share each batch.
+Some stages learn side by side, each with half of the processes (at least one); then all share each batch.
 """
 
 import argparse
@@ -8,9 +8,10 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from tempo_cli.plan.card import model_card
+
 from .corpus import VIDEOS
 from .layout import TEMPO, TYPING_ERRORS, load_untrained, warm_start
 from .network import Nano
-from .sources import dictionary
+from .sources import dictionary, english
 from .spelling import as_table, corrections
 from .stages import (
     Compressing,
@@ -216,8 +219,7 @@ def main() -> None:
         fresh.write_text(known.read_text() if known else learn_tokenizer())
         fresh.replace(tokenizer)
     if not (options.work / TYPING_ERRORS).exists():
-        english = dictionary(options.sources) if options.sources else ()
-        (options.work / TYPING_ERRORS).write_text(json.dumps(as_table(corrections(english))))
+        save_typing_errors(options.work, english(options.sources) if options.sources else (), options.start)
     if options.start:
         beside, shared = [["polish"], ["tighten"]], ["settle"]
     else:
@@ -229,6 +231,19 @@ def main() -> None:
     if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
         return
     run([(shared, options.workers)], options, port)
+
+
+def save_typing_errors(work: Path, english: Collection[str], start: Path | None) -> None:
+    """Write the table of typing errors; without a word list, the one that the first weights have, or none."""
+    table: dict[str, str] = {}
+    if english:
+        table = as_table(corrections(english))
+    elif start is not None:
+        config = json.loads((start / TEMPO / "config.json").read_text())
+        table = as_table(model_card(config).corrections)
+    fresh = work / f"{TYPING_ERRORS}.new"
+    fresh.write_text(json.dumps(table))
+    fresh.replace(work / TYPING_ERRORS)
 
 
 def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, port: int) -> None:
@@ -245,10 +260,14 @@ def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, po
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
-        if process.exitcode:
-            raise SystemExit(f"a stage failed with {process.exitcode}")
+    running = {process.sentinel: process for process in processes}
+    while running:
+        for sentinel in wait(list(running)):
+            code = running.pop(sentinel).exitcode  # type: ignore[call-overload]
+            if code:
+                for process in processes:
+                    process.terminate()
+                raise SystemExit(f"a stage failed with {code}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from .beyond import KNOWN, keys_beside, known_lists, words_of
 from .phrasings import ALL, MORE, PHRASINGS
 from .scene import Random
 
-_SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
+SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
 "Where is": "Wheres",
           "do you": "do u", "you": "u", "video": "vid", "Please": "Pls", "please": "pls",
           "How many": "how many",
@@ -32,10 +32,10 @@ def informal(random: Random, text: str) -> str:
             r"\b(the|a|an) ", lambda m: "" if random.random() < 0.8 else m[0], text, flags=re.IGNORECASE
         )
     if random.random() < 0.25:
-        long = [word for word in _SHORT if word in text]
+        long = [word for word in SHORT if word in text]
         if long:
             word = str(random.choice(long))
-            text = text.replace(word, _SHORT[word])
+            text = text.replace(word, SHORT[word])
     if random.random() < 0.7:
         text = text.lower()
     elif random.random() < 0.08:

@@ -16,7 +16,7 @@ from .events import AnswerText, Listener, Warned, ignore
 from .model.device import current
 from .plan import prompts
 from .plan.budget import context_room, fit_budget
-from .plan.corrections import corrected, corrected_history, note_of
+from .plan.corrections import corrected, corrected_history, correction_note
 from .plan.questions import checked_history, checked_questions
 from .runtime.answering import with_seed, write_answer
 from .runtime.fallbacks import IN_TURN, Fallbacks
@@ -215,8 +215,6 @@ class Clip:
         loaded = networks.seconds
         journal.warnings += tempo.checkpoint.warnings  # emitted when it was loaded
         questions = [self._question(text, history, budget) for text in texts]
-        for warning in (warning for question in questions for warning in question.warnings):
-            journal.emit(Warned(warning))
         lengths = [len(question.before) + len(question.after) for question in questions]
         work = tempo.work(video.shown, len(video.plan.indices), video.sampling, budget, lengths)
         plan = networks.plan(work, tempo.options.micro_batch)
@@ -239,11 +237,11 @@ class Clip:
 
     def _question(self, text: str, history: tuple[Exchange, ...], budget: BudgetOptions) -> Question:
         checkpoint = self._tempo.checkpoint
-        read = corrected(text, checkpoint.card.corrections)
-        earlier = corrected_history(history, checkpoint.card.corrections)
-        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, read, earlier)
+        corrections = checkpoint.card.corrections
+        asked, earlier = corrected(text, corrections), corrected_history(history, corrections)
+        before, after = prompts.decoder_prompt(checkpoint.decoder_tokenizer, asked, earlier)
         room = context_room(len(before) + len(after), budget, checkpoint.dimensions)
-        query, note = prompts.compressor_query(read, earlier), note_of(text, read)
+        query, note = prompts.compressor_query(asked, earlier), correction_note(text, corrections)
         return Question(text, query, history, before, after, room, [note] if note else [])
 
     def _answer(
@@ -285,8 +283,8 @@ class Clip:
         relevance = asked.compressed.memories[number].relevance
         dimensions = self._tempo.checkpoint.dimensions
         fitted = fit_budget(relevance, lengths, question.room, asked.budget, dimensions)
-        for warning in fitted.warnings:
-            question.warnings.append(warning)
+        question.warnings += fitted.warnings
+        for warning in question.warnings:
             asked.journal.emit(Warned(warning))
         return fitted.allocation
 

@@ -270,7 +270,7 @@ class ModelCard:
         scope: what it can answer, in one sentence; None: not given.
         weak_relevance: if no segment's relevance exceeds it, the evidence is weak; measured on held-out
             videos, in (0, 1). None: not measured.
-        corrections: typing errors in questions, and the words that are read instead; in small letters.
+        corrections: typing errors in questions, and the words that replace them; in lowercase.
     """
 
     scope: str | None = None

@@ -109,10 +109,24 @@ def test_a_typing_error_is_read_as_the_word_and_the_user_is_told(
     assert wrong != right
     first, second = (tempo("inspect", FRACTAL, text, *options).json for text in (wrong, right))
     assert first["question"] == wrong
-    assert '"colro" was read as "color"' in first["warnings"]
-    assert second["warnings"] == [line for line in first["warnings"] if "read as" not in line]
+    assert first["warnings"] == ['typing error: read "colro" as "color"', *second["warnings"]]
     relevance = [[segment["relevance"] for segment in run["segments"]] for run in (first, second)]
     assert relevance[0] == relevance[1]
+
+
+def test_each_question_is_told_its_own_typing_errors(tempo: Tempo, described: Callable[..., Path]) -> None:
+    model = described(typing_errors={"color": "colro", "where": "whree"})
+    wrong = WHAT.replace("color", "colro")
+    done = tempo("ask", FRACTAL, "-q", "why", "-q", wrong, "-q", "whree", *SHORT, "--model", model, "--json")
+    runs = [json.loads(line) for line in done.out.splitlines()]
+    notes = [[line for line in run["warnings"] if "typing" in line] for run in runs]
+    assert notes == [
+        [], ['typing error: read "colro" as "color"'], ['typing error: read "whree" as "where"'],
+    ]  # fmt: skip
+    assert [run["question"] for run in runs] == ["why", wrong, "whree"]
+    assert [line for line in done.err.splitlines() if "typing" in line] == [
+        'warning: typing error: read "colro" as "color"', 'warning: typing error: read "whree" as "where"',
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("own", [{"scope": 5}, {"weak_relevance": 1}, {"typing_errors": {"car": 1}}])

@@ -1,6 +1,6 @@
 """Typing errors that a checkpoint lists are read as the words that are meant."""
 
-from tempo_cli.plan.corrections import corrected, corrected_history, note_of
+from tempo_cli.plan.corrections import corrected, corrected_history, correction_note
 from tempo_cli.types import Exchange
 
 KNOWN = {"waht": "what", "hwat": "what", "cra": "car", "colro": "color"}
@@ -14,9 +14,27 @@ def test_words_are_corrected_in_the_case_they_are_written_in():
 
 
 def test_only_whole_words_are():
-    for text in ("cran cracra cra5 _cra", "", "7:12", "c r a", "çra", "the cars\n"):
+    for text in ("cran cracra cra5 _cra", "", "7:12", "c r a", "çra", "the cars\n", "cra\u0301"):
         assert corrected(text, KNOWN) == text
-    assert corrected("cra's (cra) cra-cra", KNOWN) == "car's (car) car-car"
+    assert corrected("cra's (cra) cra-cra cra. Cra!", KNOWN) == "car's (car) car-car car. Car!"
+
+
+def test_names_of_files_addresses_tags_and_quoted_words_are_left_alone():
+    for text in (
+        "cra.mp4",
+        "http://cra.com/cra",
+        "cra@waht.org",
+        "#cra",
+        "@cra",
+        '"cra"',
+        "\u201ccra\u201d",
+        "a/cra",
+    ):
+        assert corrected(text, KNOWN) == text
+
+
+def test_a_single_letter_is_not_a_word_in_capitals():
+    assert corrected("U there, u?", {"u": "you"}) == "You there, you?"
 
 
 def test_without_a_list_nothing_is():
@@ -24,9 +42,11 @@ def test_without_a_list_nothing_is():
 
 
 def test_the_user_is_told_each_word_once():
-    text = "Waht is a cra, a cra?"
-    assert note_of(text, corrected(text, KNOWN)) == '"Waht" was read as "What", "cra" was read as "car"'
-    assert note_of("a car", "a car") is None
+    note = 'typing errors: read "Waht" as "What", "cra" as "car"'
+    assert correction_note('Waht is a cra, a cra, a "colro"?', KNOWN) == note
+    assert correction_note("a CRA", KNOWN) == 'typing error: read "CRA" as "CAR"'
+    assert correction_note("a car", KNOWN) is None
+    assert correction_note("a cra", {}) is None
 
 
 def test_questions_of_a_conversation_are_corrected_and_answers_are_not():

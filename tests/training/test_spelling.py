@@ -10,7 +10,7 @@ import tempo_cli
 from tempo_cli.plan.card import model_card
 from tempo_cli.plan.corrections import corrected
 from training.asking import phrase
-from training.beyond import KNOWN, known_lists
+from training.beyond import KNOWN, held_out_questions, known_lists, question, words_beyond
 from training.phrasings import ALL
 from training.spelling import as_table, corrections
 from training.typing_errors import mistyped, other_words, slips
@@ -50,6 +50,16 @@ def test_other_words_are_not_corrected(table):
     assert not (KNOWN | known_lists() | other_words()) & table.keys()
 
 
+def test_what_can_t_be_answered_is_left_as_it_is(table):
+    random = np.random.default_rng(0)
+    assert not words_beyond() & table.keys()
+    assert not {"dir", "wat", "mov", "ist"} & table.keys()
+    for _, text in held_out_questions():
+        assert corrected(text, table) == text
+    changed = [text for text in (question(random) for _ in range(2_000)) if corrected(text, table) != text]
+    assert len(changed) <= 10  # made-up words
+
+
 def test_most_slips_of_new_phrasings_are_corrected(table):
     random, right, made = np.random.default_rng(0), 0, 0
     for number in range(1_500):
@@ -68,6 +78,11 @@ def test_the_table_is_that_of_the_configuration(table):
     told = as_table({"waht": "what", "cra": "car", "carr": "car"})
     assert told == {"car": "cra carr", "what": "waht"}
     assert model_card({"tempo": {"typing_errors": as_table(table)}}).corrections == table
+
+
+def test_plurals_are_known(table):
+    assert (table["bals"], table["treees"]) == ("balls", "trees")
+    assert "fishs" not in table.values()
 
 
 def test_nano_has_it():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training import corpus, network, train, trainer
 from training.export import export
-from training.layout import warm_start
+from training.layout import TEMPO, TYPING_ERRORS, warm_start
 from training.network import Story
 from training.shape import DECODER, WIDTH
 from training.stages import Long, Reading, Scores, Stage, Vision, memory_ids
@@ -314,30 +314,42 @@ def test_a_run_goes_on_only_as_it_began(tmp_path):
 
 
 def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
-    begun, joined = [], []
+    begun, ended = [], []
 
     class Process:
-        exitcode = 0
-
         def __init__(self, target, args):
             assert target is train.work
-            self.own = args
+            self.own, self.sentinel = args, object()
+            self.exitcode = int(args[:2] == failing)
 
         def start(self):
             begun.append(self.own)
 
-        def join(self):
-            assert len(begun) == 5  # all have started before one is waited for
-            joined.append(self.own)
-            self.exitcode = int(self.own[:2] == failing)
+        def terminate(self):
+            ended.append(self.own)
 
     options, failing = Namespace(), None
     monkeypatch.setattr(train.mp, "get_context", lambda _: Namespace(Process=Process))
+    monkeypatch.setattr(train, "wait", lambda sentinels: sentinels[-1:])
     train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
-    assert begun == joined == [
+    assert begun == [
         (0, 2, options, ["polish"], 7000), (1, 2, options, ["polish"], 7000),
         *((rank, 3, options, ["tighten"], 7001) for rank in range(3)),
     ]  # fmt: skip
-    begun, failing = [], (1, 3)
+    assert ended == []
+    failing = (1, 3)
     with pytest.raises(SystemExit, match="a stage failed with 1"):
         train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
+    assert ended == begun[:5]
+
+
+def test_typing_errors_come_from_a_word_list_or_from_the_first_weights(tmp_path):
+    (tmp_path / TEMPO).mkdir()
+    (tmp_path / TEMPO / "config.json").write_text('{"tempo": {"typing_errors": {"car": "cra"}}}')
+    for start, table in ((tmp_path, {"car": "cra"}), (None, {})):
+        train.save_typing_errors(tmp_path, (), start)
+        assert loads((tmp_path / TYPING_ERRORS).read_text()) == table
+    train.save_typing_errors(tmp_path, ("far",), tmp_path)
+    table = loads((tmp_path / TYPING_ERRORS).read_text())
+    assert {"cra", "carr"} <= {*table["car"].split()}
+    assert "far" not in table["car"].split()

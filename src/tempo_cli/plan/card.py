@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 KEYS = frozenset({"scope", "weak_relevance", "typing_errors"})
 _LONGEST = 500  # characters of a sentence
-_MOST_ERRORS, _LONGEST_WORD = 20_000, 40
+_MAX_WORDS, _LONGEST_WORD = 20_000, 40
 
 
 def model_card(config: Json) -> ModelCard:
@@ -25,21 +25,23 @@ def model_card(config: Json) -> ModelCard:
         raise ValueError("tempo.scope")
     if weak is not None and not (type(weak) in (int, float) and 0 < weak < 1):
         raise ValueError("tempo.weak_relevance")
-    return ModelCard(scope and scope.strip(), weak, _corrections(own.get("typing_errors", {})))
+    return ModelCard(scope and scope.strip(), weak, _corrections(own.get("typing_errors")))
 
 
 def _corrections(table: Any) -> dict[str, str]:
-    """Errors and the words that are meant, from words and their errors with spaces between them."""
-    if not isinstance(table, dict) or not all(isinstance(errors, str) for errors in table.values()):
+    """Errors and the words that replace them, from words with their errors, which spaces separate."""
+    rows = {} if table is None else table
+    if not isinstance(rows, dict) or not all(isinstance(errors, str) for errors in rows.values()):
         raise ValueError("tempo.typing_errors")
-    found = {error: word for word, errors in table.items() for error in errors.split()}
-    if len(found) > _MOST_ERRORS or not all(map(_is_word, (*found, *table))):
+    pairs = [(error, word) for word, errors in rows.items() for error in errors.split()]
+    words = (*(error for error, _ in pairs), *rows)
+    if len(words) > _MAX_WORDS or len({*words}) < len(words) or not all(map(_is_word, words)):
         raise ValueError("tempo.typing_errors")
-    return found
+    return dict(pairs)
 
 
 def _is_word(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_WORD and text.isalpha() and text == text.lower()
+    return len(text) <= _LONGEST_WORD and text.isascii() and text.isalpha() and text.islower()
 
 
 def _is_sentence(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Typing errors in questions, as a small checkpoint's configuration may list them: without torch."""
+"""Typing errors in questions, which a small checkpoint's configuration may list: without torch."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,37 +6,39 @@ from dataclasses import replace
 
 from ..types import Exchange
 
-_WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
+# A word, unless it is quoted, accented, or a part of a file name, an address or a tag.
+_WORD = re.compile(r"(?<![\w./@#\"\u201c])[^\W\d_]+(?![\w/@\u0300-\u036f]|\.\w)")
 
 
 def corrected(text: str, corrections: Mapping[str, str]) -> str:
     """The text with its typing errors corrected, in the case in which they were written.
 
     Args:
-        corrections: errors and the words that are meant, in small letters.
+        corrections: errors and the words that replace them, in lowercase.
     """
-
-    def read(match: re.Match[str]) -> str:
-        written = match[0]
-        meant = corrections.get(written.lower())
-        if meant is None:
-            return written
-        if written.isupper():
-            return meant.upper()
-        return meant.capitalize() if written[0].isupper() else meant
-
-    return _WORD.sub(read, text) if corrections else text
+    return _WORD.sub(lambda match: _replacement(match[0], corrections), text) if corrections else text
 
 
-def note_of(text: str, read: str) -> str | None:
-    """What the user should know about a text and its corrected form; None if they are the same."""
-    pairs = zip(_WORD.findall(text), _WORD.findall(read), strict=True)
-    told = dict.fromkeys(f'"{written}" was read as "{meant}"' for written, meant in pairs if written != meant)
-    return ", ".join(told) or None
+def _replacement(word: str, corrections: Mapping[str, str]) -> str:
+    meant = corrections.get(word.lower())
+    if meant is None:
+        return word
+    if len(word) > 1 and word.isupper():
+        return meant.upper()
+    return meant.capitalize() if word[0].isupper() else meant
+
+
+def correction_note(text: str, corrections: Mapping[str, str]) -> str | None:
+    """What to tell the user about the corrections of a text; None if there are none."""
+    found = {word: _replacement(word, corrections) for word in _WORD.findall(text)}
+    pairs = [f'"{word}" as "{meant}"' for word, meant in found.items() if word != meant]
+    if not pairs:
+        return None
+    return f"typing error{'s' if len(pairs) > 1 else ''}: read {', '.join(pairs)}"
 
 
 def corrected_history(history: Sequence[Exchange], corrections: Mapping[str, str]) -> tuple[Exchange, ...]:
-    """The same of the questions of a conversation; answers stay as they were written."""
+    """A conversation with its questions corrected; answers stay as they were written."""
     return tuple(
         replace(exchange, question=corrected(exchange.question, corrections)) for exchange in history
     )

@@ -14,8 +14,8 @@ class Question:
     """One question's own state on its way through a clip.
 
     Attributes:
-        query: what the compressor reads: `text` without typing errors, behind earlier questions.
-        history: the conversation before it.
+        query: what the compressor reads: `text` behind earlier questions, with typing errors corrected.
+        history: the conversation before it, as it was typed.
         before, after: token ids around the video in the decoder's input.
         room: tokens that the context leaves to the video.
         warnings: its own; those of the pass that it shares are the journal's.
