@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
 
-from .layout import BASE, TEMPO, load_untrained, tensor_names
+from .layout import BASE, TEMPO, load_untrained, mean, tensor_names
 from .network import Nano
 from .scene import KINDS
 from .shape import DECODER, DIMENSIONS, MROPE, PIXELS, TEXT, VISION
@@ -103,11 +102,6 @@ def _base_config(vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
 def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
     state = model.state_dict()
     return {theirs: state[own] for own, theirs in tensor_names(model).items()}
-
-
-def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Of each weight."""
-    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
 
 
 def _save(tensors: dict[str, Tensor], home: Path) -> None:

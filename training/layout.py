@@ -1,11 +1,12 @@
 """Where the weights stand in the released layout, and how training goes on from them."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from tempo_cli.plan.card import model_card
 
@@ -22,6 +23,11 @@ def load_untrained(work: Path) -> Nano:
     table = json.loads((work / TYPING_ERRORS).read_text())
     card = model_card({"tempo": {"typing_errors": table}})
     return Nano((work / "tokenizer.json").read_text(), card.corrections)
+
+
+def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Of each weight."""
+    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
 
 
 def tensor_names(model: Nano) -> dict[str, str]:

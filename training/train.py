@@ -22,7 +22,7 @@ import torch.multiprocessing as mp
 from tempo_cli.plan.card import model_card
 
 from .corpus import VIDEOS
-from .layout import TEMPO, TYPING_ERRORS, load_untrained, warm_start
+from .layout import TEMPO, TYPING_ERRORS, load_untrained, mean, warm_start
 from .network import Nano
 from .sources import dictionary, english
 from .spelling import as_table, corrections
@@ -46,7 +46,7 @@ ALLOCATOR = {  # glibc would map and unmap every large tensor anew: half the spe
     "MALLOC_TOP_PAD_": "500000000",
     "OMP_NUM_THREADS": "1",
 }
-_FREE = {"device", "halt"}  # options that may differ where a run goes on
+_FREE = {"device", "halt", "average"}  # options that may differ where a run goes on
 STAGES = ("vision", "decoder", "stories", "compressor", "together", "long", "polish", "tighten", "settle")
 
 
@@ -120,9 +120,10 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         if trainer.done(name):
             continue
         if name == "settle" and options.start is not None:
-            join(model, options.work, ("polish", "tighten"))
+            join(model, [options.work], ["polish"])
+            join(model, [options.work, *options.average], ["tighten"])
         elif name == "compressor":
-            join(model, options.work, ("stories", "vision") if options.vision else ("stories",))
+            join(model, [options.work], ("stories", "vision") if options.vision else ("stories",))
         if name == "polish":
             keep_memory_words(model)
         if name == "settle":
@@ -147,10 +148,14 @@ _PARTS = {
 }
 
 
-def join(model: Nano, folder: Path, stages: Sequence[str]) -> None:
-    """What processes trained side by side becomes one model: of each stage what it has trained."""
+def join(model: Nano, runs: Sequence[Path], stages: Sequence[str]) -> None:
+    """What processes trained side by side becomes one model: of each stage what it has trained.
+
+    Of several runs that went on from the same weights, that is their mean, which errs less than each of them
+    (Wortsman et al. 2022, "Model soups", arXiv 2203.05482).
+    """
     for stage in stages:
-        state = load(folder / f"{stage}.pt")
+        state = mean([load(run / f"{stage}.pt") for run in runs])
         part = {name: tensor for name, tensor in state.items() if any(own in name for own in _PARTS[stage])}
         model.load_state_dict(part, strict=False)
 
@@ -170,7 +175,7 @@ def note_run(options: argparse.Namespace) -> None:
     """
     names = ("torch", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
-    facts["corpus"] = len(options.corpus)
+    facts |= {name: len(getattr(options, name)) for name in ("corpus", "average")}
     facts["start"] = options.start is not None
     log = options.work / "log.jsonl"
     if log.exists():
@@ -196,6 +201,13 @@ def main() -> None:
     parser.add_argument("--foreign", type=Path, help="clips of training.foreign")
     parser.add_argument("--sources", type=Path, help="what training.sources fetched: a dictionary")
     parser.add_argument("--start", type=Path, help="folder of exported weights to go on from")
+    parser.add_argument(
+        "--average",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="other runs, whose compressor is averaged with this one's before the last stage",
+    )
     parser.add_argument("--videos", type=int, default=VIDEOS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of steps")

@@ -200,12 +200,25 @@ def test_the_vision_of_one_and_the_rest_of_the_other_become_one_model(tokenizer_
     }
     for stages, (sees, reads) in parts.items():
         joined = new_model(tokenizer_json)
-        join(joined, tmp_path, stages)
+        join(joined, [tmp_path], stages)
         for name, weight in joined.state_dict().items():
             turn = 3.0 if reads in name else 1.0
             if sees is not None and any(own in name for own in ([sees] if isinstance(sees, str) else sees)):
                 turn = 2.0
             assert torch.equal(weight, nano.state_dict()[name] * turn), name
+
+
+def test_the_compressors_of_several_runs_become_their_mean(nano, tokenizer_json, tmp_path):
+    state = nano.state_dict()
+    for factor in (1, 2, 6):
+        (tmp_path / str(factor)).mkdir()
+        scaled = {name: factor * tensor for name, tensor in state.items()}
+        torch.save(scaled, tmp_path / str(factor) / "tighten.pt")
+    joined = new_model(tokenizer_json)
+    join(joined, [tmp_path / "1", tmp_path / "2", tmp_path / "6"], ["tighten"])
+    for name, weight in joined.state_dict().items():
+        expected = 3 * state[name] if name.startswith(("compressor.", "decoder.projector.")) else state[name]
+        assert torch.allclose(weight, expected), name
 
 
 def test_training_goes_on_from_exported_weights(tokenizer_json, fresh, tmp_path):
@@ -299,12 +312,16 @@ def test_a_further_corpus_begins_with_the_next_video(monkeypatch, tmp_path: Path
 
 
 def test_a_run_goes_on_only_as_it_began(tmp_path):
-    begun = {"work": tmp_path, "corpus": [tmp_path], "seed": 1, "scale": 1.0, "device": "cpu", "start": None}
+    begun = {
+        "work": tmp_path, "corpus": [tmp_path], "average": [], "seed": 1, "scale": 1.0, "device": "cpu",
+        "start": None,
+    }  # fmt: skip
     note_run(Namespace(**begun))
-    note_run(Namespace(**begun | {"device": "cuda"}))
+    note_run(Namespace(**begun | {"device": "cuda", "average": [tmp_path]}))
     lines = [loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == [
-        {"corpus": 1, "seed": 1, "scale": 1.0, "device": device, "start": False} for device in ("cpu", "cuda")
+        {"corpus": 1, "average": average, "seed": 1, "scale": 1.0, "device": device, "start": False}
+        for device, average in (("cpu", 0), ("cuda", 1))
     ]
     assert lines[0]["versions"]["torch"] == torch.__version__
     for changed in ({"seed": 2}, {"scale": 0.5}, {"start": tmp_path}):
