@@ -5,7 +5,7 @@ something else than the reports.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,13 @@ _CURVES = {
 }
 _DENIED = "declined or rightly denied"
 _COMMAND = "installed command answers rightly"
-_NEEDLE = "2026-11-27-needle-10s.txt"
+_NEEDLE, _SECOND_NEEDLE = "2026-11-27-needle-10s.txt", "2026-11-27-needle-10s-seed-1.txt"
+_COMPARED = {  # of two seeds, with where the report has them
+    "mistyped questions": ("answers", SLIPS),
+    "beyond its world: declined or rightly denied": (_DENIED,),
+    "beyond its world: highest relevance under 0.5": ("router", _LOW),
+    "could be answered, but was declined": ("answerable but declined",),
+}
 _FOOTAGE = "footage-0.json"
 _RULES = {
     "ata": "ATA",
@@ -177,6 +183,39 @@ def _difference(better: int, worse: int, n: int) -> str:
     return f"{100 * mean:+.0f} ({100 * (mean - half):+.0f} to {100 * (mean + half):+.0f})"
 
 
+def seeds(reports: Sequence[Report], needles: Sequence[Report]) -> str:
+    """Two seeds side by side: shares, and what allocation gains."""
+    rows = ["| | " + " | ".join(f"seed {number}" for number in range(len(reports))) + " | n |"]
+    rows.append("|---|" + "---|" * (len(reports) + 1))
+    pooled = [_pooled(one["answers"], _asked_as_written(one["answers"])) for one in reports]
+    shares: dict[str, list[tuple[float, int]]] = {"right answers, all kinds of questions": pooled}
+    for told, path in _COMPARED.items():
+        found = [_at(one, path) for one in reports]
+        shares[told] = [(one["right"], one["n"]) for one in found]
+    for told, own in shares.items():
+        rows.append(f"| {told} | {' | '.join(f'{value:.1f} %' for value, _ in own)} | {own[0][1]} |")
+    for family in ("describe", "together"):
+        gains, n = [], 0
+        for results in needles:
+            own_rows = [results[f"10 s in {length} min"][f"{family} 1.5"] for length in _LONG]
+            n = sum(int(one["ata"]["n"]) for one in own_rows)
+            gained = sum(one["only ata"] - one["only even"] for one in own_rows)
+            gains.append(f"{100 * gained / n:+.0f} points")
+        rows.append(f"| ATA - even, {family}, 1.5 tokens per segment | {' | '.join(gains)} | {n} |")
+    return "\n".join(rows)
+
+
+def _asked_as_written(answers: Report) -> list[str]:
+    """The rows of questions that are neither typed in another way nor repeated."""
+    return [name for name in answers if not name.startswith((INFORMAL, SLIPS))]
+
+
+def _at(report: Report, path: Sequence[str]) -> Report:
+    for key in path:
+        report = report[key]
+    return report
+
+
 def lengths(runs: dict[str, Report]) -> str:
     """Descriptions at half of the tokens they need, by the length of the video and of the event."""
     shown = ("ata", "even", "frames", "tail", "no anchors")
@@ -235,7 +274,7 @@ def _measured(name: str) -> Report:
 
 def from_reports() -> dict[str, str]:
     """Every table, by its name in the document."""
-    first, parts = map(_reported, ("seed-0.json", "ablations.json"))
+    first, second, parts = map(_reported, ("seed-0.json", "seed-1.json", "ablations.json"))
     footage = _reported(_FOOTAGE) if (RESULTS / _FOOTAGE).exists() else None
     needles = _measured(_NEEDLE)
     return {
@@ -248,6 +287,7 @@ def from_reports() -> dict[str, str]:
         "ablations": ablations(parts),
         "needle": needle(needles),
         "lengths": lengths({"10 s": needles}),
+        "seeds": seeds([first, second], [needles, _measured(_SECOND_NEEDLE)]),
     }
 
 

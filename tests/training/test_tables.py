@@ -116,3 +116,29 @@ def test_every_length_of_a_run_has_a_row():
 def test_a_table_without_its_place_is_an_error():
     with pytest.raises(ValueError, match="no place for the table 'answers'"):
         tables.written("nothing", {"answers": "|"})
+
+
+def test_two_seeds_stand_side_by_side():
+    def seed(right: float) -> tables.Report:
+        share = {"right": right, "from": 70.4, "to": 90.6, "n": 40}
+        slips = {tables.SLIPS: {"right": right - 10, "n": 30}, f"{tables.SLIPS}: {tables.PLAIN}": share}
+        return {
+            "answers": {"count": share, "list": share} | slips,
+            "router": {tables._LOW: share}, tables._DENIED: share, "answerable but declined": share,
+        }  # fmt: skip
+
+    def needle(gained: int) -> tables.Report:
+        own = {"ata": {"n": 12}, "only ata": gained, "only even": 1}
+        families = {f"{family} 1.5": own for family in ("describe", "together")}
+        return {f"10 s in {length} min": families for length in tables._LONG}
+
+    told = tables.seeds([seed(90.0), seed(95.0)], [needle(7), needle(4)]).splitlines()
+    assert told == [
+        "| | seed 0 | seed 1 | n |",
+        "|---|---|---|---|",
+        "| right answers, all kinds of questions | 90.0 % | 95.0 % | 80 |",
+        "| mistyped questions | 80.0 % | 85.0 % | 30 |",
+        *(f"| {name} | 90.0 % | 95.0 % | 40 |" for name in list(tables._COMPARED)[1:]),
+        "| ATA - even, describe, 1.5 tokens per segment | +50 points | +25 points | 36 |",
+        "| ATA - even, together, 1.5 tokens per segment | +50 points | +25 points | 36 |",
+    ]
