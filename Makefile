@@ -53,11 +53,11 @@ nano: $(READY)  ## train the model that ships with tempo further: resumable, und
 	test -d work/start || cp -r src/tempo_cli/nano work/start
 	$(BIN)/python -m training.train work/nano --corpus work/corpus --foreign work/foreign --sources work/sources \
 		--start work/start
-	$(BIN)/python -m training.export work/nano src/tempo_cli/nano
+	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --start work/start
 	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano training/results/seed-0.json
 	$(BIN)/python -m training.footage src/tempo_cli/nano/Tempo-nano training/results/footage-0.json \
 		--sources work/sources
-	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --measured training/results/seed-0.json
+	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --start work/start --measured training/results/seed-0.json
 	cp work/nano/log.jsonl training/results/seed-0-log.jsonl
 	$(BIN)/python -m training.tables
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from tempo_cli.model.tokenizer import TextTokenizer
 from tempo_cli.plan import prompts
 
-from .layout import BASE, TEMPO, load_untrained, mean, tensor_names
+from .layout import BASE, TEMPO, load_untrained, mean, tensor_names, warm_start
 from .network import Nano
 from .scene import KINDS
 from .shape import DECODER, DIMENSIONS, MROPE, PIXELS, TEXT, VISION
@@ -114,20 +114,25 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Export what a work folder holds: the weights after its last stage, or the mean of several stages'.
+    """Export what a work folder holds: the weights after its last stage.
 
-    A stage that reads many segments could forget wordings that it seldom meets; a mean guards against that
-    (Wortsman et al. 2021, "Robust fine-tuning of zero-shot models", arXiv 2109.01903).
+    With `--start`, the mean of these and of the weights that training started from: a stage forgets wordings
+    that it seldom meets, and a mean guards against that (Wortsman et al. 2021, "Robust fine-tuning of
+    zero-shot models", arXiv 2109.01903).
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[-1:], help="the mean of these")
+    parser.add_argument("--start", type=Path, help="folder of exported weights, for the mean of both")
     parser.add_argument("--measured", type=Path, help="report of training.evaluate, for `weak_relevance`")
     options = parser.parse_args()
     tokenizer = (options.work / "tokenizer.json").read_text()
     model = load_untrained(options.work)
-    model.load_state_dict(mean([load(options.work / f"{stage}.pt") for stage in options.stages]))
+    states = [load(options.work / f"{STAGES[-1]}.pt")]
+    if options.start is not None:
+        warm_start(model, options.start)
+        states.append(model.state_dict())
+    model.load_state_dict(mean(states))
     weak = json.loads(options.measured.read_text())["weak relevance"] if options.measured else None
     export(model, tokenizer, options.folder, weak)
 

@@ -14,7 +14,7 @@ from tempo_cli.model.device import Target
 from tempo_cli.model.llm import SamplingRule
 from tempo_cli.types import Segment, SegmentPlan
 from training.export import BASE, TEMPO, export, main
-from training.layout import TYPING_ERRORS
+from training.layout import TYPING_ERRORS, tensor_names
 from training.network import Nano, Story
 from training.shape import DECODER, DIMENSIONS, TEXT, VISION
 
@@ -111,21 +111,19 @@ def test_the_loaded_decoder_gives_the_rounded_numbers(checkpoint, rounded):
     assert loaded.decoder is not rounded.decoder
 
 
-@pytest.mark.parametrize(
-    ("options", "factor"), [([], 3), (["--stages", "together"], 1), (["--stages", "together", "settle"], 2)]
-)
-def test_the_last_stage_ships_or_the_mean_of_several(
-    options, factor, nano, tokenizer_json, tmp_path, monkeypatch
+@pytest.mark.parametrize("start", [False, True])
+def test_the_last_stage_ships_or_its_mean_with_the_first_weights(
+    start, folder, rounded, tokenizer_json, tmp_path, monkeypatch
 ):
-    state = nano.state_dict()
-    torch.save(state, tmp_path / "together.pt")
+    state = rounded.state_dict()
     torch.save({name: 3 * tensor for name, tensor in state.items()}, tmp_path / "settle.pt")
+    options, factor = (["--start", str(folder)], 2) if start else ([], 3)
     (tmp_path / "tokenizer.json").write_text(tokenizer_json)
     (tmp_path / TYPING_ERRORS).write_text('{"car": "cra carr", "what": "waht"}')
     monkeypatch.setattr("sys.argv", ["export", str(tmp_path), str(tmp_path / "nano"), *options])
     main()
     with safe_open(tmp_path / "nano" / TEMPO / "model.safetensors", "pt") as file:
-        written = file.get_tensor("model.norm.weight")
-    assert torch.equal(written, (factor * state["decoder.llm.model.norm.weight"]).bfloat16())
+        for name, own in tensor_names(rounded).items():
+            assert torch.equal(file.get_tensor(own), (factor * state[name]).bfloat16()), name
     config = json.loads((tmp_path / "nano" / TEMPO / "config.json").read_text())
     assert config["tempo"]["typing_errors"] == {"car": "cra carr", "what": "waht"}
