@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import tempo_cli
+from tempo_cli import LoadOptions
+from tempo_cli.plan import prompts
+from tempo_cli.types import Exchange
 
 from .conftest import CUT, FRACTAL, MODEL, SHORT, Outcome, on_terminal
 
@@ -127,6 +130,25 @@ def test_each_question_is_told_its_own_typing_errors(tempo: Tempo, described: Ca
     assert [line for line in done.err.splitlines() if "typing" in line] == [
         'warning: typing error: read "colro" as "color"', 'warning: typing error: read "whree" as "where"',
     ]  # fmt: skip
+
+
+def test_a_conversation_is_read_without_its_typing_errors(
+    described: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, decoder_prompt = [], prompts.decoder_prompt
+    monkeypatch.setattr(
+        prompts, "decoder_prompt", lambda *given: asked.append(given[1:]) or decoder_prompt(*given)
+    )
+    model = described(typing_errors={"what": "waht"})
+    with (
+        tempo_cli.Tempo.load(str(model), options=LoadOptions(device="cpu")) as loaded,
+        loaded.open(FRACTAL) as clip,
+    ):
+        runs = [clip.inspect("why", history=[Exchange(text, "waht")]) for text in ("waht?", "what?", "who?")]
+    assert [run.history[0].question for run in runs] == ["waht?", "what?", "who?"]
+    assert asked[0] == asked[1] == ("why", (Exchange("what?", "waht"),))
+    wrong, right, other = ([part.relevance for part in run.segments] for run in runs)
+    assert wrong == right != other
 
 
 @pytest.mark.parametrize("own", [{"scope": 5}, {"weak_relevance": 1}, {"typing_errors": {"car": 1}}])
