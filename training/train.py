@@ -226,10 +226,8 @@ def main() -> None:
     note_run(options)
     tokenizer = options.work / "tokenizer.json"
     if not tokenizer.exists():
-        fresh = tokenizer.with_suffix(".new")
         known = options.start / TEMPO / "tokenizer.json" if options.start else None
-        fresh.write_text(known.read_text() if known else learn_tokenizer())
-        fresh.replace(tokenizer)
+        _write_whole(tokenizer, known.read_text() if known else learn_tokenizer())
     if not (options.work / TYPING_ERRORS).exists():
         save_typing_errors(options.work, english(options.sources) if options.sources else (), options.start)
     if options.start:
@@ -253,9 +251,14 @@ def save_typing_errors(work: Path, english: Collection[str], start: Path | None)
     elif start is not None:
         config = json.loads((start / TEMPO / "config.json").read_text())
         table = as_table(model_card(config).corrections)
-    fresh = work / f"{TYPING_ERRORS}.new"
-    fresh.write_text(json.dumps(table))
-    fresh.replace(work / TYPING_ERRORS)
+    _write_whole(work / TYPING_ERRORS, json.dumps(table))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is there only once it is complete."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, port: int) -> None:
