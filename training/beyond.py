@@ -104,6 +104,18 @@ def _list(name: str) -> tuple[str, ...]:
     return tuple(text.split() if name in _WORDS else text.splitlines())
 
 
+def fillers() -> tuple[str, ...]:
+    """Words that change nothing about a question."""
+    return _list("fillers")
+
+
+@cache
+def held_out_fillers() -> tuple[str, ...]:
+    """Those that are never trained on."""
+    lines = (HELD_OUT_FILE.parent / "fillers.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
+
+
 @cache
 def _own(name: str) -> tuple[str, ...]:
     """A list of words without those that are held out."""

@@ -222,11 +222,13 @@ def one_video(number: int, job: Job) -> Told:
         contents = contents_of(path, seen, sampling)
         times = [(index * WINDOW + WINDOW / 2) / 2 for index in range(len(contents))]
         asked = trials.questions_about(random, contents, times, number)
-        texts = list(dict.fromkeys(one.question.text for one in asked))
+        fillers = trials.with_fillers(random.spawn(1)[0], asked)  # that change nothing about the others
+        texts = list(dict.fromkeys(one.question.text for one in (*asked, *fillers)))
         talks: list[tuple[Asked, Run]] = []
         with tempo.open(path, ffmpeg=FFMPEG) as clip:
             told_of: dict[str, Run] = dict(zip(texts, clip.ask_many(texts, budget=job.budget), strict=True))
             runs = [told_of[one.question.text] for one in asked]
+            filled = [(one, told_of[one.question.text]) for one in fillers]
             for one, first in trials.conversations(random, asked, contents, times):
                 told = runs[first].answer
                 earlier = Exchange(asked[first].question.text, told.text if told else "")
@@ -236,7 +238,7 @@ def one_video(number: int, job: Job) -> Told:
             one = asked[int(random.integers(len(asked)))]
             text = by_command(job.model, path, one.question.text, job.budget)
             command.append(trials.is_right(one, text))
-    return [*zip(asked, runs, strict=True), *talks], contents, path, command
+    return [*zip(asked, runs, strict=True), *talks, *filled], contents, path, command
 
 
 def evaluate(videos: int, job: Job, workers: int = 1) -> Tally:

@@ -52,6 +52,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Have you seen {a}?", "Does {a} show up?", "Was there any {it} in the video?",
         "Are there {these}?", "Are there any {these} in the video?", "Do you see {these}?", "any {these}?",
         "Were there {these}?", "Are {these} seen?", "Is {a} in there?", "there is {a}, right?",
+        "Has there been {a}?", "Has {a} appeared?", "Have there been any {these}?",
         # never trained on
         "Can {a} be seen?", "Is {a} there?", "Does it show {a}?", "Did {a} show up in the video?",
         "Do you see any {it}?", "Is there {a} to be seen here?",
@@ -66,6 +67,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "When is there {a}?", "When was the {it} first seen?", "I want to know when the {it} appears.",
         "when is the {it} there", "time of the {it}", "At which second do we see the {it}?",
         "When does {a} appear?", "When was {a} seen?",
+        "When has the {it} been seen?", "From when to when is the {it} there?",
         # never trained on
         "At what time is the {it} seen?", "When did we see the {it}?", "When is the {it} visible?",
         "At which time does {a} appear?", "Tell me at what time the {it} shows up.",
@@ -83,6 +85,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Do you know where the {it} goes?", "which way {it} moves", "To which side does the {it} move?",
         "Where does the {it} go?", "How did the {it} move?",
         "The movement of the {it} is in which direction?",
+        "Which way has the {it} moved?", "In which direction has the {it} turned?",
         # never trained on
         "Which direction did the {it} move in?", "Tell me which way the {it} goes.",
         "In which direction is the {it} going?", "What way does the {it} go?", "Say where the {it} moves.",
@@ -269,6 +272,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "is that {it} {hue} or {other}",
         "Tell me whether the {it} is {hue} or {other}.", "Say if the {it} is {hue} or {other}.",
         "Was that {it} {hue} or was it {other}?", "Is the {it} {hue}, or is it {other}?",
+        "Is the {it} {hue} or else {other}?", "Has the {it} been {hue} or {other}?",
         # never trained on
         "Was the {it} {hue} or rather {other}?", "Is this {it} {hue} or {other}?",
         "Would you say the {it} is {hue} or {other}?", "The {it}, is it {hue} or {other}?",
@@ -280,6 +284,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Was the {it} going {hue}?", "Is the {it} moving {hue}?", "Was the {it} moving {hue}?",
         "Tell me whether the {it} goes {hue}.", "Does the {it} turn {hue}?", "The {it} went {hue}, right?",
         "Say whether the {it} moved {hue}.", "Is the direction of the {it} {hue}?", "does that {it} go {hue}",
+        "Has the {it} moved {hue}?", "Has the {it} turned {hue}?", "Has that {it} been going {hue}?",
         "Do you see the {it} go {hue}?", "Is {hue} the way the {it} goes?", "Did that {it} move {hue}?",
         # never trained on
         "Did you see the {it} move {hue}?", "Is the {it} turning {hue}?", "Has the {it} gone {hue}?",
@@ -292,6 +297,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "{hue} or {other}: which way did the {it} go?", "The {it} went {hue} or {other}?",
         "Is the {it} moving {hue} or {other}?", "Did the {it} move {hue}, or did it move {other}?",
         "Say if the {it} moved {hue} or {other}.", "Was the {it} going {hue} or {other}?",
+        "Has the {it} moved {hue} or {other}?", "Has the {it} turned {hue}, or has it turned {other}?",
         # never trained on
         "Did that {it} go {hue} or {other}?", "Was the {it} moving {hue} or {other}?",
         "Which is it, did the {it} go {hue} or {other}?", "Has the {it} gone {hue} or {other}?",
@@ -302,6 +308,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Does the {it} move at all?", "Tell me whether the {it} moves.", "Is there any movement of the {it}?",
         "Say whether the {it} moved.", "Did that {it} move?", "Was there any movement of the {it}?",
         "Does the {it} go anywhere?", "The {it} moves, right?",
+        "Has the {it} moved?", "Has the {it} been moving?",
         # never trained on
         "Did the {it} go anywhere?", "Is that {it} moving?", "Did you see the {it} move?",
         "Tell me if the {it} moved.", "Did the {it} move at all?", "The {it}: does it move?",
@@ -335,6 +342,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Give a list of all things.", "What is going on?", "Describe what happens.", "list the objects",
         "Tell me what happens.", "Give a description of the whole video.", "Sum up the video.",
         "What all do you see?", "Can you list all the objects?", "What did you see?", "summary",
+        "What has been seen?", "What have you seen?", "Which things have appeared?",
         # never trained on
         "What can you see?", "Which things are there?", "List every thing that appears.",
         "What appears in the video?", "Tell me all the things in order.", "What was shown?",
@@ -384,6 +392,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "What do you see after the {it}?", "Tell me what comes after the {it}.",
         "After the {it}, what comes next?",
         "what was after the {it}", "Which things are seen after the {it}?",
+        "What has come after the {it}?", "What is coming after the {it}?", "What is next after the {it}?",
         "Once the {it} is gone, what comes?",
         # never trained on
         "What was seen after the {it}?", "What followed the {it}?", "What shows up after the {it}?",

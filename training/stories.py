@@ -34,8 +34,8 @@ READING = (  # what is beyond is soon learned; what takes several segments takes
     *("hue", "turn") * 10, *("when", "at") * 4,
 )  # fmt: skip
 POLISHING = (
-    *MIX, *("colour", "object", "when", "last", "after", "hue", "turn") * 3, *("count", "list") * 6,
-    *("hues", "ways", "moved", "together", "first") * 2,
+    *MIX, *("colour", "object", "direction", "when", "last", "after", "hue", "turn") * 3,
+    *("count", "list") * 6, *("presence", "hues", "ways", "moved", "together", "first") * 2,
 )  # fmt: skip
 # What earlier segments have shown matters for lists and counts: the decoder needs tens of thousands of them.
 LISTING = (*POLISHING, *("list",) * 200, *("count",) * 40, *("last", "after") * 10)

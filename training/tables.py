@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from .trials import INFORMAL, PLAIN, SLIPS
+from .trials import FILLED, INFORMAL, PLAIN, SLIPS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "nano.md"
@@ -117,9 +117,9 @@ def _by_phrasing(report: Report, kinds: dict[str, str]) -> str:
 
 
 def typing(report: Report) -> str:
-    """The same questions as written, typed in a hurry, and with a slip."""
+    """The same questions as written, typed in a hurry, with a slip, and with a word that changes nothing."""
     rows = ["| the same questions | as written | changed | n |", "|---|---|---|---|"]
-    for name in (INFORMAL, SLIPS):
+    for name in (name for name in (INFORMAL, SLIPS, FILLED) if name in report["answers"]):
         plain, rough = (report["answers"][key] for key in (f"{name}: {PLAIN}", name))
         told = [f"{one['right']:.1f} % ({one['from']:.0f}–{one['to']:.0f})" for one in (plain, rough)]
         rows.append(f"| {name} | {' | '.join(told)} | {plain['n']} |")
@@ -207,7 +207,7 @@ def seeds(reports: Sequence[Report], needles: Sequence[Report]) -> str:
 
 def _asked_as_written(answers: Report) -> list[str]:
     """The rows of questions that are neither typed in another way nor repeated."""
-    return [name for name in answers if not name.startswith((INFORMAL, SLIPS))]
+    return [name for name in answers if not name.startswith((INFORMAL, SLIPS, FILLED))]
 
 
 def _at(report: Report, path: Sequence[str]) -> Report:

@@ -1,6 +1,6 @@
 """`python -m training.train WORK`: the whole curriculum, resumable; `make nano` calls it.
 
-Some stages learn side by side, each with half of the processes (at least one); then all share each batch.
+Some stages learn side by side and share the processes; in the others all processes share each batch.
 """
 
 import argparse
@@ -54,7 +54,7 @@ _STEPS = {
     "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
-_WARM = {"polish": 2800, "tighten": 2200, "settle": 1300}  # from trained weights only these run
+_WARM = {"polish": 2500, "tighten": 1900, "settle": 1200}  # from trained weights only these run
 
 _MEMORIES = 800  # batches of memories, shared among the processes
 
@@ -230,17 +230,28 @@ def main() -> None:
         _write_whole(tokenizer, known.read_text() if known else learn_tokenizer())
     if not (options.work / TYPING_ERRORS).exists():
         save_typing_errors(options.work, english(options.sources) if options.sources else (), options.start)
-    if options.start:
-        beside, shared = [["polish"], ["tighten"]], ["settle"]
-    else:
-        beside = [["decoder", "stories"], ["vision"] if options.vision else []]
-        shared = ["compressor", "together", "long", "polish", "tighten", "settle"]
-    alone = [names for names in beside if not all((options.work / f"{name}.pt").exists() for name in names)]
+    beside = side_by_side(options.workers, options.start is not None, options.vision)
+    alone = [
+        group for group in beside if not all((options.work / f"{name}.pt").exists() for name in group[0])
+    ]
     port = 29_500 + os.getpid() % 1000
-    run([(names, max(1, options.workers // 2)) for names in alone], options, port)
+    run(alone, options, port)
     if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
         return
-    run([(shared, options.workers)], options, port)
+    shared = STAGES[-1:] if options.start else STAGES[STAGES.index("compressor") :]
+    run([(list(shared), options.workers)], options, port)
+
+
+def side_by_side(workers: int, warm: bool, vision: bool) -> list[tuple[list[str], int]]:
+    """The stages that come first, with how many processes each group of them gets.
+
+    "polish" gets few: on a card, more of them don't read more stories per second.
+    """
+    if warm:
+        few = max(1, workers // 4)
+        return [(["polish"], few), (["tighten"], max(1, workers - few))]
+    half = max(1, workers // 2)
+    return [(["decoder", "stories"], half), *([(["vision"], half)] if vision else [])]
 
 
 def save_typing_errors(work: Path, english: Collection[str], start: Path | None) -> None:
@@ -278,11 +289,12 @@ def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, po
     running = {process.sentinel: process for process in processes}
     while running:
         for sentinel in wait(list(running)):
-            code = running.pop(sentinel).exitcode  # type: ignore[call-overload]
-            if code:
+            ended = running.pop(sentinel)  # type: ignore[call-overload]
+            ended.join()  # its exit code comes a moment after its sentinel
+            if ended.exitcode:
                 for process in processes:
                     process.terminate()
-                raise SystemExit(f"a stage failed with {code}")
+                raise SystemExit(f"a stage failed with {ended.exitcode}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
-"""What a held-out video is asked: every family, typed in a hurry, in conversations, and beyond all."""
+"""What a held-out video is asked: every family, as people put it, in conversations, and beyond all."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import answers, asking, talk, words
-from .beyond import held_out_questions, words_of
+from .beyond import held_out_fillers, held_out_questions, words_of
 from .phrasings import ALL, BEYOND, FAMILIES, MORE
 from .scene import COLOURS, KINDS, Random, Scene, plan_group, plan_scene
-from .typing_errors import informal, mistyped
+from .typing_errors import filled, informal, mistyped
 from .words import Content, Question
 
 _BEYOND_EACH, _RETYPED, _TALKS, _TWICE_EACH = 5, 6, 3, 2  # questions about each video
 _TRIES = 20
 _TWICE = ("colour", "object", "direction", "when", "times")
 NEW, INFORMAL, SLIPS, PLAIN = ", new phrasing", "typed in a hurry", "mistyped", "the same, as written"
+FILLED = "with a filler"
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,31 @@ def questions_about(
         if one is not None:
             asked.append(one)
     for row, change in ((INFORMAL, informal), (SLIPS, mistyped)):
-        for index in random.permutation(len(asked))[:_RETYPED].tolist():
-            text = change(random, asked[index].question.text)
-            question = replace(asked[index].question, text=text)
-            asked.append(replace(asked[index], question=question, row=row))
-            asked.append(replace(asked[index], row=f"{row}: {PLAIN}"))
+        asked += _changed(random, asked, row, change)
     every = held_out_questions()
     for place in range(number * _BEYOND_EACH, (number + 1) * _BEYOND_EACH):
         sort, text = every[place % len(every)]
         question = Question(BEYOND, text, None, None)
         asked.append(Asked(question, words.DECLINE, False, True, f"{BEYOND}: {sort}"))
     return asked
+
+
+def with_fillers(random: Random, asked: Sequence[Asked]) -> list[Asked]:
+    """Some of these questions again, with a word that changes nothing about them and is not trained on."""
+    plain = [one for one in asked if not one.row.startswith((INFORMAL, SLIPS, BEYOND))]
+    return _changed(random, plain, FILLED, lambda random, text: filled(random, text, held_out_fillers()))
+
+
+def _changed(
+    random: Random, asked: Sequence[Asked], row: str, change: Callable[[Random, str], str]
+) -> list[Asked]:
+    """Some of the questions twice: changed, and as they are."""
+    found = []
+    for index in random.permutation(len(asked))[:_RETYPED].tolist():
+        question = replace(asked[index].question, text=change(random, asked[index].question.text))
+        found.append(replace(asked[index], question=question, row=row))
+        found.append(replace(asked[index], row=f"{row}: {PLAIN}"))
+    return found
 
 
 def _one(

@@ -1,11 +1,12 @@
-"""How people type: small letters, no punctuation, missing articles, British spelling, slips."""
+"""How people type: small letters, no punctuation, missing articles, British spelling, slips; "actually"."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
-from .beyond import KNOWN, keys_beside, known_lists, words_of
+from .beyond import KNOWN, fillers, keys_beside, known_lists, words_of
 from .phrasings import ALL, MORE, PHRASINGS
-from .scene import Random
+from .scene import COLOURS, Random
 
 SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
 "Where is": "Wheres",
@@ -14,10 +15,17 @@ SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When i
           "Tell me": "tell me", "What": "wat", "color": "colour", "direction": "dir"}  # fmt: skip
 _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
 LEAST = 3  # letters of a word that is mistyped
+_FILLED = 0.15  # chance of a filler
+_NEEDS_NEXT = words_of(  # nothing comes between these and the next word
+    "a an the any all every each this that these its no how many much what which whose in at of to on by "
+    "with from for and second minute time around about after before once something I"
+)
 
 
 def rough(random: Random, text: str, often: float = 0.3, slips: float = 0.45) -> str:
-    """Sometimes as it is typed in a hurry, sometimes with a slip."""
+    """Sometimes with a filler, sometimes as it is typed in a hurry, sometimes with a slip."""
+    if random.random() < _FILLED:
+        text = filled(random, text, fillers())
     if random.random() < often:
         text = informal(random, text)
     if random.random() < slips:
@@ -48,6 +56,34 @@ def informal(random: Random, text: str) -> str:
     elif way < 0.85:
         text = text.rstrip("?.") + str(random.choice(_ENDS))
     return text.strip() or "?"
+
+
+def filled(random: Random, text: str, words: Sequence[str]) -> str:
+    """The same question with one of these words, which change nothing: "is the car *really* red?".
+
+    It is never put before a noun, a color or a unit, where it would say something of what follows. Texts of
+    one word stay as they are.
+    """
+    said = text.split()
+    places = [
+        place
+        for place in range(1, len(said) + 1)
+        if (before := said[place - 1])[-1] not in ".?!:"
+        and before.lower().strip(",;") not in _NEEDS_NEXT | set(COLOURS)
+        and not before[-1].isdigit()
+    ]
+    if len(said) > 1 and said[-1][-1] in ".?!":
+        places.append(len(said))
+    if len(said) < 2 or not places:
+        return text
+    place, word = int(random.choice(places)), str(random.choice(words))
+    end = ""
+    if place == len(said) and said[-1][-1] in ".?!":
+        said[-1], end = said[-1][:-1], said[-1][-1]
+    if random.random() < 0.2:
+        said[place - 1] = said[place - 1].rstrip(",") + ","
+        word += "," if place < len(said) else ""
+    return " ".join([*said[:place], word + end, *said[place:]])
 
 
 def mistyped(random: Random, text: str) -> str:
@@ -113,4 +149,5 @@ def _hit(word: str, at: int, letter: str) -> str:
 def other_words() -> frozenset[str]:
     """Words that a slip must not make: they would mean something else."""
     phrasings = " ".join(text for family in ALL for text in PHRASINGS.get(family) or MORE[family])
-    return frozenset(words_of(phrasings) | known_lists() | KNOWN | {word + "s" for word in KNOWN})
+    own = words_of(phrasings) | words_of(" ".join(fillers()))
+    return frozenset(own | known_lists() | KNOWN | {word + "s" for word in KNOWN})

@@ -10,10 +10,10 @@ import pytest
 
 from tempo_cli.schema import Run
 from training import answers, words
-from training.beyond import held_out_questions
+from training.beyond import held_out_fillers, held_out_questions
 from training.evaluate import Tally, share, weak_relevance
 from training.phrasings import BEYOND, FAMILIES
-from training.trials import NEW, Asked, conversations, is_twice, plan, questions_about
+from training.trials import NEW, Asked, conversations, is_twice, plan, questions_about, with_fillers
 from training.words import Content, Question
 
 from .test_words import EMPTY, question, shows
@@ -167,6 +167,21 @@ def test_what_is_typed_in_a_hurry_is_asked_as_written_too():
         assert [one.answer for one in rough] == [one.answer for one in plain]
         assert len(rough) == 6
         assert [one.question.text for one in rough] != [one.question.text for one in plain]
+
+
+def test_some_questions_are_asked_with_a_filler_that_is_held_out():
+    asked = questions_about(np.random.default_rng(1), STORY_OF_TWO, LATER, 0)
+    told = with_fillers(np.random.default_rng(2), asked)
+    assert [one.row for one in told] == ["with a filler", "with a filler: the same, as written"] * 6
+    said = set(held_out_fillers())
+    for filled, plain in zip(told[::2], told[1::2], strict=True):
+        assert filled.answer == plain.answer
+        assert plain.question in [one.question for one in asked]
+        more = filled.question.text.replace(",", "")
+        assert any(f" {word}" in more for word in said)
+        for word in said:
+            more = more.replace(f" {word}", "")
+        assert more == plain.question.text.replace(",", "")
 
 
 def test_all_held_out_questions_get_their_turn():

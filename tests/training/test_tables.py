@@ -50,11 +50,12 @@ def test_new_kinds_stand_as_the_old_ones():
 
 def test_typing_stands_beside_the_same_as_written():
     plain, rough = ({"right": right, "from": 70.4, "to": 90.6, "n": 40} for right in (82.5, 80.0))
-    found = dict.fromkeys((tables.INFORMAL, tables.SLIPS), rough)
+    found = dict.fromkeys((tables.INFORMAL, tables.SLIPS, tables.FILLED), rough)
     found |= {f"{name}: {tables.PLAIN}": plain for name in found}
     told = tables.typing({"answers": found}).splitlines()
     assert told[2] == "| typed in a hurry | 82.5 % (70–91) | 80.0 % (70–91) | 40 |"
-    assert len(told) == 4
+    assert told[4] == "| with a filler | 82.5 % (70–91) | 80.0 % (70–91) | 40 |"
+    assert len(told) == 5
 
 
 def test_declining_counts_all_sorts_together():

@@ -17,7 +17,7 @@ from training.layout import TEMPO, TYPING_ERRORS, warm_start
 from training.network import Story
 from training.shape import DECODER, WIDTH
 from training.stages import Long, Reading, Scores, Stage, Vision, memory_ids
-from training.train import curriculum, join, keep_memory_words, note_run
+from training.train import curriculum, join, keep_memory_words, note_run, side_by_side
 from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
 
 from .conftest import new_model
@@ -256,11 +256,19 @@ def test_embeddings_of_memory_words_stay_where_the_compressor_learns_them(fresh)
     assert int((table.grad[:, 0] == 1).sum()) == len(table) - len(rows)
 
 
-def test_from_trained_weights_the_last_stages_are_longer():
+def test_from_trained_weights_the_decoder_s_last_stage_is_longer():
     new, warm = curriculum(1.0), curriculum(1.0, warm=True)
     assert list(new) == list(warm)
-    assert [name for name in new if warm[name].steps > new[name].steps] == ["polish", "tighten"]
+    assert [name for name in new if warm[name].steps > new[name].steps] == ["polish"]
     assert [stage.steps for stage in curriculum(0.001).values()] == [4, 4, 2, 4, 2, 2, 2, 2, 2]
+
+
+def test_the_first_stages_share_the_processes():
+    assert side_by_side(2, True, True) == [(["polish"], 1), (["tighten"], 1)]
+    assert side_by_side(14, True, True) == [(["polish"], 3), (["tighten"], 11)]
+    assert side_by_side(1, True, True) == [(["polish"], 1), (["tighten"], 1)]
+    assert side_by_side(14, False, True) == [(["decoder", "stories"], 7), (["vision"], 7)]
+    assert side_by_side(2, False, False) == [(["decoder", "stories"], 1)]
 
 
 def test_what_is_held_out_is_never_trained_on(segments, tmp_path: Path):
@@ -336,11 +344,13 @@ def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
     class Process:
         def __init__(self, target, args):
             assert target is train.work
-            self.own, self.sentinel = args, object()
-            self.exitcode = int(args[:2] == failing)
+            self.own, self.sentinel, self.exitcode = args, object(), None
 
         def start(self):
             begun.append(self.own)
+
+        def join(self):
+            self.exitcode = int(self.own[:2] == failing)
 
         def terminate(self):
             ended.append(self.own)
