@@ -109,6 +109,27 @@ def fillers() -> tuple[str, ...]:
     return _list("fillers")
 
 
+def filler(random: Random, dictionary: tuple[str, ...] = ()) -> str:
+    """A word that changes nothing about a question: from our list, or an adverb from the dictionary."""
+    adverbs = _adverbs(dictionary)
+    return str(random.choice(adverbs if adverbs and random.random() < 0.5 else fillers()))
+
+
+@cache
+def _adverbs(dictionary: tuple[str, ...]) -> tuple[str, ...]:
+    """The dictionary's words that end in "ly" and come from another one, except what is held out."""
+    known = frozenset(dictionary)
+    held_out = words_of(" ".join(held_out_fillers()))
+    return tuple(
+        word
+        for word in dictionary
+        if word.endswith("ly")
+        and known & {word[:-2], word[:-1] + "e", word[:-3] + "y"}
+        and word not in held_out
+        and _is_unknown(word)
+    )
+
+
 @cache
 def held_out_fillers() -> tuple[str, ...]:
     """Those that are never trained on."""

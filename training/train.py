@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -222,6 +223,7 @@ def main() -> None:
         os.execve(
             sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR
         )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and its processes end too
     options.work.mkdir(parents=True, exist_ok=True)
     note_run(options)
     tokenizer = options.work / "tokenizer.json"
@@ -284,17 +286,20 @@ def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, po
         for number, (names, world) in enumerate(groups)
         for rank in range(world)
     ]
-    for process in processes:
-        process.start()
-    running = {process.sentinel: process for process in processes}
-    while running:
-        for sentinel in wait(list(running)):
-            ended = running.pop(sentinel)  # type: ignore[call-overload]
-            ended.join()  # its exit code comes a moment after its sentinel
-            if ended.exitcode:
-                for process in processes:
-                    process.terminate()
-                raise SystemExit(f"a stage failed with {ended.exitcode}")
+    try:
+        for process in processes:
+            process.start()
+        running = {process.sentinel: process for process in processes}
+        while running:
+            for sentinel in wait(list(running)):
+                ended = running.pop(sentinel)  # type: ignore[call-overload]
+                ended.join()  # its exit code comes a moment after its sentinel
+                if ended.exitcode:
+                    raise SystemExit(f"a stage failed with {ended.exitcode}")
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
 
 
 if __name__ == "__main__":

@@ -98,7 +98,11 @@ def questions_about(
 def with_fillers(random: Random, asked: Sequence[Asked]) -> list[Asked]:
     """Some of these questions again, with a word that changes nothing about them and is not trained on."""
     plain = [one for one in asked if not one.row.startswith((INFORMAL, SLIPS, BEYOND))]
-    return _changed(random, plain, FILLED, lambda random, text: filled(random, text, held_out_fillers()))
+
+    def change(random: Random, text: str) -> str:
+        return filled(random, text, str(random.choice(held_out_fillers())))
+
+    return _changed(random, plain, FILLED, change)
 
 
 def _changed(

@@ -1,10 +1,9 @@
 """How people type: small letters, no punctuation, missing articles, British spelling, slips; "actually"."""
 
 import re
-from collections.abc import Sequence
 from functools import cache
 
-from .beyond import KNOWN, fillers, keys_beside, known_lists, words_of
+from .beyond import KNOWN, filler, fillers, keys_beside, known_lists, words_of
 from .phrasings import ALL, MORE, PHRASINGS
 from .scene import COLOURS, Random
 
@@ -15,20 +14,20 @@ SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When i
           "Tell me": "tell me", "What": "wat", "color": "colour", "direction": "dir"}  # fmt: skip
 _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
 LEAST = 3  # letters of a word that is mistyped
-_FILLED = 0.15  # chance of a filler
+_FILLED, _HURRIED, _SLIPS = 0.15, 0.3, 0.45  # chances of a filler, of haste, and of a slip
 _NEEDS_NEXT = words_of(  # nothing comes between these and the next word
     "a an the any all every each this that these its no how many much what which whose in at of to on by "
     "with from for and second minute time around about after before once something I"
 )
 
 
-def rough(random: Random, text: str, often: float = 0.3, slips: float = 0.45) -> str:
+def rough(random: Random, text: str, dictionary: tuple[str, ...] = ()) -> str:
     """Sometimes with a filler, sometimes as it is typed in a hurry, sometimes with a slip."""
     if random.random() < _FILLED:
-        text = filled(random, text, fillers())
-    if random.random() < often:
+        text = filled(random, text, filler(random, dictionary))
+    if random.random() < _HURRIED:
         text = informal(random, text)
-    if random.random() < slips:
+    if random.random() < _SLIPS:
         text = mistyped(random, text)
     return text
 
@@ -58,8 +57,8 @@ def informal(random: Random, text: str) -> str:
     return text.strip() or "?"
 
 
-def filled(random: Random, text: str, words: Sequence[str]) -> str:
-    """The same question with one of these words, which change nothing: "is the car *really* red?".
+def filled(random: Random, text: str, word: str) -> str:
+    """The same question with a word that changes nothing: "is the car *really* red?".
 
     It is never put before a noun, a color or a unit, where it would say something of what follows. Texts of
     one word stay as they are.
@@ -76,8 +75,7 @@ def filled(random: Random, text: str, words: Sequence[str]) -> str:
         places.append(len(said))
     if len(said) < 2 or not places:
         return text
-    place, word = int(random.choice(places)), str(random.choice(words))
-    end = ""
+    place, end = int(random.choice(places)), ""
     if place == len(said) and said[-1][-1] in ".?!":
         said[-1], end = said[-1][:-1], said[-1][-1]
     if random.random() < 0.2:

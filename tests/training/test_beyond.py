@@ -98,20 +98,40 @@ def test_one_question_in_three_stays_as_it_is():
 
 def test_a_filler_says_nothing_of_the_words_beside_it():
     random = np.random.default_rng(0)
-    told = {filled(random, "Is the red car blue or green?", ["really"]) for _ in range(200)}
+    told = {filled(random, "Is the red car blue or green?", "really") for _ in range(200)}
     assert told == {
         "Is really the red car blue or green?", "Is, really, the red car blue or green?",
         "Is the red car really blue or green?", "Is the red car, really, blue or green?",
         "Is the red car blue or really green?", "Is the red car blue or, really, green?",
         "Is the red car blue or green really?", "Is the red car blue or green, really?",
     }  # fmt: skip
-    assert {filled(random, "At 0:12 seconds, what is seen", ["maybe"]) for _ in range(100)} == {
+    assert {filled(random, "At 0:12 seconds, what is seen", "maybe") for _ in range(100)} == {
         "At 0:12 seconds, maybe what is seen", "At 0:12 seconds, maybe, what is seen",
         "At 0:12 seconds, what is maybe seen", "At 0:12 seconds, what is, maybe, seen",
         "At 0:12 seconds, what is seen maybe", "At 0:12 seconds, what is seen, maybe",
     }  # fmt: skip
     for text in ("car?", "the", "", "a the of"):
-        assert filled(random, text, ["really"]) == text
+        assert filled(random, text, "really") == text
+
+
+def test_half_of_the_fillers_are_adverbs_of_the_dictionary():
+    random = np.random.default_rng(0)
+    dictionary = (
+        "slow",
+        "slowly",
+        "able",
+        "ably",
+        "happy",
+        "happily",
+        "family",
+        "rather",
+        "frank",
+        "frankly",
+    )
+    told = Counter(beyond.filler(random, dictionary) for _ in range(400))
+    assert {word for word in told if word not in beyond.fillers()} == {"slowly", "ably", "happily"}
+    assert 160 < sum(told[word] for word in ("slowly", "ably", "happily")) < 240
+    assert {beyond.filler(random) for _ in range(100)} < set(beyond.fillers())
 
 
 def test_no_filler_of_training_is_held_out():

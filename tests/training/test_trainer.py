@@ -352,6 +352,9 @@ def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
         def join(self):
             self.exitcode = int(self.own[:2] == failing)
 
+        def is_alive(self):
+            return self.exitcode is None
+
         def terminate(self):
             ended.append(self.own)
 
@@ -366,6 +369,15 @@ def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
     assert ended == []
     failing = (1, 3)
     with pytest.raises(SystemExit, match="a stage failed with 1"):
+        train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
+    assert ended == begun[:3]  # the fifth had ended, the fourth failed
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "wait", interrupted)
+    ended.clear()
+    with pytest.raises(KeyboardInterrupt):
         train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
     assert ended == begun[:5]
 
