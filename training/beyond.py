@@ -5,7 +5,8 @@ most of these differ from a question that can be answered by one unknown noun, p
 phrasings; the rest is what people ask a video, a stranger or a machine. Unknown nouns also come from a
 dictionary (`sources.dictionary`) where it has been fetched, and from chance.
 
-Nothing in `training/held_out/beyond.txt` is used here: its words are taken out of every list.
+Nothing in `training/held_out/beyond.txt` is used here: its words are taken out of every list. Fillers are
+words that can stand in any question, so that an unknown one is no reason to decline.
 """
 
 import re
@@ -104,37 +105,23 @@ def _list(name: str) -> tuple[str, ...]:
     return tuple(text.split() if name in _WORDS else text.splitlines())
 
 
-def fillers() -> tuple[str, ...]:
-    """Words that change nothing about a question."""
-    return _list("fillers")
-
-
-def filler(random: Random, dictionary: tuple[str, ...] = ()) -> str:
-    """A word that changes nothing about a question: from our list, or an adverb from the dictionary."""
-    adverbs = _adverbs(dictionary)
-    return str(random.choice(adverbs if adverbs and random.random() < 0.5 else fillers()))
-
-
 @cache
-def _adverbs(dictionary: tuple[str, ...]) -> tuple[str, ...]:
-    """The dictionary's words that end in "ly" and come from another one, except what is held out."""
-    known = frozenset(dictionary)
-    held_out = words_of(" ".join(held_out_fillers()))
-    return tuple(
-        word
-        for word in dictionary
-        if word.endswith("ly")
-        and known & {word[:-2], word[:-1] + "e", word[:-3] + "y"}
-        and word not in held_out
-        and _is_unknown(word)
-    )
+def fillers() -> tuple[str, ...]:
+    """Words that change nothing about a question: "really"."""
+    return _list("fillers")
 
 
 @cache
 def held_out_fillers() -> tuple[str, ...]:
-    """Those that are never trained on."""
+    """Fillers that are never trained on."""
     lines = (HELD_OUT_FILE.parent / "fillers.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if not line.startswith("#"))
+
+
+@cache
+def words_of_fillers() -> frozenset[str]:
+    """Every word of a filler: none of them is a reason to decline."""
+    return frozenset(words_of(" ".join((*fillers(), *held_out_fillers()))))
 
 
 @cache
@@ -166,7 +153,7 @@ def unknown(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 
 def _is_unknown(word: str) -> bool:
-    return not {word, word.rstrip("s")} & (_reserved() | KNOWN | _said())
+    return not {word, word.rstrip("s")} & (_reserved() | KNOWN | _said() | words_of_fillers())
 
 
 @cache
@@ -311,7 +298,7 @@ def _salad(random: Random, dictionary: tuple[str, ...]) -> str:
 @cache
 def words_beyond() -> frozenset[str]:
     """Every word of the sentences in our lists, other languages among them."""
-    names = (path.stem for path in (_HOME / "lists").glob("*.txt"))
+    names = (path.stem for path in (_HOME / "lists").glob("*.txt") if path.stem != "fillers")
     return frozenset(
         words_of(re.sub(r"{\w+}", " ", " ".join(text for name in names for text in _list(name))))
     )

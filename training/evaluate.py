@@ -36,7 +36,7 @@ from .corpus import table_of
 from .scene import Random, Sight
 from .shape import WINDOW
 from .stages import auc
-from .trials import Asked
+from .trials import FILLED, Asked
 from .video import FFMPEG, random_encoding, write_video
 from .words import Content
 
@@ -76,6 +76,8 @@ class Tally:
                 "mistake": mistake(asked, text),
             }
             self.wrong.append(told)
+        if asked.row.startswith(FILLED):  # repeats, which would count twice in what follows
+            return
         scores = np.array([segment.relevance for segment in run.segments])
         if asked.answer == words.DECLINE:
             self.denied.append(trials.is_declined(asked, text, contents))
@@ -222,7 +224,7 @@ def one_video(number: int, job: Job) -> Told:
         contents = contents_of(path, seen, sampling)
         times = [(index * WINDOW + WINDOW / 2) / 2 for index in range(len(contents))]
         asked = trials.questions_about(random, contents, times, number)
-        fillers = trials.with_fillers(random.spawn(1)[0], asked)  # that change nothing about the others
+        fillers = trials.with_fillers(random.spawn(1)[0], asked)
         texts = list(dict.fromkeys(one.question.text for one in (*asked, *fillers)))
         talks: list[tuple[Asked, Run]] = []
         with tempo.open(path, ffmpeg=FFMPEG) as clip:

@@ -67,7 +67,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "When is there {a}?", "When was the {it} first seen?", "I want to know when the {it} appears.",
         "when is the {it} there", "time of the {it}", "At which second do we see the {it}?",
         "When does {a} appear?", "When was {a} seen?",
-        "When has the {it} been seen?", "From when to when is the {it} there?",
+        "When has the {it} been seen?", "When has the {it} appeared?",
         # never trained on
         "At what time is the {it} seen?", "When did we see the {it}?", "When is the {it} visible?",
         "At which time does {a} appear?", "Tell me at what time the {it} shows up.",

@@ -393,7 +393,7 @@ class Compressing:
         story = draw_story(random, shelf, 1, self.families, _LONGEST)
         moments = self.moments if at_usual_rate(story) else 0
         asked = ask_more(random, shelf, story, self.questions + self.moments - moments, self.families)
-        return [*asked, *ask_when(random, shelf, story, moments)] if moments else asked
+        return [*asked, *ask_when(random, story, moments)] if moments else asked
 
 
 def written_memories(model: Nano, shelves: list[Shelf], random: Random, batches: int) -> Memories:
@@ -495,10 +495,7 @@ class Together:
         shelf = draw_shelf(random, shelves)
         drawn = _draw(random, shelf, self.segments, 1, self.longest)
         videos = [
-            [
-                *ask_more(random, shelf, example, self.questions),
-                *ask_when(random, shelf, example, self.moments),
-            ]
+            [*ask_more(random, shelf, example, self.questions), *ask_when(random, example, self.moments)]
             for example in drawn
         ]
         memory, logits = _compressed(model, shelf, videos, random)

@@ -357,14 +357,14 @@ def _settled(
     answer = answers.answer(question, contents, times) if question else None
     if question is None or answer is None:
         return None
-    question = _typed(random, shelf, question)
+    question = _typed(random, question)
     rows, mirrored, backwards = (np.array(part) for part in zip(*places, strict=True))
     return Example(rows, mirrored, backwards, tuple(contents), times, patches, question, answer)
 
 
-def _typed(random: Random, shelf: Shelf, question: Question) -> Question:
+def _typed(random: Random, question: Question) -> Question:
     """The question as somebody types it."""
-    return replace(question, text=rough(random, question.text, shelf.dictionary))
+    return replace(question, text=rough(random, question.text))
 
 
 def asked(
@@ -399,7 +399,7 @@ def _next(random: Random, shelf: Shelf, example: Example, families: Sequence[str
     told = answers.answer(question, example.contents, example.times) if question else None
     if question is None or told is None:
         return None
-    return replace(example, question=_typed(random, shelf, question), answer=told)
+    return replace(example, question=_typed(random, question), answer=told)
 
 
 def ask_more(
@@ -418,14 +418,14 @@ def ask_more(
             question = asked(random, shelf, example.contents, family, bool(random.random() < 0.6))
             answer = answers.answer(question, example.contents, example.times) if question else None
             if question and answer:
-                question = _typed(random, shelf, question)
+                question = _typed(random, question)
                 fresh = replace(example, question=question, answer=answer)
         if fresh is not None and len(fresh.question.earlier) < 4:
             found.append(fresh)
     return [found[number % len(found)] for number in range(questions)]
 
 
-def ask_when(random: Random, shelf: Shelf, example: Example, questions: int) -> list[Example]:
+def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
     """What is there at so many times of the same video.
 
     Of a video that is not sampled at the usual rate, it is the example's own question again.
@@ -436,7 +436,7 @@ def ask_when(random: Random, shelf: Shelf, example: Example, questions: int) -> 
             question = asking.ask(random, example.contents, "at", True)
             answer = answers.answer(question, example.contents, example.times) if question else None
             if question and answer:
-                question = _typed(random, shelf, question)
+                question = _typed(random, question)
                 found.append(replace(example, question=question, answer=answer))
             if len(found) == questions:
                 break

@@ -223,7 +223,7 @@ def main() -> None:
         os.execve(
             sys.executable, [sys.executable, "-m", "training.train", *sys.argv[1:]], os.environ | ALLOCATOR
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and its processes end too
+    exit_on_signals()
     options.work.mkdir(parents=True, exist_ok=True)
     note_run(options)
     tokenizer = options.work / "tokenizer.json"
@@ -244,10 +244,16 @@ def main() -> None:
     run([(list(shared), options.workers)], options, port)
 
 
+def exit_on_signals() -> None:
+    """Leave as after an error where the run is ended, so that its processes end too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 def side_by_side(workers: int, warm: bool, vision: bool) -> list[tuple[list[str], int]]:
     """The stages that come first, with how many processes each group of them gets.
 
-    "polish" gets few: on a card, more of them don't read more stories per second.
+    From trained weights, "polish" gets one in four: so both stages take about as long where all share a card.
     """
     if warm:
         few = max(1, workers // 4)
@@ -300,6 +306,8 @@ def run(groups: Sequence[tuple[list[str], int]], options: argparse.Namespace, po
         for process in processes:
             if process.is_alive():
                 process.terminate()
+        for process in processes:
+            process.join()
 
 
 if __name__ == "__main__":

@@ -97,12 +97,12 @@ def questions_about(
 
 def with_fillers(random: Random, asked: Sequence[Asked]) -> list[Asked]:
     """Some of these questions again, with a word that changes nothing about them and is not trained on."""
-    plain = [one for one in asked if not one.row.startswith((INFORMAL, SLIPS, BEYOND))]
 
     def change(random: Random, text: str) -> str:
         return filled(random, text, str(random.choice(held_out_fillers())))
 
-    return _changed(random, plain, FILLED, change)
+    plain = [one for one in asked if not one.row.startswith((INFORMAL, SLIPS, BEYOND))]
+    return _changed(random, [one for one in plain if " " in one.question.text], FILLED, change)
 
 
 def _changed(

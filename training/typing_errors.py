@@ -1,11 +1,13 @@
-"""How people type: small letters, no punctuation, missing articles, British spelling, slips; "actually"."""
+"""How people type: small letters, no punctuation, missing articles, British spelling, slips, fillers."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
-from .beyond import KNOWN, filler, fillers, keys_beside, known_lists, words_of
+from .beyond import KNOWN, fillers, keys_beside, known_lists, words_of, words_of_fillers
 from .phrasings import ALL, MORE, PHRASINGS
-from .scene import COLOURS, Random
+from .scene import COLOURS, KINDS, Random
+from .words import plural
 
 SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When is": "Whens",
 "Where is": "Wheres",
@@ -15,16 +17,21 @@ SHORT = {"What is": "Whats", "what is": "whats", "Is there": "Is there", "When i
 _ENDS = ("??", "!", " ?", "...", "?!", " pls", " please", "")
 LEAST = 3  # letters of a word that is mistyped
 _FILLED, _HURRIED, _SLIPS = 0.15, 0.3, 0.45  # chances of a filler, of haste, and of a slip
-_NEEDS_NEXT = words_of(  # nothing comes between these and the next word
+# Between these and a word beside them, a filler would say something of what follows.
+_NEEDS_NEXT = set(COLOURS) | words_of(
     "a an the any all every each this that these its no how many much what which whose in at of to on by "
-    "with from for and second minute time around about after before once something I"
+    "with from for and around about before once something I first last other else whole full different when "
+    "often one"
+)
+_NEEDS_BEFORE = {*KINDS, *map(plural, KINDS)} | words_of(
+    "thing things object objects color colour one ones second seconds direction way side time times"
 )
 
 
-def rough(random: Random, text: str, dictionary: tuple[str, ...] = ()) -> str:
+def rough(random: Random, text: str) -> str:
     """Sometimes with a filler, sometimes as it is typed in a hurry, sometimes with a slip."""
     if random.random() < _FILLED:
-        text = filled(random, text, filler(random, dictionary))
+        text = filled(random, text, str(random.choice(fillers())))
     if random.random() < _HURRIED:
         text = informal(random, text)
     if random.random() < _SLIPS:
@@ -60,28 +67,27 @@ def informal(random: Random, text: str) -> str:
 def filled(random: Random, text: str, word: str) -> str:
     """The same question with a word that changes nothing: "is the car *really* red?".
 
-    It is never put before a noun, a color or a unit, where it would say something of what follows. Texts of
-    one word stay as they are.
+    It is never put before a noun or a unit, where it would say something of what follows. Where there is no
+    other place, as in a single word, the text stays as it is.
     """
     said = text.split()
-    places = [
-        place
-        for place in range(1, len(said) + 1)
-        if (before := said[place - 1])[-1] not in ".?!:"
-        and before.lower().strip(",;") not in _NEEDS_NEXT | set(COLOURS)
-        and not before[-1].isdigit()
-    ]
-    if len(said) > 1 and said[-1][-1] in ".?!":
-        places.append(len(said))
+    places = [place for place in range(1, len(said) + 1) if _may_part(said[place - 1], said[place:])]
     if len(said) < 2 or not places:
         return text
-    place, end = int(random.choice(places)), ""
-    if place == len(said) and said[-1][-1] in ".?!":
-        said[-1], end = said[-1][:-1], said[-1][-1]
+    place = int(random.choice(places))
+    before, *end = re.split(r"([.?!]+)$", said[place - 1])[:2]
     if random.random() < 0.2:
-        said[place - 1] = said[place - 1].rstrip(",") + ","
+        before = before.rstrip(",") + ","
         word += "," if place < len(said) else ""
-    return " ".join([*said[:place], word + end, *said[place:]])
+    return " ".join([*said[: place - 1], before, word + "".join(end), *said[place:]])
+
+
+def _may_part(before: str, after: Sequence[str]) -> bool:
+    """Whether a filler may stand between a word and those after it."""
+    if after and (before[-1] in ".?!:" or after[0].strip(",.?!:").lower() in _NEEDS_BEFORE):
+        return False
+    name = before.lower().strip(",;.?!")
+    return not (name in _NEEDS_NEXT and after) and not before[-1].isdigit() and not name.endswith("'s")
 
 
 def mistyped(random: Random, text: str) -> str:
@@ -147,5 +153,6 @@ def _hit(word: str, at: int, letter: str) -> str:
 def other_words() -> frozenset[str]:
     """Words that a slip must not make: they would mean something else."""
     phrasings = " ".join(text for family in ALL for text in PHRASINGS.get(family) or MORE[family])
-    own = words_of(phrasings) | words_of(" ".join(fillers()))
-    return frozenset(own | known_lists() | KNOWN | {word + "s" for word in KNOWN})
+    return frozenset(
+        words_of(phrasings) | words_of_fillers() | known_lists() | KNOWN | {word + "s" for word in KNOWN}
+    )

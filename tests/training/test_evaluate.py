@@ -67,6 +67,21 @@ def test_an_answer_is_right_letter_for_letter():
     assert tally.wrong[0]["video"] == "a.mp4"
 
 
+def test_questions_that_are_repeated_with_a_filler_count_in_their_rows_only():
+    tally, story = Tally(), (EMPTY, CAR, FISH)
+    told = replace(asked("colour", "car", story), row="with a filler")
+    tally.add(told, run("I can't tell.", 0.1, 0.2, 0.2), story, Path("a.mp4"))
+    assert tally.right == {"with a filler": [False]}
+    assert [one["mistake"] for one in tally.wrong] == ["declines what it could answer"]
+    assert (tally.declined, tally.relevance, tally.auc, tally.first, tally.highest_there) == (
+        [],
+        [],
+        [],
+        [],
+        [],
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "fine"),
     [

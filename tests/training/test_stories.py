@@ -325,7 +325,7 @@ def test_times_are_those_that_the_tool_would_tell():
 
 @pytest.mark.usefixtures("plainly")
 def test_a_question_about_a_thing_names_it(shelf, monkeypatch):
-    monkeypatch.setattr(stories, "rough", lambda _, text, __: text)
+    monkeypatch.setattr(stories, "rough", lambda _, text: text)
     random = np.random.default_rng(7)
     for _ in range(200):
         example = draw_story(random, shelf, 4, FAMILIES)
@@ -335,7 +335,7 @@ def test_a_question_about_a_thing_names_it(shelf, monkeypatch):
 
 
 def test_questions_are_typed_roughly_at_times(shelf, monkeypatch):
-    monkeypatch.setattr(stories, "rough", lambda _, text, dictionary: f"<{text}>{dictionary}")
+    monkeypatch.setattr(stories, "rough", lambda _, text: f"<{text}>")
     for _ in range(20):
         assert draw_story(np.random.default_rng(7), shelf, 4).question.text.startswith("<")
 
@@ -401,7 +401,7 @@ def test_moments_are_asked_about_at_the_usual_rate(shelf):
     usual = 0
     for _ in range(30):
         example = draw_story(random, shelf, 6)
-        moments = stories.ask_when(random, shelf, example, 2)
+        moments = stories.ask_when(random, example, 2)
         assert len(moments) == 2
         if stories.at_usual_rate(example):
             usual += 1

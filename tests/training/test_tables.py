@@ -56,6 +56,9 @@ def test_typing_stands_beside_the_same_as_written():
     assert told[2] == "| typed in a hurry | 82.5 % (70–91) | 80.0 % (70–91) | 40 |"
     assert told[4] == "| with a filler | 82.5 % (70–91) | 80.0 % (70–91) | 40 |"
     assert len(told) == 5
+    older = {name: own for name, own in found.items() if not name.startswith(tables.FILLED)}
+    assert tables.typing({"answers": older}).splitlines() == told[:4]
+    assert tables._asked_as_written({**found, "list": plain}) == ["list"]
 
 
 def test_declining_counts_all_sorts_together():

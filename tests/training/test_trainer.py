@@ -1,5 +1,10 @@
 """The loop: decided by its seed, and an interrupted run ends where an uninterrupted one does."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -357,6 +362,7 @@ def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
 
         def terminate(self):
             ended.append(self.own)
+            self.exitcode = -15
 
     options, failing = Namespace(), None
     monkeypatch.setattr(train.mp, "get_context", lambda _: Namespace(Process=Process))
@@ -380,6 +386,34 @@ def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train.run([(["polish"], 2), (["tighten"], 3)], options, 7000)
     assert ended == begun[:5]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_takes_its_processes_with_it(tmp_path, number):
+    (tmp_path / "waiting.py").write_text(
+        "import os, pathlib, time\n"
+        "def work(rank, *_):\n"
+        "    pathlib.Path(__file__).with_name(f'{rank}.pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+    )
+    code = (
+        "import waiting\nfrom training import train\ntrain.work = waiting.work\n"
+        "train.exit_on_signals()\ntrain.run([(['polish'], 2)], None, 0)\n"
+    )
+    root = Path(train.__file__).parents[1]
+    paths = os.pathsep.join(map(str, (tmp_path, root, root / "src")))
+    with subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": paths}) as process:
+        names = [tmp_path / f"{rank}.pid" for rank in range(2)]
+        until = time.monotonic() + 50
+        while not all(name.exists() and name.read_text() for name in names):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    for name in names:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(name.read_text()), 0)
 
 
 def test_typing_errors_come_from_a_word_list_or_from_the_first_weights(tmp_path):
