@@ -54,11 +54,11 @@ nano: $(READY)  ## train the model that ships with tempo further: resumable, und
 	$(BIN)/python -m training.train work/nano --corpus work/corpus --foreign work/foreign --sources work/sources \
 		--start work/start
 	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --start work/start
-	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano training/results/seed-0.json
-	$(BIN)/python -m training.footage src/tempo_cli/nano/Tempo-nano training/results/footage-0.json \
+	$(BIN)/python -m training.evaluate src/tempo_cli/nano/Tempo-nano training/results/shipped.json
+	$(BIN)/python -m training.footage src/tempo_cli/nano/Tempo-nano training/results/footage.json \
 		--sources work/sources
-	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --start work/start --measured training/results/seed-0.json
-	cp work/nano/log.jsonl training/results/seed-0-log.jsonl
+	$(BIN)/python -m training.export work/nano src/tempo_cli/nano --start work/start --measured training/results/shipped.json
+	cp work/nano/log.jsonl training/results/shipped-log.jsonl
 	$(BIN)/python -m training.tables
 
 clean:

@@ -58,14 +58,14 @@ _CURVES = {
 }
 _DENIED = "declined or rightly denied"
 _COMMAND = "installed command answers rightly"
-_NEEDLE, _SECOND_NEEDLE = "2026-11-27-needle-10s.txt", "2026-11-27-needle-10s-seed-1.txt"
+_NEEDLE, _OTHER_NEEDLE = "2026-11-27-needle-10s.txt", "2026-11-27-needle-10s-other.txt"
 _COMPARED = {  # of two seeds, with where the report has them
     "mistyped questions": ("answers", SLIPS),
     "beyond its world: declined or rightly denied": (_DENIED,),
     "beyond its world: highest relevance under 0.5": ("router", _LOW),
     "could be answered, but was declined": ("answerable but declined",),
 }
-_FOOTAGE = "footage-0.json"
+_FOOTAGE = "footage.json"
 _RULES = {
     "ata": "ATA",
     "even": "even",
@@ -75,6 +75,7 @@ _RULES = {
     "no anchors": "no anchors",
 }
 _NEED = {"describe": 3, "together": 2, "colour": 1}  # memory tokens that the answer fills
+_COSTLY = ("describe", "together")  # questions that need several tokens
 _AVERAGES = ("1", "1.05", "1.5", "2", "3")
 _LONG = ("15", "60", "120")  # minutes that give 128 segments
 _MINUTES = ("1", "5", *_LONG)
@@ -184,9 +185,8 @@ def _difference(better: int, worse: int, n: int) -> str:
 
 
 def seeds(reports: Sequence[Report], needles: Sequence[Report]) -> str:
-    """Two seeds side by side: shares, and what allocation gains."""
-    rows = ["| | " + " | ".join(f"seed {number}" for number in range(len(reports))) + " | n |"]
-    rows.append("|---|" + "---|" * (len(reports) + 1))
+    """The shipped seed and another one side by side: shares, and what allocation gains."""
+    rows = ["| | shipped | other | n |", "|---|---|---|---|"]
     pooled = [_pooled(one["answers"], _asked_as_written(one["answers"])) for one in reports]
     shares: dict[str, list[tuple[float, int]]] = {"right answers, all kinds of questions": pooled}
     for told, path in _COMPARED.items():
@@ -194,14 +194,16 @@ def seeds(reports: Sequence[Report], needles: Sequence[Report]) -> str:
         shares[told] = [(one["right"], one["n"]) for one in found]
     for told, own in shares.items():
         rows.append(f"| {told} | {' | '.join(f'{value:.1f} %' for value, _ in own)} | {own[0][1]} |")
-    for family in ("describe", "together"):
+    for told, families in (("describe", ("describe",)), ("together", ("together",)), ("both", _COSTLY)):
         gains, n = [], 0
         for results in needles:
-            own_rows = [results[f"10 s in {length} min"][f"{family} 1.5"] for length in _LONG]
+            own_rows = [
+                results[f"10 s in {length} min"][f"{name} 1.5"] for length in _LONG for name in families
+            ]
             n = sum(int(one["ata"]["n"]) for one in own_rows)
             gained = sum(one["only ata"] - one["only even"] for one in own_rows)
             gains.append(f"{100 * gained / n:+.0f} points")
-        rows.append(f"| ATA - even, {family}, 1.5 tokens per segment | {' | '.join(gains)} | {n} |")
+        rows.append(f"| ATA - even, {told}, 1.5 tokens per segment | {' | '.join(gains)} | {n} |")
     return "\n".join(rows)
 
 
@@ -274,20 +276,20 @@ def _measured(name: str) -> Report:
 
 def from_reports() -> dict[str, str]:
     """Every table, by its name in the document."""
-    first, second, parts = map(_reported, ("seed-0.json", "seed-1.json", "ablations.json"))
+    shipped, other, parts = map(_reported, ("shipped.json", "other.json", "ablations.json"))
     footage = _reported(_FOOTAGE) if (RESULTS / _FOOTAGE).exists() else None
     needles = _measured(_NEEDLE)
     return {
-        "answers": answers(first),
-        "more": more(first),
-        "declining": declining(first, footage),
-        "typing": typing(first),
-        "router": router(first),
-        "mistakes": mistakes(first),
+        "answers": answers(shipped),
+        "more": more(shipped),
+        "declining": declining(shipped, footage),
+        "typing": typing(shipped),
+        "router": router(shipped),
+        "mistakes": mistakes(shipped),
         "ablations": ablations(parts),
         "needle": needle(needles),
         "lengths": lengths({"10 s": needles}),
-        "seeds": seeds([first, second], [needles, _measured(_SECOND_NEEDLE)]),
+        "seeds": seeds([shipped, other], [needles, _measured(_OTHER_NEEDLE)]),
     }
 
 

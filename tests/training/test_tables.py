@@ -138,11 +138,12 @@ def test_two_seeds_stand_side_by_side():
 
     told = tables.seeds([seed(90.0), seed(95.0)], [needle(7), needle(4)]).splitlines()
     assert told == [
-        "| | seed 0 | seed 1 | n |",
+        "| | shipped | other | n |",
         "|---|---|---|---|",
         "| right answers, all kinds of questions | 90.0 % | 95.0 % | 80 |",
         "| mistyped questions | 80.0 % | 85.0 % | 30 |",
         *(f"| {name} | 90.0 % | 95.0 % | 40 |" for name in list(tables._COMPARED)[1:]),
         "| ATA - even, describe, 1.5 tokens per segment | +50 points | +25 points | 36 |",
         "| ATA - even, together, 1.5 tokens per segment | +50 points | +25 points | 36 |",
+        "| ATA - even, both, 1.5 tokens per segment | +50 points | +25 points | 72 |",
     ]
