@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 from tempo_cli.leftovers import forget_child, forget_file, note_child, note_file, remove_leftovers
@@ -58,8 +59,8 @@ def test_children_may_begin_and_end_meanwhile() -> None:
     other = threading.Thread(target=begin_and_end)
     other.start()
     try:
-        tried, until = 0, time.monotonic() + 20
-        while tried < 300 or (not Quick.killed and time.monotonic() < until):  # the other thread may start late
+        tried, until = 0, time.monotonic() + 20  # the other thread may start late
+        while tried < 300 or (not Quick.killed and time.monotonic() < until):
             remove_leftovers()
             tried += 1
     finally:
