@@ -20,7 +20,6 @@ _HOME = Path(__file__).parent
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of a keyboard
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _TRIES = 20
-HELD_OUT_FILE = _HOME / "held_out" / "beyond.txt"
 _WORDS = (
     "nouns",
     "alike",
@@ -76,11 +75,16 @@ def words_of(text: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", text.lower()))
 
 
+def held_out(name: str) -> list[str]:
+    """The lines of a file of `held_out`, without comments."""
+    lines = (_HOME / "held_out" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 @cache
 def held_out_questions() -> tuple[tuple[str, str], ...]:
     """Sort and text of each question that is never trained on."""
-    lines = HELD_OUT_FILE.read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    pairs = [line.split("\t") for line in held_out("beyond")]
     return tuple((sort, text) for sort, text in pairs)
 
 
@@ -114,8 +118,7 @@ def fillers() -> tuple[str, ...]:
 @cache
 def held_out_fillers() -> tuple[str, ...]:
     """Fillers that are never trained on."""
-    lines = (HELD_OUT_FILE.parent / "fillers.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if not line.startswith("#"))
+    return tuple(held_out("fillers"))
 
 
 @cache
@@ -297,8 +300,8 @@ def _salad(random: Random, dictionary: tuple[str, ...]) -> str:
 
 @cache
 def words_beyond() -> frozenset[str]:
-    """Every word of the sentences in our lists, other languages among them."""
-    names = (path.stem for path in (_HOME / "lists").glob("*.txt") if path.stem != "fillers")
+    """Every word of our lists, other languages among them."""
+    names = (path.stem for path in (_HOME / "lists").glob("*.txt"))
     return frozenset(
         words_of(re.sub(r"{\w+}", " ", " ".join(text for name in names for text in _list(name))))
     )

@@ -18,7 +18,7 @@ from tempo_cli.config import SamplingOptions
 from tempo_cli.tempo import Tempo
 
 from . import answers, asking, sources, words
-from .beyond import held_out_questions
+from .beyond import held_out, held_out_questions
 from .evaluate import share
 from .foreign import panned, picture
 from .phrasings import ALL, BEYOND, OF_SCENES
@@ -26,7 +26,6 @@ from .scene import KINDS, Random
 from .video import FFMPEG, Encoding, encode
 
 SEED = 888_000
-_NOTES = Path(__file__).with_name("held_out") / "footage.txt"
 _SECONDS, _RATE, _SIZE = 16, 4.0, (320, 180)
 _INSIDE, _BEYOND = 3, 2  # questions about each clip: in nano's words, and not
 
@@ -34,10 +33,9 @@ _INSIDE, _BEYOND = 3, 2  # questions about each clip: in nano's words, and not
 def notes() -> dict[str, frozenset[str]]:
     """The clips, by a part of their file's name, and which known things each of them shows."""
     found = {}
-    for line in _NOTES.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            name, _, shown = line.partition("\t")
-            found[name] = frozenset(shown.split())
+    for line in held_out("footage"):
+        name, _, shown = line.partition("\t")
+        found[name] = frozenset(shown.split())
     return found
 
 
