@@ -6,6 +6,9 @@ from .phrasings import AFTER, BEFORE, COMBINED, HELD_OUT, MOMENTS, MORE, PHRASIN
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .words import Content, Question, a, plural, value_of
 
+_STILL = MOTIONS.index("still")
+_FAR = ((12, 1), (400, 1), (13, 10))  # seconds to other segments; what ends alike is hardest to tell
+
 
 def phrase(
     random: Random,
@@ -46,9 +49,18 @@ def phrase(
 
 
 def ask(
-    random: Random, story: Sequence[Content], family: str, answerable: bool, held_out: bool = False
+    random: Random,
+    story: Sequence[Content],
+    family: str,
+    answerable: bool,
+    held_out: bool = False,
+    still: bool = False,
 ) -> Question | None:
-    """A question of the family, or None if there is nothing to ask; `answer` says if the story settles it."""
+    """A question of the family, or None if there is nothing to ask; `answer` says if the story settles it.
+
+    Args:
+        still: about something that doesn't move, if there is any.
+    """
     if family in ("list", "first", "last"):
         return Question(family, phrase(random, family, None, None, held_out), None, None)
     if family == "at":
@@ -58,6 +70,8 @@ def ask(
     if answerable:
         if not shown:
             return None
+        if still:
+            shown = [thing for thing in shown if thing.motion == _STILL] or shown
         thing = shown[int(random.integers(len(shown)))]
         kind, colour = _asked_for(random, family, thing.kind, thing.colour, everything)
         right = value_of(family, thing) if family in ("hue", "hues", "turn", "ways") else None
@@ -99,8 +113,8 @@ def _ask_at(random: Random, story: Sequence[Content], held_out: bool) -> Questio
         return None
     second = int(random.choice(seconds))
     if len(story) == 1 and random.random() < 0.5:  # one of many segments: mostly the time is another one's
-        far = 12 if random.random() < 0.6 else 400
-        second = abs(second + int(random.integers(-far, far + 1)))
+        far, step = _FAR[int(random.choice(len(_FAR), p=(0.45, 0.25, 0.3)))]
+        second = abs(second + step * int(random.integers(-far, far + 1)))
     if random.random() < 0.04:
         second = int(max(content.span[1] for content in story if content.span)) + int(random.integers(1, 200))
     clock = f"{second // 60}:{second % 60:02}"

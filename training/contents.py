@@ -6,7 +6,7 @@ import numpy.typing as npt
 from .words import Content, Seen
 
 _CLEAR, _PARTLY, _GLIMPSE, _FOLLOWED = 0.8, 0.4, 0.02, 0.5  # visible part of a thing
-_FRAMES_TO_FOLLOW = 3  # in which a thing must be seen for its motion to be told
+_FRAMES_TO_FOLLOW = 2  # in which a thing must be seen for its motion to be told
 _SLOWEST = 1.0  # seconds between two frames up to which a motion can be told
 
 

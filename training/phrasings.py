@@ -86,6 +86,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Where does the {it} go?", "How did the {it} move?",
         "The movement of the {it} is in which direction?",
         "Which way has the {it} moved?", "In which direction has the {it} turned?",
+        "The {it}: which way does it move?", "The {it}, where does it go?",
         # never trained on
         "Which direction did the {it} move in?", "Tell me which way the {it} goes.",
         "In which direction is the {it} going?", "What way does the {it} go?", "Say where the {it} moves.",
@@ -286,6 +287,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Say whether the {it} moved {hue}.", "Is the direction of the {it} {hue}?", "does that {it} go {hue}",
         "Has the {it} moved {hue}?", "Has the {it} turned {hue}?", "Has that {it} been going {hue}?",
         "Do you see the {it} go {hue}?", "Is {hue} the way the {it} goes?", "Did that {it} move {hue}?",
+        "The {it}, does it go {hue}?", "The {it}: is it moving {hue}?",
         # never trained on
         "Did you see the {it} move {hue}?", "Is the {it} turning {hue}?", "Has the {it} gone {hue}?",
         "The {it}: did it go {hue}?", "Tell me if the {it} moved {hue}.", "Was the {it} on its way {hue}?",
@@ -298,6 +300,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Is the {it} moving {hue} or {other}?", "Did the {it} move {hue}, or did it move {other}?",
         "Say if the {it} moved {hue} or {other}.", "Was the {it} going {hue} or {other}?",
         "Has the {it} moved {hue} or {other}?", "Has the {it} turned {hue}, or has it turned {other}?",
+        "The {it}: is it going {hue} or {other}?",
         # never trained on
         "Did that {it} go {hue} or {other}?", "Was the {it} moving {hue} or {other}?",
         "Which is it, did the {it} go {hue} or {other}?", "Has the {it} gone {hue} or {other}?",
@@ -308,7 +311,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "Does the {it} move at all?", "Tell me whether the {it} moves.", "Is there any movement of the {it}?",
         "Say whether the {it} moved.", "Did that {it} move?", "Was there any movement of the {it}?",
         "Does the {it} go anywhere?", "The {it} moves, right?",
-        "Has the {it} moved?", "Has the {it} been moving?",
+        "Has the {it} moved?", "Has the {it} been moving?", "The {it}, was it moving?",
+        "The {it}: has it moved?", "The {it}: is it moving or not?", "The {it}, does it go anywhere?",
         # never trained on
         "Did the {it} go anywhere?", "Is that {it} moving?", "Did you see the {it} move?",
         "Tell me if the {it} moved.", "Did the {it} move at all?", "The {it}: does it move?",
@@ -393,7 +397,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "After the {it}, what comes next?",
         "what was after the {it}", "Which things are seen after the {it}?",
         "What has come after the {it}?", "What is coming after the {it}?", "What is next after the {it}?",
-        "Once the {it} is gone, what comes?",
+        "Once the {it} is gone, what comes?", "Following the {it}, what is seen?",
+        "What is following the {it}?",
         # never trained on
         "What was seen after the {it}?", "What followed the {it}?", "What shows up after the {it}?",
         "What do we see after the {it}?", "Say what came after the {it}.",

@@ -367,7 +367,7 @@ class Compressing:
     batch: int = 24  # segments
     questions: int = 4  # about each
     router_weight: float = 1.0
-    filler: float = _FILLER  # weight of what stands behind a memory's last word
+    filler: float = _FILLER  # weight of what stands behind the token that ends a memory
     families: Sequence[str] = MIX
     moments: int = 0  # times that are asked about, besides
 
@@ -390,9 +390,10 @@ class Compressing:
         return [example for video in videos for example in video], memory, logits
 
     def _asked(self, random: Random, shelf: Shelf) -> list[Example]:
-        story = draw_story(random, shelf, 1, self.families, _LONGEST)
+        story = draw_story(random, shelf, 1, self.families, _LONGEST, settled=False)
         moments = self.moments if at_usual_rate(story) else 0
-        asked = ask_more(random, shelf, story, self.questions + self.moments - moments, self.families)
+        count = self.questions + self.moments - moments
+        asked = ask_more(random, shelf, story, count, self.families, settled=False)
         return [*asked, *ask_when(random, story, moments)] if moments else asked
 
 
@@ -414,7 +415,8 @@ def slot_loss(
     """Each projected memory token should be the embedding of its word: cross-entropy and distance.
 
     Args:
-        filler: weight of the tokens behind a memory's last word, which should be END.
+        filler: weight of the tokens behind the first END, which counts as much as a word: it says that no
+            other thing is there.
     """
     table = memory_table(model).detach()
     size = table.pow(2).sum(-1).mean()
@@ -427,8 +429,8 @@ def slot_loss(
     ]
     labels = model.put(np.array(full))
     lengths = np.array([len(own) for own in told if own is not None])
-    counts = model.put(np.arange(MEMORY) < lengths[:, None])
-    weight = torch.where(counts, 1.0, filler)
+    counts, ends = (model.put(np.arange(MEMORY) < lengths[:, None] + more) for more in (0, 1))
+    weight = torch.where(ends, 1.0, filler)
     projected = model.decoder.projector(memory[rows])
     logits = projected @ table.T * (_SHARP / size)
     each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight)

@@ -13,8 +13,9 @@ from .phrasings import BEYOND, OF_SCENES
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .typing_errors import rough
 from .variety import varied
-from .words import Content, Question, Seen
+from .words import Content, Question, Seen, memory_words
 
+_MIRRORED_GROUP = 500  # groups of a video, at most; `contents.content_of` numbers them by thousands
 _MIRRORED = {"left": "right", "right": "left"}
 _REVERSED = {"left": "right", "right": "left", "up": "down", "down": "up"}
 _MOST_TRIES = 2_000  # to draw a story; on a corpus of any size a few do
@@ -22,6 +23,7 @@ _TRIES_TO_ASK = 20
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
 _CROWDED = 0.4  # chance that a run begins where several groups are seen, if everything matters
 _AGAIN = 0.35  # chance that things come back in a part of a video
+_STILL = 0.3  # chance that such a question is about something that stays still, which is seldom
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
     "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 4, "together": 3, "describe": 3,
@@ -41,9 +43,11 @@ POLISHING = (
 LISTING = (*POLISHING, *("list",) * 200, *("count",) * 40, *("last", "after") * 10)
 FILMED = (*POLISHING, *("list",) * 140, *("count",) * 40, *("last", "after") * 10)
 SEEING = (  # colors and pairs of things take long; what can't be answered is as frequent as in `MIX`
-    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 26,
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 30,
     *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,
+    *("direction", "direction", "turn", "ways", "moved") * 2,
 )  # fmt: skip
+_MOVING = ("direction", "turn", "ways", "moved")
 _COMPARED = ("list", "count")
 _MAY_COME_TWICE = ("colour", "object", "presence", "when", "direction", "count", "times")
 Bool = npt.NDArray[np.bool_]
@@ -169,7 +173,12 @@ def look(shelf: Shelf, example: Example, random: Random) -> Pixels:
 
 
 def draw_story(
-    random: Random, shelf: Shelf, count: int, families: Sequence[str] = MIX, most: int = 1
+    random: Random,
+    shelf: Shelf,
+    count: int,
+    families: Sequence[str] = MIX,
+    most: int = 1,
+    settled: bool = True,
 ) -> Example:
     """A video of `count` segments with a question whose answer it settles.
 
@@ -178,13 +187,15 @@ def draw_story(
 
     Args:
         most: the video's first segment is one of so many of a longer one.
+        settled: whether its answer has to be known. For a single segment it is enough if that is known which
+            its memory should hold; the answer is empty then.
 
     Raises:
         ValueError: the corpus has no such video.
     """
     for _ in range(_MOST_TRIES):
         family = str(random.choice(families))
-        found = _drawn(random, shelf, count, family, most)
+        found = _drawn(random, shelf, count, family, most, settled)
         if found is not None:
             return _talked(random, shelf, found)
     raise ValueError(f"the corpus has no videos of {count} segments to ask about")
@@ -218,15 +229,14 @@ def draw_filmed(
     raise ValueError("the corpus has no videos to ask about")
 
 
-def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> Example | None:
+def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int, settled: bool) -> Example | None:
     if len(shelf.foreign) and random.random() < _FOREIGN:
         return _settled(random, shelf, family, most, _foreign(random, shelf, count), False)
     if family == BEYOND:
         return _settled(random, shelf, family, most, _row_of_runs(random, shelf, count), True)
     if family in OF_SCENES:
-        return _settled(
-            random, shelf, family, most, _row_of_runs(random, shelf, count, sparse=family != "at"), True
-        )
+        places = _row_of_runs(random, shelf, count, sparse=family != "at")
+        return _settled(random, shelf, family, most, places, True, settled=settled)
     run = _run(random, shelf, count)
     answerable = family in ("direction", "ways", "turn") or random.random() < 0.75
     question = asking.ask(random, [shelf_content(shelf, place) for place in run], family, answerable)
@@ -245,15 +255,8 @@ def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int) -> 
     others = shelf.without(random, question, count - sum(map(len, runs)))
     if others is None:
         return None
-    return _settled(
-        random,
-        shelf,
-        family,
-        most,
-        _woven(random, runs, [(int(row), *_ways(random)) for row in others]),
-        True,
-        question,
-    )
+    places = _woven(random, runs, [(int(row), *_ways(random)) for row in others])
+    return _settled(random, shelf, family, most, places, True, question, settled)
 
 
 Place = tuple[int, bool, bool]  # row, mirrored, reversed
@@ -290,12 +293,17 @@ def _filmed(random: Random, shelf: Shelf, most: int) -> list[Place]:
 
 
 def _come_again(random: Random, places: list[Place]) -> list[Place]:
-    """The same, and some of them once more, later and played the other way: so their groups differ."""
+    """The same, and some of them once more, later: mirrored, played the other way, or both.
+
+    So their groups differ, and what comes again moves in the same direction or in another one.
+    """
     if len(places) < 2:
         return places
     first = int(random.integers(len(places) - 1))
     end = min(len(places) - 1, first + int(random.integers(1, 4)))
-    again = [(row, mirrored, not backwards) for row, mirrored, backwards in reversed(places[first:end])]
+    mirror, turn = ((True, False), (False, True), (True, True))[int(random.integers(3))]
+    part = places[first:end][:: -1 if turn else 1]
+    again = [(row, mirrored != mirror, backwards != turn) for row, mirrored, backwards in part]
     at = len(places) if random.random() < 0.5 else int(random.integers(end + 1, len(places) + 1))
     return [*places[:at], *again, *places[at:]]
 
@@ -346,20 +354,31 @@ def _settled(
     places: list[Place],
     answerable: bool,
     question: Question | None = None,
+    settled: bool = True,
 ) -> Example | None:
-    """The video and its question, if the video settles it."""
+    """The video and its question, if the video settles it; see `draw_story` for `settled`."""
     times, patches, spans = story_times(random, len(places), most)
     contents = [
         replace(shelf_content(shelf, place), span=span) for place, span in zip(places, spans, strict=True)
     ]
     if question is None:
         question = asked(random, shelf, contents, family, answerable)
-    answer = answers.answer(question, contents, times) if question else None
+    answer = _answer(question, contents, times, settled) if question else None
     if question is None or answer is None:
         return None
     question = _typed(random, question)
     rows, mirrored, backwards = (np.array(part) for part in zip(*places, strict=True))
     return Example(rows, mirrored, backwards, tuple(contents), times, patches, question, answer)
+
+
+def _answer(
+    question: Question, contents: Sequence[Content], times: Sequence[float], settled: bool
+) -> str | None:
+    """The right answer; empty where it is open, but need not be `settled`: see `draw_story`."""
+    answer = answers.answer(question, contents, times)
+    if answer is None and not settled and len(contents) == 1:
+        return None if memory_words(question, contents[0]) is None else ""
+    return answer
 
 
 def _typed(random: Random, question: Question) -> Question:
@@ -373,12 +392,13 @@ def asked(
     """A question of any family, or beyond all of them."""
     if family == BEYOND:
         return Question(BEYOND, beyond.question(random, shelf.dictionary), None, None)
-    return asking.ask(random, contents, family, answerable)
+    still = family in _MOVING and bool(random.random() < _STILL)
+    return asking.ask(random, contents, family, answerable, still=still)
 
 
 def _talked(random: Random, shelf: Shelf, example: Example) -> Example:
     """The same video, sometimes with a question that goes on with a conversation."""
-    if random.random() >= _TALK:
+    if random.random() >= _TALK or not example.answer:
         return example
     return _next(random, shelf, example, MIX) or example
 
@@ -403,21 +423,31 @@ def _next(random: Random, shelf: Shelf, example: Example, families: Sequence[str
 
 
 def ask_more(
-    random: Random, shelf: Shelf, example: Example, questions: int, families: Sequence[str] = MIX
+    random: Random,
+    shelf: Shelf,
+    example: Example,
+    questions: int,
+    families: Sequence[str] = MIX,
+    settled: bool = True,
 ) -> list[Example]:
-    """So many examples of one video: further questions, or the same again where there is little to ask."""
+    """So many examples of one video: further questions, or the same again where there is little to ask.
+
+    Args:
+        settled: as for `draw_story`.
+    """
     found = [example]
     for _ in range(_TRIES_TO_ASK * (questions - 1)):
         if len(found) == questions:
             break
-        if random.random() < _TALK:
-            fresh = _next(random, shelf, found[int(random.integers(len(found)))], families)
+        before = found[int(random.integers(len(found)))]
+        if before.answer and random.random() < _TALK:
+            fresh = _next(random, shelf, before, families)
         else:
             fresh = None
             family = str(random.choice(families))
             question = asked(random, shelf, example.contents, family, bool(random.random() < 0.6))
-            answer = answers.answer(question, example.contents, example.times) if question else None
-            if question and answer:
+            answer = _answer(question, example.contents, example.times, settled) if question else None
+            if question and answer is not None:
                 question = _typed(random, question)
                 fresh = replace(example, question=question, answer=answer)
         if fresh is not None and len(fresh.question.earlier) < 4:
@@ -482,9 +512,14 @@ def story_times(
 
 
 def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
-    """Mirrored, left is right. Played backwards, motions turn and the last group comes first."""
+    """Mirrored, left is right. Played backwards, motions turn and the last group comes first.
+
+    A group that is mirrored is another group.
+    """
 
     def turn(thing: Seen) -> Seen:
+        if mirrored:
+            thing = replace(thing, group=thing.group + _MIRRORED_GROUP)
         if backwards:
             thing = replace(thing, group=-thing.group)
         if thing.motion is None:

@@ -55,8 +55,7 @@ _STEPS = {
     "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
-_WARM = {"polish": 2500, "tighten": 1900, "settle": 1200}  # from trained weights only these run
-
+_WARM = {"tighten": 1500, "settle": 1500}  # from trained weights only these run
 _MEMORIES = 800  # batches of memories, shared among the processes
 
 
@@ -121,7 +120,6 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         if trainer.done(name):
             continue
         if name == "settle" and options.start is not None:
-            join(model, [options.work], ["polish"])
             join(model, [options.work, *options.average], ["tighten"])
         elif name == "compressor":
             join(model, [options.work], ("stories", "vision") if options.vision else ("stories",))
@@ -144,7 +142,6 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
 _PARTS = {
     "stories": ("decoder.llm.",),
     "vision": (".visual.",),
-    "polish": ("decoder.llm.",),
     "tighten": ("compressor.", "decoder.projector."),
 }
 
@@ -162,7 +159,7 @@ def join(model: Nano, runs: Sequence[Path], stages: Sequence[str]) -> None:
 
 
 def keep_memory_words(model: Nano) -> None:
-    """The decoder's embeddings of memory words stay: the compressor is learning them on the other core."""
+    """The decoder's embeddings of memory words stay as the compressor has learned them."""
     rows = memory_ids(model)
     table = model.decoder.llm.model.embed_tokens.weight
     table.register_hook(lambda gradient: gradient.index_fill(0, rows, 0.0))
@@ -232,16 +229,19 @@ def main() -> None:
         _write_whole(tokenizer, known.read_text() if known else learn_tokenizer())
     if not (options.work / TYPING_ERRORS).exists():
         save_typing_errors(options.work, english(options.sources) if options.sources else (), options.start)
-    beside = side_by_side(options.workers, options.start is not None, options.vision)
-    alone = [
-        group for group in beside if not all((options.work / f"{name}.pt").exists() for name in group[0])
-    ]
     port = 29_500 + os.getpid() % 1000
+    if options.start is not None:
+        run([(list(_WARM), options.workers)], options, port)
+        return
+    alone = [
+        group
+        for group in side_by_side(options.workers, options.vision)
+        if not all((options.work / f"{name}.pt").exists() for name in group[0])
+    ]
     run(alone, options, port)
     if alone and options.halt is not None:  # they stopped on the way, and what follows needs their ends
         return
-    shared = STAGES[-1:] if options.start else STAGES[STAGES.index("compressor") :]
-    run([(list(shared), options.workers)], options, port)
+    run([(list(STAGES[STAGES.index("compressor") :]), options.workers)], options, port)
 
 
 def exit_on_signals() -> None:
@@ -250,14 +250,8 @@ def exit_on_signals() -> None:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
-def side_by_side(workers: int, warm: bool, vision: bool) -> list[tuple[list[str], int]]:
-    """The stages that come first, with how many processes each group of them gets.
-
-    From trained weights, "polish" gets one in four: so both stages take about as long where all share a card.
-    """
-    if warm:
-        few = max(1, workers // 4)
-        return [(["polish"], few), (["tighten"], max(1, workers - few))]
+def side_by_side(workers: int, vision: bool) -> list[tuple[list[str], int]]:
+    """The stages that come first from scratch, with how many processes each group of them gets."""
     half = max(1, workers // 2)
     return [(["decoder", "stories"], half), *([(["vision"], half)] if vision else [])]
 

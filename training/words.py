@@ -29,7 +29,8 @@ the kinds of a color, `HERE` for both. For a list it holds all things, also thos
 named: a segment can't know that, so the decoder leaves them out.
 
 Things of which only a part is in the frame decide no answer, but the memory names those of which much is
-seen (`Seen.partly`): in a video they stand beside segments that show them clearly.
+seen (`Seen.partly`), and no others: in a video they stand beside segments that show them clearly, and what a
+memory was never taught to hold there could be anything.
 """
 
 from collections.abc import Sequence
@@ -161,11 +162,11 @@ def memory_words(question: Question, content: Content) -> list[str] | None:
         return [NOTHING]
     if question.family in OF_SCENES:
         return _words_of_scene(question, content)
-    if question.family in ("presence", "when", "times"):
-        return [HERE] if relevant else None
     found = in_order(thing for thing in content.named if question.means(thing))
     if not found:
-        return None
+        return [NOTHING]
+    if question.family in ("presence", "when", "times"):
+        return [HERE]
     if question.family == "count":
         told = dict.fromkeys(_other_name(question, thing) for thing in found)
         return None if len(told) > MOST_HELD else list(told)

@@ -33,7 +33,7 @@ from training.stages import (
 )
 from training.stories import MIX, Example, Shelf, ask_more, at_usual_rate, draw_story
 from training.vocabulary import MEMORY_PAIRS, MEMORY_WORDS
-from training.words import Content, Question
+from training.words import Content, Question, Seen
 
 from .conftest import LANDSCAPE
 from .test_words import CAR, EMPTY, THERE, question, shows
@@ -122,9 +122,10 @@ def test_motion_is_not_told_of_frames_far_apart(interval, motion):
 
 # --- words and relevance ------------------------------------------------------------------------------------
 
+TOO_MANY = Content(tuple(Seen(2, colour, None, group=colour) for colour in range(5)))
 TOLD = [
     example("describe", "car", shows("orange ball up", "red car right"), EMPTY),
-    example("colour", "car", CAR, shows(unclear=["red car ?"])),
+    example("colour", "car", CAR, TOO_MANY),
 ]
 HELD = [["red car", "orange ball"], ["nothing"], ["red"], None]
 
@@ -175,18 +176,18 @@ def test_a_wrong_word_costs(plain, held, low, scores):
 
 
 @torch.no_grad()
-def test_words_after_the_answer_s_count_little_and_open_segments_nothing(plain):
+def test_what_ends_a_memory_counts_as_a_word_what_is_behind_it_little_and_open_segments_nothing(plain):
     right = memory_of(plain, HELD)
-    filler, word, idle = right.clone(), right.clone(), right.clone()
-    filler[0, 2] = word[2, 0] = right[1, 0]
+    filler, end, word, idle = (right.clone() for _ in range(4))
+    filler[0, 3] = end[0, 2] = word[2, 0] = right[1, 0]
     idle[3] = 100.0
-    base, cheap, dear, same = (
-        float(slot_loss(plain, memory, TOLD)[0]) for memory in (right, filler, word, idle)
-    )
-    assert same == base
-    assert (cheap - base) * 10 == pytest.approx(dear - base, rel=0.2)
-    base, cheap, dear = (float(slot_loss(plain, memory, TOLD, 0.5)[0]) for memory in (right, filler, word))
-    assert (cheap - base) * 2 == pytest.approx(dear - base, rel=0.2)
+    changed = (filler, end, word, idle)
+    for weight, less in ((stages._FILLER, 10), (0.5, 2)):
+        base = float(slot_loss(plain, right, TOLD, weight)[0])
+        cheap, last, dear, same = (float(slot_loss(plain, one, TOLD, weight)[0]) - base for one in changed)
+        assert same == 0
+        assert cheap * less == pytest.approx(last, rel=1e-3)
+        assert last == pytest.approx(dear, rel=0.2)
 
 
 def test_relevance_is_a_yes_or_no_question_where_it_is_known(nano):

@@ -7,14 +7,14 @@ import pytest
 
 from tempo_cli.plan.segments import plan_segment
 from tempo_cli.types import FramePlan
-from training import answers, stories, words
+from training import answers, asking, stories, words
 from training.corpus import Segments
 from training.foreign import FOREIGN
 from training.phrasings import ALL, BEYOND, FAMILIES, OF_SCENES
 from training.scene import COLOURS, KINDS, MOTIONS, Scene, plan_group
 from training.shape import WINDOW
 from training.stories import Example, Shelf, ask_more, draw_filmed, draw_story, look, story_times
-from training.words import Content, Question
+from training.words import Content, Question, Seen
 
 from .conftest import GREY, LANDSCAPE, filmed
 
@@ -195,7 +195,7 @@ def test_of_several_groups_the_first_comes_first_also_played_backwards(examples,
             starts = {}
             for thing in content.clear:
                 mine = (sights[..., :2] == (thing.kind, thing.colour)).all(-1) & (
-                    sights[..., 3] == abs(thing.group) % 1000
+                    sights[..., 3] == abs(thing.group) % 500
                 )
                 starts.setdefault(thing.group, int(np.flatnonzero((mine & (sights[..., 8] > 0)).any(1))[0]))
             if len(starts) > 1:
@@ -425,6 +425,53 @@ def test_a_single_segment_may_come_from_anywhere(shelf):
     assert 20 < len(inside) < 60
 
 
+def test_times_of_other_segments_often_end_alike():
+    """Six in ten of those that are far away; it would be one in ten if they were drawn evenly."""
+    random, away = np.random.default_rng(7), []
+    for _ in range(600):
+        asked = asking.ask(random, [Content(span=(100.0, 101.0))], "at", True)
+        away += [int(asked.second) - 100] if asked else []
+    far = [seconds for seconds in away if abs(seconds) > 12]
+    assert len(far) > 40
+    assert 0.45 < sum(seconds % 10 == 0 for seconds in far) / len(far) < 0.7
+
+
+@pytest.mark.usefixtures("plainly")
+def test_the_compressor_reads_segments_that_settle_no_answer(movers):
+    """A motion that one frame shows can't be told; the memory says so, and a decoder would have no answer."""
+    random = np.random.default_rng(8)
+    sights = movers.sights.copy()
+    sights[:, 1:, :, 8] = 0.3  # all that is there is hardly in the frame but for one
+    once = Shelf(Segments(movers.frames, sights, movers.place), (0, 1000))
+    with pytest.raises(ValueError, match="the corpus has no videos"):
+        draw_story(random, once, 1, ("direction",))
+    open_, denied = 0, 0
+    for _ in range(60):
+        first = draw_story(random, once, 1, ("direction", "moved"), settled=False)
+        for example in ask_more(random, once, first, 3, ("direction", "moved"), settled=False):
+            told = words.memory_words(example.question, example.contents[0])
+            assert told == (["yes"] if example.answer == "" else ["nothing"])
+            open_, denied = open_ + (example.answer == ""), denied + (example.answer != "")
+    assert min(open_, denied) > 25
+    with pytest.raises(ValueError, match="the corpus has no videos"):  # several segments have to settle it
+        draw_story(random, once, 2, ("direction",), settled=False)
+
+
+def test_questions_about_motion_are_often_about_what_stays_still(monkeypatch, shelf):
+    still, moving = (Seen(kind, 5, MOTIONS.index(way), 1) for kind, way in ((0, "still"), (2, "left")))
+    story, random = [Content((still, moving))], np.random.default_rng(3)
+    shares = []
+    for chance in (0.0, 1.0):
+        monkeypatch.setattr(stories, "_STILL", chance)
+        asked = [stories.asked(random, shelf, story, "direction", True).kind for _ in range(100)]
+        shares.append(asked.count(0))
+    assert 30 < shares[0] < 70
+    assert shares[1] == 100
+    asked = [stories.asked(random, shelf, story, "colour", True).kind for _ in range(100)]
+    assert 30 < asked.count(0) < 70
+    assert stories.asked(random, shelf, [Content((moving,))], "direction", True).kind == 2
+
+
 def test_filmed_videos_are_segments_in_a_row_turned_alike(shelf, monkeypatch):
     monkeypatch.setattr(stories, "_AGAIN", 0.0)
     random, lengths, ways = np.random.default_rng(5), set(), set()
@@ -444,23 +491,45 @@ def test_in_some_filmed_videos_things_come_back(shelf, monkeypatch):
     monkeypatch.setattr(stories, "_AGAIN", 1.0)
     random = np.random.default_rng(5)
     drawn = [draw_filmed(random, shelf, 6) for _ in range(100)]
-    assert sum(len(set(example.reversed.tolist())) == 2 for example in drawn) > 40
+    ways = [set(zip(example.mirrored.tolist(), example.reversed.tolist(), strict=True)) for example in drawn]
+    assert sum(len(own) == 2 for own in ways) > 40
 
 
-def test_things_come_back_later_and_the_other_way():
+def test_things_come_back_later_mirrored_or_the_other_way():
     random, places = np.random.default_rng(5), [(row, True, False) for row in range(10, 16)]
     seen = set()
-    for _ in range(200):
+    for _ in range(300):
         told = stories._come_again(random, places)
-        again = [place for place in told if place[2]]
-        assert [place for place in told if not place[2]] == places
+        again = [place for place in told if place not in places]
+        assert [place for place in told if place in places] == places
         rows = [row for row, _, _ in again]
-        assert rows == list(range(rows[0], rows[0] - len(rows), -1))
-        assert told.index(again[0]) > rows[0] - 10 + 1  # after what comes back, and after something else
-        seen.add((rows[-1], len(rows)))
-    assert {length for _, length in seen} == {1, 2, 3}
-    assert {first for first, _ in seen} == set(range(10, 15))
+        (way,) = {place[1:] for place in again}
+        step = -1 if way[1] else 1
+        assert rows == list(range(rows[0], rows[0] + step * len(rows), step))
+        assert told.index(again[0]) > max(rows) - 10 + 1  # after what comes back, and after something else
+        seen.add((min(rows), len(rows), way))
+    assert {length for _, length, _ in seen} == {1, 2, 3}
+    assert {first for first, _, _ in seen} == set(range(10, 15))
+    assert {way for _, _, way in seen} == {(False, False), (True, True), (False, True)}
     assert stories._come_again(random, places[:1]) == places[:1]
+
+
+@pytest.mark.parametrize(
+    ("mirrored", "backwards", "motions"),
+    [
+        (False, False, ("left", "up")),
+        (True, False, ("right", "up")),
+        (False, True, ("right", "down")),
+        (True, True, ("left", "down")),
+    ],
+)
+def test_what_comes_back_may_move_in_the_same_direction_and_is_another_group(mirrored, backwards, motions):
+    things = tuple(Seen(2, 5, MOTIONS.index(way), 3_000 + group) for group, way in enumerate(("left", "up")))
+    told = stories._turned(Content(things), mirrored, backwards).clear
+    assert tuple(MOTIONS[thing.motion] for thing in told) == motions
+    (first, second), sign = (thing.group for thing in told), -1 if backwards else 1
+    assert second - first == sign  # of two groups the later one comes first where time runs backwards
+    assert (first == 3_000) is not (mirrored or backwards)
 
 
 def test_a_thing_that_comes_again_in_its_color_is_no_second_answer(shelf, monkeypatch):
