@@ -174,11 +174,14 @@ def note_run(options: argparse.Namespace) -> None:
     names = ("torch", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
     facts |= {name: len(getattr(options, name)) for name in ("corpus", "average")}
-    facts["start"] = options.start is not None
+    warm = options.start is not None
+    stages = curriculum(options.scale, warm=warm)
+    steps = {name: stages[name].steps for name in (_WARM if warm else STAGES)}  # type: ignore[attr-defined]
+    facts |= {"start": warm, "steps": steps}
     log = options.work / "log.jsonl"
     if log.exists():
         begun = json.loads(log.read_text().partition("\n")[0])["run"]
-        if any(facts[name] != begun[name] for name in facts.keys() - _FREE):
+        if any(facts[name] != begun.get(name) for name in facts.keys() - _FREE):
             raise SystemExit(f"{options.work} holds a run with other options: {begun}")
     line = {
         "run": facts,

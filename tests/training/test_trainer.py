@@ -321,7 +321,7 @@ def test_a_further_corpus_begins_with_the_next_video(monkeypatch, tmp_path: Path
     assert made == [1000, 1001, 1002, [1000, 1001, 1002]]
 
 
-def test_a_run_goes_on_only_as_it_began(tmp_path):
+def test_a_run_goes_on_only_as_it_began(tmp_path, monkeypatch):
     begun = {
         "work": tmp_path, "corpus": [tmp_path], "average": [], "seed": 1, "scale": 1.0, "device": "cpu",
         "start": None,
@@ -330,13 +330,19 @@ def test_a_run_goes_on_only_as_it_began(tmp_path):
     note_run(Namespace(**begun | {"device": "cuda", "average": [tmp_path]}))
     lines = [loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == [
-        {"corpus": 1, "average": average, "seed": 1, "scale": 1.0, "device": device, "start": False}
+        {
+            "corpus": 1, "average": average, "seed": 1, "scale": 1.0, "device": device, "start": False,
+            "steps": train._STEPS,
+        }
         for device, average in (("cpu", 0), ("cuda", 1))
-    ]
+    ]  # fmt: skip
     assert lines[0]["versions"]["torch"] == torch.__version__
     for changed in ({"seed": 2}, {"scale": 0.5}, {"start": tmp_path}):
         with pytest.raises(SystemExit, match="holds a run with other options"):
             note_run(Namespace(**begun | changed))
+    monkeypatch.setitem(train._STEPS, "settle", 7)  # a newer version of the curriculum
+    with pytest.raises(SystemExit, match="holds a run with other options"):
+        note_run(Namespace(**begun))
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
