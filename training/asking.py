@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from .phrasings import AFTER, BEFORE, COMBINED, HELD_OUT, MOMENTS, MORE, PHRASINGS, WHERE
 from .scene import COLOURS, KINDS, MOTIONS, Random
-from .words import Content, Question, a, plural, value_of
+from .words import Content, Question, Seen, a, plural, value_of
 
-_STILL = MOTIONS.index("still")
-_FAR = ((12, 1), (400, 1), (13, 10))  # seconds to other segments; what ends alike is hardest to tell
+_FAR = ((12, 1), (400, 1), (13, 10))  # seconds to other segments; the same last digit is the hardest to tell
 
 
 def phrase(
@@ -54,24 +53,22 @@ def ask(
     family: str,
     answerable: bool,
     held_out: bool = False,
-    still: bool = False,
+    things: Sequence[Seen] | None = None,
 ) -> Question | None:
     """A question of the family, or None if there is nothing to ask; `answer` says if the story settles it.
 
     Args:
-        still: about something that doesn't move, if there is any.
+        things: what it may be about; by default everything that is clear.
     """
     if family in ("list", "first", "last"):
         return Question(family, phrase(random, family, None, None, held_out), None, None)
     if family == "at":
         return _ask_at(random, story, held_out)
-    shown = [thing for content in story for thing in content.clear]
+    shown = [thing for content in story for thing in content.clear] if things is None else things
     everything = {(thing.kind, thing.colour) for content in story for thing in content.everything}
     if answerable:
         if not shown:
             return None
-        if still:
-            shown = [thing for thing in shown if thing.motion == _STILL] or shown
         thing = shown[int(random.integers(len(shown)))]
         kind, colour = _asked_for(random, family, thing.kind, thing.colour, everything)
         right = value_of(family, thing) if family in ("hue", "hues", "turn", "ways") else None

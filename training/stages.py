@@ -9,7 +9,7 @@
 | together | everything | short videos: answers, relevance, words |
 | long | the decoder | videos of up to 128 segments, the compressor being fixed |
 | polish | the decoder | words again, with little noise: mostly lists and counts of films |
-| tighten | compressor and projector | single segments again; what stands behind the last word counts too |
+| tighten | compressor and projector | single segments again; what stands behind the end counts more |
 | settle | the decoder | what the compressor wrote, in stories of up to 128 segments and in filmed videos |
 
 Wherever frames are seen, several questions are asked about them: what is read before the question is
@@ -57,6 +57,7 @@ _LONGEST = 128  # segments of a video
 _ASIDE = 0.5  # weight of what is asked of the compressor alone
 _BEYOND = 2.0  # weight, in the router's loss, of questions that can't be answered
 _STRAY = 0.03  # of imagined memories that are wrong
+_SEEN_PARTLY = 0.8  # of imagined memories that name a thing of which much, but not enough, is in the frame
 _FILMED, _LONGEST_FILMED, _QUESTIONS = 32, 24, 6  # segments of a batch and of a video, questions about each
 _COMPARED_FILMED = 6  # segments at least of a video that is asked for lists and counts
 
@@ -320,7 +321,11 @@ def imagined(random: Random, example: Example) -> list[list[int]]:
 
 def _doubted(random: Random, content: words.Content) -> words.Content:
     """The same, where each thing that is hardly seen is seen well or not at all."""
-    seen = (replace(thing, partly=False) for thing in content.unclear if random.random() < 0.5)
+    seen = (
+        replace(thing, partly=False)
+        for thing in content.unclear
+        if random.random() < (_SEEN_PARTLY if thing.partly else 1 - _SEEN_PARTLY)
+    )
     return replace(content, clear=(*content.clear, *seen), unclear=()) if content.unclear else content
 
 
@@ -415,8 +420,8 @@ def slot_loss(
     """Each projected memory token should be the embedding of its word: cross-entropy and distance.
 
     Args:
-        filler: weight of the tokens behind the first END, which counts as much as a word: it says that no
-            other thing is there.
+        filler: weight of the tokens behind the first END, which counts as much as a word, because it says
+            that nothing else is there.
     """
     table = memory_table(model).detach()
     size = table.pow(2).sum(-1).mean()

@@ -23,7 +23,7 @@ _TRIES_TO_ASK = 20
 _FOREIGN, _TWICE, _TALK = 0.1, 0.25, 0.2  # chances: foreign footage, a thing that comes twice, a conversation
 _CROWDED = 0.4  # chance that a run begins where several groups are seen, if everything matters
 _AGAIN = 0.35  # chance that things come back in a part of a video
-_STILL = 0.3  # chance that such a question is about something that stays still, which is seldom
+_STILL = 0.3  # chance that a question about motion is about something that stays still, which is rare
 _MOST_RUNS = 7  # groups of segments that show something, where all of them count
 _WEIGHTS = {
     "colour": 2, "object": 2, "presence": 4, "when": 2, "direction": 4, "together": 3, "describe": 3,
@@ -43,7 +43,7 @@ POLISHING = (
 LISTING = (*POLISHING, *("list",) * 200, *("count",) * 40, *("last", "after") * 10)
 FILMED = (*POLISHING, *("list",) * 140, *("count",) * 40, *("last", "after") * 10)
 SEEING = (  # colors and pairs of things take long; what can't be answered is as frequent as in `MIX`
-    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 30,
+    *(family for family in MIX if family != BEYOND), *(BEYOND,) * 28,
     *("colour", "object", "together", "list", "first", "last", "count", "count") * 3,
     *("direction", "direction", "turn", "ways", "moved") * 2,
 )  # fmt: skip
@@ -187,8 +187,8 @@ def draw_story(
 
     Args:
         most: the video's first segment is one of so many of a longer one.
-        settled: whether its answer has to be known. For a single segment it is enough if that is known which
-            its memory should hold; the answer is empty then.
+        settled: whether its answer has to be known. Otherwise, for a single segment, it is enough to know
+            what its memory should hold; the answer is then empty.
 
     Raises:
         ValueError: the corpus has no such video.
@@ -239,7 +239,8 @@ def _drawn(random: Random, shelf: Shelf, count: int, family: str, most: int, set
         return _settled(random, shelf, family, most, places, True, settled=settled)
     run = _run(random, shelf, count)
     answerable = family in ("direction", "ways", "turn") or random.random() < 0.75
-    question = asking.ask(random, [shelf_content(shelf, place) for place in run], family, answerable)
+    shown = [shelf_content(shelf, place) for place in run]
+    question = asked(random, shelf, shown, family, answerable, settled)
     if question is None:
         return None
     runs = [run]
@@ -362,7 +363,7 @@ def _settled(
         replace(shelf_content(shelf, place), span=span) for place, span in zip(places, spans, strict=True)
     ]
     if question is None:
-        question = asked(random, shelf, contents, family, answerable)
+        question = asked(random, shelf, contents, family, answerable, settled)
     answer = _answer(question, contents, times, settled) if question else None
     if question is None or answer is None:
         return None
@@ -374,7 +375,7 @@ def _settled(
 def _answer(
     question: Question, contents: Sequence[Content], times: Sequence[float], settled: bool
 ) -> str | None:
-    """The right answer; empty where it is open, but need not be `settled`: see `draw_story`."""
+    """The right answer; empty if it is open and doesn't have to be `settled`, see `draw_story`."""
     answer = answers.answer(question, contents, times)
     if answer is None and not settled and len(contents) == 1:
         return None if memory_words(question, contents[0]) is None else ""
@@ -387,13 +388,28 @@ def _typed(random: Random, question: Question) -> Question:
 
 
 def asked(
-    random: Random, shelf: Shelf, contents: Sequence[Content], family: str, answerable: bool
+    random: Random,
+    shelf: Shelf,
+    contents: Sequence[Content],
+    family: str,
+    answerable: bool,
+    settled: bool = True,
 ) -> Question | None:
-    """A question of any family, or beyond all of them."""
+    """A question of any family, or beyond all of them.
+
+    Args:
+        settled: as for `draw_story`; if not, it may be about a thing that is hardly in the frame.
+    """
     if family == BEYOND:
         return Question(BEYOND, beyond.question(random, shelf.dictionary), None, None)
-    still = family in _MOVING and bool(random.random() < _STILL)
-    return asking.ask(random, contents, family, answerable, still=still)
+    things = [
+        thing
+        for content in contents
+        for thing in (content.clear if settled or len(contents) > 1 else content.everything)
+    ]
+    if family in _MOVING and random.random() < _STILL:
+        things = [thing for thing in things if thing.motion == MOTIONS.index("still")] or things
+    return asking.ask(random, contents, family, answerable, things=things)
 
 
 def _talked(random: Random, shelf: Shelf, example: Example) -> Example:
@@ -445,7 +461,8 @@ def ask_more(
         else:
             fresh = None
             family = str(random.choice(families))
-            question = asked(random, shelf, example.contents, family, bool(random.random() < 0.6))
+            answerable = bool(random.random() < 0.6)
+            question = asked(random, shelf, example.contents, family, answerable, settled)
             answer = _answer(question, example.contents, example.times, settled) if question else None
             if question and answer is not None:
                 question = _typed(random, question)
@@ -456,7 +473,7 @@ def ask_more(
 
 
 def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
-    """What is there at so many times of the same video.
+    """What is there at so many times of the same video; for the compressor, see `draw_story`.
 
     Of a video that is not sampled at the usual rate, it is the example's own question again.
     """
@@ -464,8 +481,8 @@ def ask_when(random: Random, example: Example, questions: int) -> list[Example]:
     if at_usual_rate(example):
         for _ in range(_TRIES_TO_ASK):
             question = asking.ask(random, example.contents, "at", True)
-            answer = answers.answer(question, example.contents, example.times) if question else None
-            if question and answer:
+            answer = _answer(question, example.contents, example.times, False) if question else None
+            if question and answer is not None:
                 question = _typed(random, question)
                 found.append(replace(example, question=question, answer=answer))
             if len(found) == questions:
@@ -514,14 +531,14 @@ def story_times(
 def _turned(content: Content, mirrored: bool, backwards: bool) -> Content:
     """Mirrored, left is right. Played backwards, motions turn and the last group comes first.
 
-    A group that is mirrored is another group.
+    A mirrored group counts as another group.
     """
 
     def turn(thing: Seen) -> Seen:
         if mirrored:
             thing = replace(thing, group=thing.group + _MIRRORED_GROUP)
         if backwards:
-            thing = replace(thing, group=-thing.group)
+            thing = replace(thing, group=-1 - thing.group)
         if thing.motion is None:
             return thing
         name = MOTIONS[thing.motion]

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.utils.hooks import RemovableHandle
 
 from tempo_cli.plan.card import model_card
 
@@ -119,12 +120,11 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
     for name in names:
         if trainer.done(name):
             continue
-        if name == "settle" and options.start is not None:
+        if name == "settle" and options.average:
             join(model, [options.work, *options.average], ["tighten"])
         elif name == "compressor":
             join(model, [options.work], ("stories", "vision") if options.vision else ("stories",))
-        if name == "polish":
-            keep_memory_words(model)
+        kept = keep_memory_words(model) if name == "polish" else None
         if name == "settle":
             random = np.random.default_rng((options.seed, len(STAGES), rank))
             batches = max(2, round(_MEMORIES * options.scale / world))
@@ -132,13 +132,15 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
             filmed = written_videos(model, train, random, batches)
             stages[name] = replace(stages[name], memories=memories, filmed=filmed)  # type: ignore[type-var]
         trainer.run(stages[name], STAGES.index(name), options.halt)  # type: ignore[arg-type]
+        if kept is not None:
+            kept.remove()
         if options.halt is not None:
             break
     if world > 1:
         dist.destroy_process_group()
 
 
-# What each stage's checkpoint is taken for where two were trained side by side.
+# What each stage's checkpoint is taken for where several become one model.
 _PARTS = {
     "stories": ("decoder.llm.",),
     "vision": (".visual.",),
@@ -147,9 +149,9 @@ _PARTS = {
 
 
 def join(model: Nano, runs: Sequence[Path], stages: Sequence[str]) -> None:
-    """What processes trained side by side becomes one model: of each stage what it has trained.
+    """The checkpoints of several stages become one model: of each stage, what it has trained.
 
-    Of several runs that went on from the same weights, that is their mean, which errs less than each of them
+    Of several runs that went on from the same weights, it is their mean, which errs less than each of them
     (Wortsman et al. 2022, "Model soups", arXiv 2203.05482).
     """
     for stage in stages:
@@ -158,18 +160,18 @@ def join(model: Nano, runs: Sequence[Path], stages: Sequence[str]) -> None:
         model.load_state_dict(part, strict=False)
 
 
-def keep_memory_words(model: Nano) -> None:
-    """The decoder's embeddings of memory words stay as the compressor has learned them."""
+def keep_memory_words(model: Nano) -> RemovableHandle:
+    """The decoder's embeddings of memory words stay as they are, until this is removed."""
     rows = memory_ids(model)
     table = model.decoder.llm.model.embed_tokens.weight
-    table.register_hook(lambda gradient: gradient.index_fill(0, rows, 0.0))
+    return table.register_hook(lambda gradient: gradient.index_fill(0, rows, 0.0))
 
 
 def note_run(options: argparse.Namespace) -> None:
     """Say in the log what runs, with the exact versions; a run goes on only as it began.
 
     Raises:
-        SystemExit: the folder holds a run with other options.
+        SystemExit: the folder holds a run with other options or stages of other lengths.
     """
     names = ("torch", "tokenizers", "numpy", "pillow", "av", "imageio-ffmpeg")
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
@@ -182,7 +184,7 @@ def note_run(options: argparse.Namespace) -> None:
     if log.exists():
         begun = json.loads(log.read_text().partition("\n")[0])["run"]
         if any(facts[name] != begun.get(name) for name in facts.keys() - _FREE):
-            raise SystemExit(f"{options.work} holds a run with other options: {begun}")
+            raise SystemExit(f"{options.work} holds a run with other options or numbers of steps: {begun}")
     line = {
         "run": facts,
         "python": platform.python_version(),

@@ -346,6 +346,24 @@ def test_a_run_goes_on_only_as_it_began(tmp_path, monkeypatch):
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("more", [(), ("--halt", "3"), ("--workers", "5")])
+def test_from_trained_weights_two_stages_share_all_processes(tmp_path, monkeypatch, more):
+    ran: list = []
+    monkeypatch.setattr(train, "run", lambda groups, *_: ran.append(groups))
+    for name, value in train.ALLOCATOR.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(train, "exit_on_signals", lambda: None)
+    start = Path(train.__file__).parents[1] / "src/tempo_cli/nano"
+    monkeypatch.setattr(
+        "sys.argv", ["train", str(tmp_path), "--corpus", str(tmp_path), "--start", str(start), *more]
+    )
+    train.main()
+    assert ran == [[(["tighten", "settle"], 5 if "5" in more else 2)]]
+    run = loads((tmp_path / "log.jsonl").read_text())["run"]
+    assert run["steps"] == {name: curriculum(1.0, warm=True)[name].steps for name in ("tighten", "settle")}
+    assert (tmp_path / "tokenizer.json").read_text() == (start / "Tempo-nano/tokenizer.json").read_text()
+
+
 def test_groups_of_stages_run_side_by_side_each_in_its_processes(monkeypatch):
     begun, ended = [], []
 
