@@ -1,4 +1,4 @@
-"""Typing errors that a checkpoint lists are read as the words that are meant."""
+"""Typing errors that a checkpoint lists are read as the words that are meant, and capitals in lowercase."""
 
 from tempo_cli.plan.corrections import corrected, corrected_history, correction_note
 from tempo_cli.types import Exchange
@@ -8,9 +8,17 @@ KNOWN = {"waht": "what", "hwat": "what", "cra": "car", "colro": "color"}
 
 def test_words_are_corrected_in_the_case_they_are_written_in():
     assert corrected("waht colro was the cra?", KNOWN) == "what color was the car?"
-    assert corrected("Waht COLRO was the Cra", KNOWN) == "What COLOR was the Car"
+    assert corrected("Waht colro was the Cra", KNOWN) == "What color was the Car"
     assert corrected("hWat is it", KNOWN) == "what is it"
     assert corrected("HWat is it", KNOWN) == "What is it"
+
+
+def test_what_is_in_capitals_is_read_in_lowercase():
+    assert corrected("WAHT COLRO WAS A CRA?", KNOWN) == "what color was a car?"
+    assert corrected('WHAT DOES THE "SIGN" SAY', KNOWN) == 'what does the "sign" say'
+    assert corrected('Was the RED Cra A COLRO? "CRA" cra.MP4', KNOWN) == (
+        'Was the red Car A color? "CRA" cra.MP4'
+    )
 
 
 def test_only_whole_words_are():
@@ -38,13 +46,15 @@ def test_a_single_letter_is_not_a_word_in_capitals():
 
 
 def test_without_a_list_nothing_is():
-    assert corrected("waht colro was the cra?", {}) == "waht colro was the cra?"
+    for text in ("waht colro was the cra?", "WHAT COLOR", "a CAR"):
+        assert corrected(text, {}) == text
 
 
 def test_the_user_is_told_each_word_once():
     note = 'typing errors: read "Waht" as "What", "cra" as "car"'
     assert correction_note('Waht is a cra, a cra, a "colro"?', KNOWN) == note
-    assert correction_note("a CRA", KNOWN) == 'typing error: read "CRA" as "CAR"'
+    assert correction_note("a CRA", KNOWN) == 'typing error: read "CRA" as "car"'
+    assert correction_note("A CAR IS RED", KNOWN) is None
     assert correction_note("a car", KNOWN) is None
     assert correction_note("a cra", {}) is None
 

@@ -11,27 +11,32 @@ _WORD = re.compile(r"(?<![\w./@#\"\u201c])[^\W\d_]+(?![\w/@\u0300-\u036f]|\.\w)"
 
 
 def corrected(text: str, corrections: Mapping[str, str]) -> str:
-    """The text with its typing errors corrected, in the case in which they were written.
+    """The text with its typing errors corrected, and with what is in capitals in lowercase.
+
+    Small checkpoints can't read capitals: their tokenizers know few words that are written like that.
 
     Args:
-        corrections: errors and the words that replace them, in lowercase.
+        corrections: errors and the words that replace them, in lowercase; without any, nothing changes.
     """
-    return _WORD.sub(lambda match: _replacement(match[0], corrections), text) if corrections else text
+    if not corrections:
+        return text
+    text = text.lower() if text.isupper() else text
+    return _WORD.sub(lambda match: _replacement(match[0], corrections), text)
 
 
 def _replacement(word: str, corrections: Mapping[str, str]) -> str:
     meant = corrections.get(word.lower())
+    if len(word) > 1 and word.isupper():
+        return meant or word.lower()
     if meant is None:
         return word
-    if len(word) > 1 and word.isupper():
-        return meant.upper()
     return meant.capitalize() if word[0].isupper() else meant
 
 
 def correction_note(text: str, corrections: Mapping[str, str]) -> str | None:
     """What to tell the user about the corrections of a text; None if there are none."""
     found = {word: _replacement(word, corrections) for word in _WORD.findall(text)}
-    pairs = [f'"{word}" as "{meant}"' for word, meant in found.items() if word != meant]
+    pairs = [f'"{word}" as "{meant}"' for word, meant in found.items() if word.lower() != meant.lower()]
     if not pairs:
         return None
     return f"typing error{'s' if len(pairs) > 1 else ''}: read {', '.join(pairs)}"
