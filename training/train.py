@@ -60,23 +60,27 @@ _WARM = {"tighten": 1500, "settle": 1500}  # from trained weights only these run
 _MEMORIES = 800  # batches of memories, shared among the processes
 
 
+def lengths(scale: float, warm: bool) -> dict[str, int]:
+    """Steps of every stage."""
+    steps = _STEPS | _WARM if warm else _STEPS
+    return {name: max(2, round(count * scale)) for name, count in steps.items()}
+
+
 def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> dict[str, object]:
     """Every stage with its length; `scale` shortens all of them, `warm` says that trained weights go on."""
 
     rate = 1e-3 if warm else 1.5e-3
-
-    def steps(stage: str) -> int:
-        return max(2, round((_STEPS | _WARM if warm else _STEPS)[stage] * scale))
+    steps = lengths(scale, warm)
 
     return {
-        "vision": Vision(steps("vision")),
-        "decoder": Reading(steps("decoder")),
-        "stories": Reading(steps("stories"), "stories", 1e-3, shortest=8, longest=128),
-        "compressor": Compressing(steps("compressor"), router_weight=router_weight),
-        "together": Together(steps("together"), router_weight=router_weight),
-        "long": Long(steps("long")),
+        "vision": Vision(steps["vision"]),
+        "decoder": Reading(steps["decoder"]),
+        "stories": Reading(steps["stories"], "stories", 1e-3, shortest=8, longest=128),
+        "compressor": Compressing(steps["compressor"], router_weight=router_weight),
+        "together": Together(steps["together"], router_weight=router_weight),
+        "long": Long(steps["long"]),
         "polish": Reading(
-            steps("polish"),
+            steps["polish"],
             "polish",
             rate,
             320,
@@ -87,7 +91,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             noise=(0.02, 0.35),
         ),
         "tighten": Compressing(
-            steps("tighten"),
+            steps["tighten"],
             "tighten",
             rate,
             32,
@@ -96,7 +100,7 @@ def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> 
             families=SEEING,
             moments=3,
         ),
-        "settle": Reading(steps("settle"), "settle", 1e-3, 384, shortest=12, longest=128, families=POLISHING),
+        "settle": Reading(steps["settle"], "settle", 1e-3, 384, shortest=12, longest=128, families=POLISHING),
     }
 
 
@@ -177,9 +181,8 @@ def note_run(options: argparse.Namespace) -> None:
     facts = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
     facts |= {name: len(getattr(options, name)) for name in ("corpus", "average")}
     warm = options.start is not None
-    stages = curriculum(options.scale, warm=warm)
-    steps = {name: stages[name].steps for name in (_WARM if warm else STAGES)}  # type: ignore[attr-defined]
-    facts |= {"start": warm, "steps": steps}
+    steps = lengths(options.scale, warm)
+    facts |= {"start": warm, "steps": {name: steps[name] for name in (_WARM if warm else STAGES)}}
     log = options.work / "log.jsonl"
     if log.exists():
         begun = json.loads(log.read_text().partition("\n")[0])["run"]
