@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from tempo_cli.model.tokenizer import TextTokenizer
@@ -106,7 +106,8 @@ def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
 
 def _save(tensors: dict[str, Tensor], home: Path) -> None:
     rounded = {name: tensor.detach().to(_DTYPE).contiguous() for name, tensor in tensors.items()}
-    save_file(rounded, home / "model.safetensors", metadata={"format": "pt", "license": "Apache-2.0"})
+    whole = save(rounded, metadata={"format": "pt", "license": "Apache-2.0"})
+    (home / "model.safetensors").write_bytes(whole)  # `save_file` would leave it unreadable for other users
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

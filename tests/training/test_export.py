@@ -79,6 +79,11 @@ def test_the_configurations_are_those_of_training(checkpoint, nano):
     assert told["eos_token_id"] == stop
 
 
+def test_weights_have_the_permissions_of_the_other_files(folder):
+    for home in (TEMPO, BASE):
+        assert len({path.stat().st_mode for path in (folder / home).iterdir()}) == 1
+
+
 def test_weights_are_stored_as_bfloat16(folder):
     for home in (TEMPO, BASE):
         with safe_open(folder / home / "model.safetensors", "pt") as tensors:
