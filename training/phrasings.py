@@ -53,6 +53,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Are there {these}?", "Are there any {these} in the video?", "Do you see {these}?", "any {these}?",
         "Were there {these}?", "Are {these} seen?", "Is {a} in there?", "there is {a}, right?",
         "Has there been {a}?", "Has {a} appeared?", "Have there been any {these}?",
+        "Is {a} shown?", "Were any {these} shown?", "Is {a} shown in this one?",
         # never trained on
         "Can {a} be seen?", "Is {a} there?", "Does it show {a}?", "Did {a} show up in the video?",
         "Do you see any {it}?", "Is there {a} to be seen here?",
@@ -68,6 +69,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "when is the {it} there", "time of the {it}", "At which second do we see the {it}?",
         "When does {a} appear?", "When was {a} seen?",
         "When has the {it} been seen?", "When has the {it} appeared?",
+        "When is the {it} shown?", "When was the {it} on screen?",
+        "At what second is the {it} visible?",
         # never trained on
         "At what time is the {it} seen?", "When did we see the {it}?", "When is the {it} visible?",
         "At which time does {a} appear?", "Tell me at what time the {it} shows up.",
@@ -87,6 +90,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "The movement of the {it} is in which direction?",
         "Which way has the {it} moved?", "In which direction has the {it} turned?",
         "The {it}: which way does it move?", "The {it}, where does it go?",
+        "Which way is the {it} turning?",
         # never trained on
         "Which direction did the {it} move in?", "Tell me which way the {it} goes.",
         "In which direction is the {it} going?", "What way does the {it} go?", "Say where the {it} moves.",
@@ -105,6 +109,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "together with the {it}?", "What can be seen beside the {it}?",
         "I want to know what else is seen with the {it}.", "what was with the {it}",
         "What else appears when the {it} is there?", "Other than the {it}, what is seen with it?",
+        "What is shown together with the {it}?",
+        "What is visible beside the {it}?",
         # never trained on
         "What else was seen together with the {it}?", "Which things were together with the {it}?",
         "What appears beside the {it}?", "Name the things seen with the {it}.",
@@ -212,6 +218,7 @@ _CLAUSES: dict[str, tuple[str, ...]] = {
     "list": (
         "what is seen", "everything that is there", "all the things that appear", "what the video shows",
         "what happens in the video", "which things appear, in order", "what is going on", "what you see",
+        "every object that is seen", "what is shown",
     ),
     "first": (
         "what comes first", "which thing comes first", "what is seen at the beginning",
@@ -249,6 +256,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "How many {these} appear?", "Tell me how many {these} there are.", "how many {these}",
         "How many {these} did you see?", "Can you count the {these}?", "Say how many {these} are seen.",
         "How many {these} show up?", "How many different {these} are there?", "The {these}: how many?",
+        "How many {these} are shown?",
         # never trained on
         "How many {these} have you seen?", "How many {these} were seen?", "Please count the {these}.",
         "There are how many {these}?", "How many {these} appeared?",
@@ -274,6 +282,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "Tell me whether the {it} is {hue} or {other}.", "Say if the {it} is {hue} or {other}.",
         "Was that {it} {hue} or was it {other}?", "Is the {it} {hue}, or is it {other}?",
         "Is the {it} {hue} or else {other}?", "Has the {it} been {hue} or {other}?",
+        "Is the {it} rather {hue} or {other}?", "Was the {it} {hue}, or perhaps {other}?",
+        "Is the {it} more {hue} or more {other}?", "Is the {it} {hue}, or is it rather {other}?",
         # never trained on
         "Was the {it} {hue} or rather {other}?", "Is this {it} {hue} or {other}?",
         "Would you say the {it} is {hue} or {other}?", "The {it}, is it {hue} or {other}?",
@@ -300,6 +310,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "Is the {it} moving {hue} or {other}?", "Did the {it} move {hue}, or did it move {other}?",
         "Say if the {it} moved {hue} or {other}.", "Was the {it} going {hue} or {other}?",
         "Has the {it} moved {hue} or {other}?", "Has the {it} turned {hue}, or has it turned {other}?",
+        "Did the {it} go {hue}, or rather {other}?", "Does the {it} go {hue}, or perhaps {other}?",
+        "Is the {it} turning {hue} or {other}?",
         "The {it}: is it going {hue} or {other}?",
         # never trained on
         "Did that {it} go {hue} or {other}?", "Was the {it} moving {hue} or {other}?",
@@ -313,6 +325,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Does the {it} go anywhere?", "The {it} moves, right?",
         "Has the {it} moved?", "Has the {it} been moving?", "The {it}, was it moving?",
         "The {it}: has it moved?", "The {it}: is it moving or not?", "The {it}, does it go anywhere?",
+        "The {it}, does it move at all?", "The {it}: did it move or not?", "Does the {it} really move?",
         # never trained on
         "Did the {it} go anywhere?", "Is that {it} moving?", "Did you see the {it} move?",
         "Tell me if the {it} moved.", "Did the {it} move at all?", "The {it}: does it move?",
@@ -328,6 +341,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Count how often the {it} is seen.",
         "How often can the {it} be seen?", "Say how many times the {it} is seen.",
         "Is the {it} seen once or twice?",
+        "How often is the {it} shown?", "How many times was {a} shown?",
         # never trained on
         "How often did the {it} appear?", "How many times does the {it} show up?",
         "How often was the {it} seen?",
@@ -347,6 +361,9 @@ MORE: dict[str, tuple[str, ...]] = {
         "Tell me what happens.", "Give a description of the whole video.", "Sum up the video.",
         "What all do you see?", "Can you list all the objects?", "What did you see?", "summary",
         "What has been seen?", "What have you seen?", "Which things have appeared?",
+        "Which things are shown?", "Tell me what is shown.", "What is shown here?", "What has been shown?",
+        "List what was on screen.", "Name every object.", "List each thing that is shown.",
+        "Every object in order, please.", "Which objects are visible?",
         # never trained on
         "What can you see?", "Which things are there?", "List every thing that appears.",
         "What appears in the video?", "Tell me all the things in order.", "What was shown?",
@@ -360,6 +377,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Say what appears first.", "What was seen first?", "Which object was the first?",
         "How does the video start?", "What happens first?", "What do we see at the beginning?",
         "first thing?", "At the beginning, what is there?", "In the beginning, what do you see?",
+        "What is shown first?",
         # never trained on
         "Which thing appears first?", "What was there first?", "Name the object that comes first.",
         "What is the first thing you see?", "What did we see first?", "At the start, what is seen?",
@@ -373,6 +391,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Say what appears last.", "What was seen last?", "Which object was the last?",
         "How does the video end?", "What happens last?", "What do we see at the end?", "last thing?",
         "At the very end, what is there?", "In the end, what do you see?",
+        "What was shown last?",
         # never trained on
         "Which thing appears last?", "What was there last?", "Name the object that comes last.",
         "What is the last thing you see?", "What did we see last?", "At the end, what is seen?",
@@ -398,6 +417,8 @@ MORE: dict[str, tuple[str, ...]] = {
         "what was after the {it}", "Which things are seen after the {it}?",
         "What has come after the {it}?", "What is coming after the {it}?", "What is next after the {it}?",
         "Once the {it} is gone, what comes?", "Following the {it}, what is seen?",
+        "What is shown after the {it}?",
+        "The {it} is followed by what?",
         "What is following the {it}?",
         # never trained on
         "What was seen after the {it}?", "What followed the {it}?", "What shows up after the {it}?",

@@ -42,7 +42,7 @@ POLISHING = (
 # What earlier segments have shown matters for lists and counts: the decoder needs tens of thousands of them.
 LISTING = (*POLISHING, *("list",) * 200, *("count",) * 40, *("last", "after") * 10)
 FILMED = (  # a motion is often in several segments, and can be told in some of them only
-    *POLISHING, *("list",) * 140, *("count",) * 40, *("last", "after") * 10,
+    *POLISHING, *("list",) * 180, *("count",) * 40, *("last", "after") * 10,
     *("direction", "turn", "ways", "moved") * 12,
 )  # fmt: skip
 SEEING = (  # colors and pairs of things take long; what can't be answered is as frequent as in `MIX`

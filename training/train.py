@@ -56,8 +56,8 @@ _STEPS = {
     "vision": 4500, "decoder": 4000, "stories": 900, "compressor": 4000, "together": 1400, "long": 620,
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
-_WARM = {"tighten": 1500, "settle": 1500}  # from trained weights only these run
-_MEMORIES = 800  # batches of memories, shared among the processes
+_WARM = {"tighten": 750, "settle": 750}  # from trained weights only these run
+_MEMORIES = 8 / 15  # batches of memories per step of "settle", shared among the processes
 
 
 def lengths(scale: float, warm: bool) -> dict[str, int]:
@@ -131,7 +131,8 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         kept = keep_memory_words(model) if name == "polish" else None
         if name == "settle":
             random = np.random.default_rng((options.seed, len(STAGES), rank))
-            batches = max(2, round(_MEMORIES * options.scale / world))
+            steps = lengths(options.scale, options.start is not None)["settle"]
+            batches = max(2, round(_MEMORIES * steps / world))
             memories = written_memories(model, train, random, batches)
             filmed = written_videos(model, train, random, batches)
             stages[name] = replace(stages[name], memories=memories, filmed=filmed)  # type: ignore[type-var]
