@@ -106,8 +106,10 @@ def _tempo_tensors(model: Nano) -> dict[str, Tensor]:
 
 def _save(tensors: dict[str, Tensor], home: Path) -> None:
     rounded = {name: tensor.detach().to(_DTYPE).contiguous() for name, tensor in tensors.items()}
-    whole = save(rounded, metadata={"format": "pt", "license": "Apache-2.0"})
-    (home / "model.safetensors").write_bytes(whole)  # `save_file` would leave it unreadable for other users
+    file = home / "model.safetensors"
+    file.unlink(missing_ok=True)  # its permissions would stay
+    # `save_file` would write a file that other users can't read.
+    file.write_bytes(save(rounded, metadata={"format": "pt", "license": "Apache-2.0"}))
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

@@ -57,13 +57,18 @@ _STEPS = {
     "polish": 1400, "tighten": 2000, "settle": 2000,
 }  # fmt: skip
 _WARM = {"tighten": 750, "settle": 750}  # from trained weights only these run
-_MEMORIES = 8 / 15  # batches of memories per step of "settle", shared among the processes
+_MEMORIES = 8 / 15  # batches of memories per step of "settle": 400 for 750
 
 
 def lengths(scale: float, warm: bool) -> dict[str, int]:
     """Steps of every stage."""
     steps = _STEPS | _WARM if warm else _STEPS
     return {name: max(2, round(count * scale)) for name, count in steps.items()}
+
+
+def batches_of_memories(steps: int, processes: int) -> int:
+    """How many batches of memories each process writes for so many steps of "settle"."""
+    return max(2, round(_MEMORIES * steps / processes))
 
 
 def curriculum(scale: float, router_weight: float = 1.0, warm: bool = False) -> dict[str, object]:
@@ -131,8 +136,7 @@ def work(rank: int, world: int, options: argparse.Namespace, names: list[str], p
         kept = keep_memory_words(model) if name == "polish" else None
         if name == "settle":
             random = np.random.default_rng((options.seed, len(STAGES), rank))
-            steps = lengths(options.scale, options.start is not None)["settle"]
-            batches = max(2, round(_MEMORIES * steps / world))
+            batches = batches_of_memories(lengths(options.scale, options.start is not None)["settle"], world)
             memories = written_memories(model, train, random, batches)
             filmed = written_videos(model, train, random, batches)
             stages[name] = replace(stages[name], memories=memories, filmed=filmed)  # type: ignore[type-var]

@@ -22,7 +22,14 @@ from training.layout import TEMPO, TYPING_ERRORS, warm_start
 from training.network import Story
 from training.shape import DECODER, WIDTH
 from training.stages import Long, Reading, Scores, Stage, Vision, memory_ids
-from training.train import curriculum, join, keep_memory_words, note_run, side_by_side
+from training.train import (
+    batches_of_memories,
+    curriculum,
+    join,
+    keep_memory_words,
+    note_run,
+    side_by_side,
+)
 from training.trainer import HELD_OUT, TRAINED_ON, Trainer, load_shelves
 
 from .conftest import new_model
@@ -265,6 +272,10 @@ def test_from_trained_weights_the_last_stages_are_shorter():
     assert list(new) == list(warm)
     assert [name for name in new if warm[name].steps < new[name].steps] == ["tighten", "settle"]
     assert [stage.steps for stage in curriculum(0.001).values()] == [4, 4, 2, 4, 2, 2, 2, 2, 2]
+
+
+def test_processes_share_the_batches_of_memories():
+    assert [batches_of_memories(750, processes) for processes in (1, 2, 400)] == [400, 200, 2]
 
 
 def test_the_first_stages_share_the_processes():
