@@ -8,7 +8,7 @@ KNOWN = {"waht": "what", "hwat": "what", "cra": "car", "colro": "color"}
 
 def test_words_are_corrected_in_the_case_they_are_written_in():
     assert corrected("waht colro was the cra?", KNOWN) == "what color was the car?"
-    assert corrected("Waht colro was the Cra", KNOWN) == "What color was the Car"
+    assert corrected("Waht colro was it? Cra", KNOWN) == "What color was it? Car"
     assert corrected("hWat is it", KNOWN) == "what is it"
     assert corrected("HWat is it", KNOWN) == "What is it"
 
@@ -17,8 +17,17 @@ def test_what_is_in_capitals_is_read_in_lowercase():
     assert corrected("WAHT COLRO WAS A CRA?", KNOWN) == "what color was a car?"
     assert corrected('WHAT DOES THE "SIGN" SAY', KNOWN) == 'what does the "sign" say'
     assert corrected('Was the RED Cra A COLRO? "CRA" cra.MP4', KNOWN) == (
-        'Was the red Car A color? "CRA" cra.MP4'
+        'Was the red car a color? "CRA" cra.MP4'
     )
+
+
+def test_a_capital_inside_a_sentence_is_read_in_lowercase():
+    assert corrected("What Color Is The Cra", KNOWN) == "What color is the car"
+    assert corrected("Is There A Red Car?", KNOWN) == "Is there a red car?"
+    assert corrected("At 0:24 What Happens", KNOWN) == "At 0:24 what happens"
+    for text in ("Hello! The car", "Tell me, The car", "In this video: Is it red", "Do I see B", "the iCar"):
+        assert corrected(text, KNOWN) == text
+    assert corrected("What Color", {}) == "What Color"
 
 
 def test_only_whole_words_are():

@@ -8,10 +8,11 @@ from ..types import Exchange
 
 # A word, unless it is quoted, accented, or a part of a file name, an address or a tag.
 _WORD = re.compile(r"(?<![\w./@#\"\u201c])[^\W\d_]+(?![\w/@\u0300-\u036f]|\.\w)")
+_INSIDE = re.compile(r"[^\W_] +\Z")  # what stands before a word that starts no sentence
 
 
 def corrected(text: str, corrections: Mapping[str, str]) -> str:
-    """The text with its typing errors corrected, and with what is in capitals in lowercase.
+    """The text with its typing errors corrected, and with capitals inside a sentence in lowercase.
 
     Small checkpoints can't read capitals: their tokenizers know few words that are written like that.
 
@@ -21,25 +22,27 @@ def corrected(text: str, corrections: Mapping[str, str]) -> str:
     if not corrections:
         return text
     text = text.lower() if text.isupper() else text
-    return _WORD.sub(lambda match: _replacement(match[0], corrections), text)
-
-
-def _replacement(word: str, corrections: Mapping[str, str]) -> str:
-    meant = corrections.get(word.lower())
-    if len(word) > 1 and word.isupper():
-        return meant or word.lower()
-    if meant is None:
-        return word
-    return meant.capitalize() if word[0].isupper() else meant
+    return _WORD.sub(lambda match: _read(match, corrections), text)
 
 
 def correction_note(text: str, corrections: Mapping[str, str]) -> str | None:
     """What to tell the user about the corrections of a text; None if there are none."""
-    found = {word: _replacement(word, corrections) for word in _WORD.findall(text)}
+    found = {match[0]: _read(match, corrections) for match in _WORD.finditer(text)}
     pairs = [f'"{word}" as "{meant}"' for word, meant in found.items() if word.lower() != meant.lower()]
     if not pairs:
         return None
     return f"typing error{'s' if len(pairs) > 1 else ''}: read {', '.join(pairs)}"
+
+
+def _read(match: re.Match[str], corrections: Mapping[str, str]) -> str:
+    word = match[0]
+    meant = corrections.get(word.lower(), word)
+    if word == "I" or not word[0].isupper():
+        return meant
+    inside = _INSIDE.search(match.string, 0, match.start()) is not None
+    if (len(word) > 1 and word.isupper()) or (inside and (len(word) > 1 or word == "A")):
+        return meant.lower()
+    return meant[0].upper() + meant[1:]
 
 
 def corrected_history(history: Sequence[Exchange], corrections: Mapping[str, str]) -> tuple[Exchange, ...]:
