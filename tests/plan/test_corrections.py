@@ -25,6 +25,7 @@ def test_a_capital_inside_a_sentence_is_read_in_lowercase():
     assert corrected("What Color Is The Cra", KNOWN) == "What color is the car"
     assert corrected("Is There A Red Car?", KNOWN) == "Is there a red car?"
     assert corrected("At 0:24 What Happens", KNOWN) == "At 0:24 what happens"
+    assert corrected("  Is  There\nA Cat", KNOWN) == "  Is  there\nA cat"
     for text in ("Hello! The car", "Tell me, The car", "In this video: Is it red", "Do I see B", "the iCar"):
         assert corrected(text, KNOWN) == text
     assert corrected("What Color", {}) == "What Color"

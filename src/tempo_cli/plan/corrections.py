@@ -8,7 +8,6 @@ from ..types import Exchange
 
 # A word, unless it is quoted, accented, or a part of a file name, an address or a tag.
 _WORD = re.compile(r"(?<![\w./@#\"\u201c])[^\W\d_]+(?![\w/@\u0300-\u036f]|\.\w)")
-_INSIDE = re.compile(r"[^\W_] +\Z")  # what stands before a word that starts no sentence
 
 
 def corrected(text: str, corrections: Mapping[str, str]) -> str:
@@ -39,10 +38,18 @@ def _read(match: re.Match[str], corrections: Mapping[str, str]) -> str:
     meant = corrections.get(word.lower(), word)
     if word == "I" or not word[0].isupper():
         return meant
-    inside = _INSIDE.search(match.string, 0, match.start()) is not None
+    inside = _is_inside(match.string, match.start())
     if (len(word) > 1 and word.isupper()) or (inside and (len(word) > 1 or word == "A")):
         return meant.lower()
     return meant[0].upper() + meant[1:]
+
+
+def _is_inside(text: str, start: int) -> bool:
+    """Whether only spaces separate the word that starts here from another one."""
+    end = start
+    while end and text[end - 1] == " ":
+        end -= 1
+    return 0 < end < start and text[end - 1].isalnum()
 
 
 def corrected_history(history: Sequence[Exchange], corrections: Mapping[str, str]) -> tuple[Exchange, ...]:
