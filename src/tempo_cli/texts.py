@@ -1,5 +1,6 @@
-"""Text from files, names and models, made harmless; and times as people write them. Pure."""
+"""Text from files, names and models, made harmless; times and sizes as people write them. Pure."""
 
+import math
 import unicodedata
 from collections.abc import Iterator
 
@@ -55,6 +56,14 @@ def clock_time(seconds: float, tenths: bool = False) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
     return f"{text}.{tenth}" if tenths else text
+
+
+def size(count: int) -> str:
+    """`812 bytes`, `84.0 KB`, `12.1 GB`: in thousands, as the Hub shows it."""
+    if count < 1000:
+        return f"{count} bytes"
+    power = min(4, int(math.log10(count)) // 3)
+    return f"{count / 1000**power:.1f} {('KB', 'MB', 'GB', 'TB')[power - 1]}"
 
 
 def one_line(text: str) -> str:

@@ -206,7 +206,7 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     start = lines.index("  ✗ model          some/model: not downloaded, and can't be downloaded: offline")
     assert lines[start + 1 : start + 3] == [
         "                   → Go online, then run: tempo pull some/model",
-        "  ✓ nano           nano, 7.1 MiB, complete:",
+        "  ✓ nano           nano, 7.5 MB, complete:",
     ]
     assert lines[-1] == "1 problem: tempo ask can't run until this is fixed."
 

@@ -188,7 +188,7 @@ def test_the_doctor(name: str, short_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def normal(text: str) -> str:
         text = text.replace(str(short_path), "/tmp/tempo-xxxxxxxx")
-        return re.sub(r"[\d.]+ GiB of disk", "N of disk", text)
+        return re.sub(r"[\d.]+ [GT]B of disk", "N of disk", text)
 
     stub = [sys.executable, str(Path(__file__).parent / "doctor_stub.py")]
     check(name, "doctor", command=stub, normal=normal)

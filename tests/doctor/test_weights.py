@@ -119,7 +119,7 @@ def test_a_disk_that_is_too_full_for_the_released_model(
     monkeypatch.setattr("tempo_cli.hub.environment.free_bytes", lambda _: free)
     found = by_name(weights.findings(configured(model="Vision-CAIR/Tempo-6B")))["model"]
     assert found.level == level
-    assert ("12.1 GiB are needed, 12.1 GiB of disk space is free" in found.message) == (level == "problem")
+    assert ("13.0 GB are needed, 13.0 GB of disk space is free" in found.message) == (level == "problem")
 
 
 @pytest.mark.usefixtures("hub")

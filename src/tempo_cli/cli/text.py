@@ -1,8 +1,6 @@
 """Making text from files, names and models harmless to a terminal."""
 
-import math
-
-from ..texts import clock_time, printable
+from ..texts import clock_time, printable, size
 
 __all__ = ["clock_time", "duration", "printable", "shortened", "size"]
 
@@ -24,11 +22,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
-
-
-def size(count: int) -> str:
-    """`812 bytes`, `84.0 KB`, `12.1 GB`: in thousands, as the Hub shows it."""
-    if count < 1000:
-        return f"{count} bytes"
-    power = min(4, int(math.log10(count)) // 3)
-    return f"{count / 1000**power:.1f} {('KB', 'MB', 'GB', 'TB')[power - 1]}"

@@ -134,7 +134,7 @@ def one_line(value: object) -> str:
 
 
 def amount(count: int) -> str:
-    """`11.9 GiB`, `6.4 MiB`."""
+    """Memory: `11.9 GiB`, `6.4 MiB`."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 / 10 else f"{count / 2**20:.1f} MiB"
 
 

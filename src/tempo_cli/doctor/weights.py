@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..config import DEFAULT_MODEL
 from ..errors import ModelError, NotDownloadedError
 from ..files import exists
-from .findings import Configuration, Finding, Level, amount, guarded, one_line
+from ..texts import size
+from .findings import Configuration, Finding, Level, guarded, one_line
 
 if TYPE_CHECKING:
     from ..hub.inventory import ModelState
@@ -57,7 +58,7 @@ class _Hub:
         if self.unwritable is not None:
             return "the cache can't be written", "Fix the cache"
         if self.free < wanted:
-            lack = f"{amount(wanted)} are needed, {amount(self.free)} of disk space is free"
+            lack = f"{size(wanted)} are needed, {size(self.free)} of disk space is free"
             return lack, "Free some disk space, or set HF_HUB_CACHE to a larger one"
         return None
 
@@ -128,7 +129,7 @@ def _cache(hub: _Hub) -> Iterator[Finding]:
         message = f"{hub.cache} can't be written: {hub.unwritable}"
         yield Finding("cache", Level.warning, message, "Fix its permissions, or set HF_HUB_CACHE.", facts)
     else:
-        yield Finding("cache", Level.ok, f"{hub.cache}, {amount(hub.free)} of disk free", facts=facts)
+        yield Finding("cache", Level.ok, f"{hub.cache}, {size(hub.free)} of disk free", facts=facts)
 
 
 def _asked(configuration: Configuration, hub: _Hub) -> Iterator[Finding]:
@@ -211,7 +212,7 @@ def _scope(name: str, state: "ModelState") -> Iterator[Finding]:
 
 def _described(state: "ModelState") -> str:
     revision = f" at {state.revision[:_SHORT]}" if state.revision else ""
-    return f"{state.id}{revision}, {amount(state.bytes)}, complete: {state.folder}"
+    return f"{state.id}{revision}, {size(state.bytes)}, complete: {state.folder}"
 
 
 def _pull(model: str, revision: str | None) -> str:
