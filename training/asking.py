@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
-from .phrasings import AFTER, BEFORE, COMBINED, HELD_OUT, MOMENTS, MORE, PHRASINGS, WHERE
+from . import beyond
+from .phrasings import AFTER, BEFORE, BEYOND, COMBINED, HELD_OUT, MOMENTS, MORE, PHRASINGS, WHERE
 from .scene import COLOURS, KINDS, MOTIONS, Random
 from .words import Content, Question, Seen, a, plural, value_of
 
 _FAR = ((12, 1), (400, 1), (13, 10))  # seconds to other segments; the same last digit is the hardest to tell
+_TIMED = 0.3  # chance that a question that can't be answered has a time
+_IN_FRONT = 0.3  # chance that the time comes first
+_WHOLE_VIDEO = (
+    *("colour", "object", "presence", "direction", "count", "hue", "hues", "turn", "ways", "moved", "times"),
+    *("together", "when", "after"),
+)
 
 
 def phrase(
@@ -101,6 +108,17 @@ def offered(random: Random, family: str, right: int | None) -> tuple[int | None,
 
 
 def _ask_at(random: Random, story: Sequence[Content], held_out: bool) -> Question | None:
+    second = _second(random, story)
+    if second is None:
+        return None
+    at = str(random.choice(MOMENTS))
+    moment = _clock(second) if "{m}" in at else f"{second} seconds"
+    at = at.format(m=_clock(second), s=second)
+    return Question("at", phrase(random, "at", None, None, held_out, at=at), None, None, None, second, moment)
+
+
+def _second(random: Random, story: Sequence[Content]) -> int | None:
+    """A second to ask about, mostly one that shows something; None if the story has none."""
     spans = [content.span for content in story if content.span and (content.clear or random.random() < 0.35)]
     if not spans:
         return None
@@ -114,11 +132,65 @@ def _ask_at(random: Random, story: Sequence[Content], held_out: bool) -> Questio
         second = abs(second + step * int(random.integers(-far, far + 1)))
     if random.random() < 0.04:
         second = int(max(content.span[1] for content in story if content.span)) + int(random.integers(1, 200))
-    clock = f"{second // 60}:{second % 60:02}"
-    at = str(random.choice(MOMENTS))
-    moment = clock if "{m}" in at else f"{second} seconds"
-    at = at.format(m=clock, s=second)
-    return Question("at", phrase(random, "at", None, None, held_out, at=at), None, None, None, second, moment)
+    return second
+
+
+def _clock(second: int) -> str:
+    return f"{second // 60}:{second % 60:02}"
+
+
+def ask_beyond(random: Random, story: Sequence[Content], dictionary: tuple[str, ...] = ()) -> Question:
+    """A question that can't be answered; up to three in ten have a time.
+
+    The time alone could be answered, so another word has to make it unanswerable: one that is unknown ("who
+    speaks at 0:12?") or one that asks about the whole video ("what color is the car at 0:12?"). Some have a
+    time that can't be read: tenths, hours and spans.
+    """
+    second = _second(random, story) if random.random() < _TIMED else None
+    text = _beyond(random, second, dictionary)
+    while beyond.is_held_out(text):
+        text = _beyond(random, second, dictionary)
+    return Question(BEYOND, text, None, None)
+
+
+def _beyond(random: Random, second: int | None, dictionary: tuple[str, ...]) -> str:
+    if second is None:
+        return beyond.question(random, dictionary)
+    way = random.random()
+    if way < 0.1:
+        return phrase(random, "at", None, None, at=_unreadable_time(random))
+    moment = str(random.choice(MOMENTS)).format(m=_clock(second), s=second)
+    if way < 0.35:
+        return beyond.with_time(_of_the_whole_video(random), moment, bool(random.random() < _IN_FRONT))
+    if way < 0.6:
+        text = phrase(random, "at", None, None, at=moment)
+        return beyond.with_unknown_word(random, text, moment, dictionary)
+    text = beyond.question(random, dictionary)
+    if len(beyond.words_of(text)) < 2:  # nothing would be left but the time
+        return text
+    return beyond.with_time(text, moment, bool(random.random() < _IN_FRONT))
+
+
+def _of_the_whole_video(random: Random) -> str:
+    """A question about known things that has an answer only without a time."""
+    family = str(random.choice(_WHOLE_VIDEO))
+    kind, colour = int(random.integers(len(KINDS))), int(random.integers(len(COLOURS)))
+    hue, other = random.choice(MOTIONS[:-1] if family in ("turn", "ways") else COLOURS, 2, replace=False)
+    tint = colour if family in ("presence", "object") else None
+    return phrase(random, family, None if family == "object" else kind, tint, hue=str(hue), other=str(other))
+
+
+def _unreadable_time(random: Random) -> str:
+    """A time with tenths or hours, or a span."""
+    first = int(random.integers(1, 90))
+    last = first + int(random.integers(2, 40))
+    start, end, tenth = _clock(first), _clock(last), int(random.integers(1, 10))
+    ways = (
+        f"at {first}.{tenth} seconds", f"at {first}.{tenth} s", f"at {first},{tenth} seconds",
+        f"{first}.{tenth} seconds in", f"at {start}.{tenth}", f"at 0:0{start}", f"between {start} and {end}",
+        f"from {start} to {end}", f"between second {first} and second {last}",
+    )  # fmt: skip
+    return str(random.choice(ways))
 
 
 def _asked_for(

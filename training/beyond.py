@@ -13,7 +13,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from .phrasings import ALL, COMBINED, FOLLOWING, HELD_OUT, MORE, PHRASINGS
+from .phrasings import AFTER, ALL, COMBINED, FOLLOWING, HELD_OUT, MORE, PHRASINGS
 from .scene import COLOURS, KINDS, Random
 
 _HOME = Path(__file__).parent
@@ -23,6 +23,7 @@ _TRIES = 20
 _WORDS = (
     "nouns",
     "alike",
+    "colors",
     "properties",
     "verbs",
     "attributes",
@@ -62,6 +63,15 @@ _PHRASES = tuple(
     if "{it}" in text or "{a}" in text or "{these}" in text
 )
 _OF_COLORS = (*PHRASINGS["object"][:-HELD_OUT], *COMBINED["object"])
+# in questions about a time: what an unknown word goes behind, or replaces
+_ASKING = re.compile(r"\b(what|which)\b( things?| objects?)?", re.IGNORECASE)
+_BEING = re.compile(r"\b(seen|shown|there|happens|happened|appears|going on)\b")
+_SYNONYMS = {  # that leave a question about a time as it is
+    *("happening", "occurring", "present", "appearing", "depicted", "displayed", "found", "screen", "scene"),
+    *("picture", "frame", "image", "start", "number", "large", "real"),
+}
+_UNITS = {"at", "around", "second", "seconds", "s", "minute", "time", "in", "after"}  # of times
+_BESIDE = ("to the", "with the", "of the", "on the", "behind the", "in the", "for the", "by the", "about the")
 _FOLLOWING = (
     "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?",
     "Did it {v}?", "And the {n}?", "What about the {n}?", "Does it have a {n}?", "Where is it from?",
@@ -210,14 +220,53 @@ def keys_beside(letter: str) -> str:
 def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
     """A question that can't be answered, and none of those that are held out."""
     text = _any(random, dictionary)
-    while _bag(text) in _held_out_bags():
+    while is_held_out(text):
         text = _any(random, dictionary)
     return text
 
 
+def is_held_out(text: str) -> bool:
+    """Whether it is a held-out question, in whatever order and case, at whatever time."""
+    return _bag(text) in _held_out_bags()
+
+
+def with_time(text: str, moment: str, first: bool) -> str:
+    """The question with a time, at its start or at its end."""
+    if first:
+        return f"{moment[0].upper()}{moment[1:]}, {text[0].lower()}{text[1:]}"
+    end = _end(text)
+    return f"{text[:end]} {moment}{text[end:]}"
+
+
+def with_unknown_word(random: Random, text: str, moment: str, dictionary: tuple[str, ...] = ()) -> str:
+    """A question about what is there at a time, with an unknown word: "what sound is there at 0:12?"."""
+    word = "there"
+    while not _is_unknown(word) or word in _SYNONYMS:
+        word = (
+            unknown(random, dictionary) if random.random() < 0.7 else str(random.choice(_own("properties")))
+        )
+    way = random.random()
+    if way < 0.35 and (asked := _ASKING.search(text)):
+        return f"{text[: asked.end(1)]} {word}{text[asked.end() :]}"
+    if way < 0.6 and (seen := _BEING.search(text)):
+        return f"{text[: seen.start()]}{word}{text[seen.end() :]}"
+    beside, start = f"{random.choice(_BESIDE)} {word}", text.lower().find(moment.lower())
+    if start > 0:
+        return f"{text[:start]}{beside} {text[start:]}"
+    end = _end(text)
+    return f"{text[:end]} {beside}{text[end:]}"
+
+
+def _end(text: str) -> int:
+    """Where the question ends: before its mark, and before "Thank you."."""
+    text = text.rstrip("?.! ")
+    after = next((after for after in AFTER if text.endswith(after.rstrip("."))), "")
+    return len(text.removesuffix(after.rstrip(".")).rstrip("?.! "))
+
+
 def _bag(text: str) -> str:
-    """The words of a text, whatever their order and case; the text itself if it has none."""
-    return " ".join(sorted(words_of(text))) or text
+    """The words of a text, whatever their order, case and numbers; the text itself if it has none."""
+    return " ".join(sorted(words_of(text) - _UNITS)) or text
 
 
 @cache
@@ -257,7 +306,7 @@ def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
     """As a question that can be answered, about a thing or with a color that is not known."""
     way = random.random()
     if way < 0.15:
-        tint = unknown(random, dictionary) if way < 0.05 else str(random.choice(_own("properties")))
+        tint = unknown(random, dictionary) if way < 0.05 else _property(random)
         return str(random.choice(_OF_COLORS)).format(tint=tint)
     text, word = str(random.choice(_PHRASES)), unknown(random, dictionary)
     way = random.random()
@@ -265,13 +314,20 @@ def _in_a_known_phrasing(random: Random, dictionary: tuple[str, ...]) -> str:
         word = f"{random.choice(COLOURS)} {word}"
     elif way < 0.4:
         word = f"{random.choice(_own('properties'))} {random.choice(KINDS)}"
-    elif way < 0.45:
+    elif way < 0.55:
+        word = f"{random.choice(_own('colors'))} {random.choice(KINDS)}"
+    elif way < 0.6:
         word = f"{word} {random.choice(KINDS)}"
     hue, other = random.choice(COLOURS, 2, replace=False)
     if random.random() < 0.2 and "{hue}" in text:
-        word, hue = str(random.choice(KINDS)), str(random.choice(_own("properties")))
+        word, hue = str(random.choice(KINDS)), _property(random)
     article = f"an {word}" if word[0] in "aeiou" else f"a {word}"
     return text.format(it=word, a=article, tint="", these=word + "s", hue=hue, other=other)
+
+
+def _property(random: Random) -> str:
+    """What stands where a color would, half the time an unknown color."""
+    return str(random.choice(_own("colors" if random.random() < 0.5 else "properties")))
 
 
 def _filled(random: Random, text: str, dictionary: tuple[str, ...]) -> str:

@@ -377,7 +377,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Say what appears first.", "What was seen first?", "Which object was the first?",
         "How does the video start?", "What happens first?", "What do we see at the beginning?",
         "first thing?", "At the beginning, what is there?", "In the beginning, what do you see?",
-        "What is shown first?",
+        "What is shown first?", "What is shown first of all?", "What was there first of all?",
         # never trained on
         "Which thing appears first?", "What was there first?", "Name the object that comes first.",
         "What is the first thing you see?", "What did we see first?", "At the start, what is seen?",
@@ -391,7 +391,7 @@ MORE: dict[str, tuple[str, ...]] = {
         "Say what appears last.", "What was seen last?", "Which object was the last?",
         "How does the video end?", "What happens last?", "What do we see at the end?", "last thing?",
         "At the very end, what is there?", "In the end, what do you see?",
-        "What was shown last?",
+        "What was shown last?", "What comes last of all?", "Last of all, what is seen?",
         # never trained on
         "Which thing appears last?", "What was there last?", "Name the object that comes last.",
         "What is the last thing you see?", "What did we see last?", "At the end, what is seen?",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from . import answers, asking, beyond, talk
+from . import answers, asking, talk
 from .contents import content_of
 from .corpus import Segments
 from .phrasings import BEYOND, OF_SCENES
@@ -404,7 +404,7 @@ def asked(
         settled: as for `draw_story`; if not, it may be about a thing that is hardly in the frame.
     """
     if family == BEYOND:
-        return Question(BEYOND, beyond.question(random, shelf.dictionary), None, None)
+        return asking.ask_beyond(random, contents, shelf.dictionary)
     things = [
         thing
         for content in contents

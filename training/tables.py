@@ -43,7 +43,7 @@ _MORE = {
     "after": "what comes after it?",
     "follow-up": "follow-ups that name nothing",
 }
-_BEYOND, _AFTER_DECLINING = "beyond: ", "follow-up of what can't be answered"
+_BEYOND, _AFTER_DECLINING = "beyond: ", "follow-ups that can't be answered"
 _LOW, _LOW_THERE = "beyond: highest relevance under 0.5", "highest relevance under 0.5"
 _AUC = "auc, all segments of all videos"
 _ROUTER = {

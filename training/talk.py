@@ -33,19 +33,18 @@ def following(
 ) -> Question | None:
     """A question that names nothing and means what the one before it was about; None where that is nothing.
 
-    After a question that could not be answered, it can't be answered either.
+    After a question that could not be answered, it can't be answered either. Nor can a second "and after
+    that?": the compressor reads no answers, so it can't know what came before.
     """
     family = str(random.choice(list(FOLLOWING)))
     texts = FOLLOWING[family]
     text = str(random.choice(texts[-HELD_OUT_FOLLOWING:] if held_out else texts[:-HELD_OUT_FOLLOWING]))
     earlier = (*before.earlier, Exchange(before.text, answer))
-    if before.family == BEYOND:
+    if before.family == BEYOND or before.family == family == "after":
+        if before.earlier:
+            return None  # after several questions, "it" could be what the first one named
         hue = str(random.choice(COLOURS if family == "hue" else MOTIONS[:-1]))
-        return (
-            Question(BEYOND, text.format(hue=hue), None, None, earlier=earlier)
-            if not before.earlier
-            else None
-        )
+        return Question(BEYOND, text.format(hue=hue), None, None, earlier=earlier)
     if before.family in _NO_ANSWER:
         return _after_first(
             story, earlier, str(random.choice(FOLLOWING["after"][:-HELD_OUT_FOLLOWING])), answer
@@ -57,8 +56,6 @@ def following(
         return None
     if family in ("colour", "hue") and colour is not None:
         return None
-    if before.family == "after" and family == "after":
-        return None  # what follows what follows
     meant = {
         (thing.group, thing.kind, thing.colour)
         for own in story

@@ -165,6 +165,6 @@ def conversations(
             answer = answers.answer(question, contents, times) if question else None
             if question and answer and not is_twice(answer):
                 shown = any(words.relevance(question, content) for content in contents)
-                name = "follow-up of what can't be answered" if question.family == BEYOND else "follow-up"
+                name = "follow-ups that can't be answered" if question.family == BEYOND else "follow-up"
                 yield Asked(question, answer, shown, held_out, name + (NEW if held_out else "")), first
                 break
