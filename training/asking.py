@@ -142,9 +142,9 @@ def _clock(second: int) -> str:
 def ask_beyond(random: Random, story: Sequence[Content], dictionary: tuple[str, ...] = ()) -> Question:
     """A question that can't be answered; up to three in ten have a time.
 
-    The time alone could be answered, so another word has to make it unanswerable: one that is unknown ("who
-    speaks at 0:12?") or one that asks about the whole video ("what color is the car at 0:12?"). Some have a
-    time that can't be read: tenths, hours and spans.
+    nano can tell what is visible at a time. So another word has to make the question unanswerable: one that
+    is unknown ("who speaks at 0:12?") or one that asks about the whole video ("what color is the car at
+    0:12?"). Some have a time that can't be read: tenths, hours and spans.
     """
     second = _second(random, story) if random.random() < _TIMED else None
     text = _beyond(random, second, dictionary)
@@ -154,6 +154,7 @@ def ask_beyond(random: Random, story: Sequence[Content], dictionary: tuple[str, 
 
 
 def _beyond(random: Random, second: int | None, dictionary: tuple[str, ...]) -> str:
+    """Of those with a time: 10 % can't be read, 25 % ask about known things, 25 % have one unknown word."""
     if second is None:
         return beyond.question(random, dictionary)
     way = random.random()

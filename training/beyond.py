@@ -13,7 +13,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from .phrasings import AFTER, ALL, COMBINED, FOLLOWING, HELD_OUT, MORE, PHRASINGS
+from .phrasings import AFTER, ALL, BEFORE, COMBINED, FOLLOWING, HELD_OUT, MOMENTS, MORE, PHRASINGS, WHERE
 from .scene import COLOURS, KINDS, Random
 
 _HOME = Path(__file__).parent
@@ -67,10 +67,10 @@ _OF_COLORS = (*PHRASINGS["object"][:-HELD_OUT], *COMBINED["object"])
 _ASKING = re.compile(r"\b(what|which)\b( things?| objects?)?", re.IGNORECASE)
 _BEING = re.compile(r"\b(seen|shown|there|happens|happened|appears|going on)\b")
 _SYNONYMS = {  # that leave a question about a time as it is
-    *("happening", "occurring", "present", "appearing", "depicted", "displayed", "found", "screen", "scene"),
-    *("picture", "frame", "image", "start", "number", "large", "real"),
+    *("happening", "occurring", "present", "appearing", "depicted", "displayed", "found", "real", "large"),
+    *("screen", "scene", "picture", "frame", "image", "clip", "film", "footage", "shot", "view", "display"),
+    *("item", "event", "start", "number", "exactly", "now"),
 }
-_UNITS = {"at", "around", "second", "seconds", "s", "minute", "time", "in", "after"}  # of times
 _BESIDE = ("to the", "with the", "of the", "on the", "behind the", "in the", "for the", "by the", "about the")
 _FOLLOWING = (
     "Who {v} it?", "Is it {p}?", "Was it {p}?", "And why?", "How {p} is it?", "What {att} is it?",
@@ -226,7 +226,7 @@ def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
 
 
 def is_held_out(text: str) -> bool:
-    """Whether it is a held-out question, in whatever order and case, at whatever time."""
+    """Whether it is a held-out question, in whatever order and case, with whatever time and polite words."""
     return _bag(text) in _held_out_bags()
 
 
@@ -240,21 +240,26 @@ def with_time(text: str, moment: str, first: bool) -> str:
 
 def with_unknown_word(random: Random, text: str, moment: str, dictionary: tuple[str, ...] = ()) -> str:
     """A question about what is there at a time, with an unknown word: "what sound is there at 0:12?"."""
-    word = "there"
-    while not _is_unknown(word) or word in _SYNONYMS:
-        word = (
-            unknown(random, dictionary) if random.random() < 0.7 else str(random.choice(_own("properties")))
-        )
+    word = _beside_a_time(random, dictionary)
     way = random.random()
     if way < 0.35 and (asked := _ASKING.search(text)):
         return f"{text[: asked.end(1)]} {word}{text[asked.end() :]}"
     if way < 0.6 and (seen := _BEING.search(text)):
         return f"{text[: seen.start()]}{word}{text[seen.end() :]}"
     beside, start = f"{random.choice(_BESIDE)} {word}", text.lower().find(moment.lower())
-    if start > 0:
+    if start > 0 and not text.startswith(",", start + len(moment)):
         return f"{text[:start]}{beside} {text[start:]}"
     end = _end(text)
     return f"{text[:end]} {beside}{text[end:]}"
+
+
+def _beside_a_time(random: Random, dictionary: tuple[str, ...]) -> str:
+    while True:
+        word = (
+            unknown(random, dictionary) if random.random() < 0.7 else str(random.choice(_own("properties")))
+        )
+        if _is_unknown(word) and not {word, word.rstrip("s")} & _SYNONYMS:
+            return word
 
 
 def _end(text: str) -> int:
@@ -265,8 +270,17 @@ def _end(text: str) -> int:
 
 
 def _bag(text: str) -> str:
-    """The words of a text, whatever their order, case and numbers; the text itself if it has none."""
-    return " ".join(sorted(words_of(text) - _UNITS)) or text
+    """The words that matter in a text, whatever their order and case; the text itself if it has none."""
+    plain = text.lower().replace("colour", "color")
+    for part in (*BEFORE, *AFTER, *WHERE):
+        plain = plain.replace(part.lower().rstrip("."), " ")
+    return " ".join(sorted(words_of(plain) - _of_times())) or text
+
+
+@cache
+def _of_times() -> frozenset[str]:
+    """The words that stand beside the number of a time."""
+    return frozenset(words_of(" ".join(MOMENTS).format(m="", s="")) | {"s"})
 
 
 @cache
