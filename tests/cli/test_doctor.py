@@ -204,10 +204,8 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[31m" in shown
     assert max(len(line) for line in lines) <= 80
     start = lines.index("  ✗ model          some/model: not downloaded, and can't be downloaded: offline")
-    assert lines[start + 1 : start + 3] == [
-        "                   → Go online, then run: tempo pull some/model",
-        "  ✓ nano           nano, 7.5 MB, complete:",
-    ]
+    assert lines[start + 1] == "                   → Go online, then run: tempo pull some/model"
+    assert lines[start + 2].startswith("  ✓ nano           nano, 7.5 MB, complete:")  # then its folder
     assert lines[-1] == "1 problem: tempo ask can't run until this is fixed."
 
 
