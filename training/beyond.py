@@ -280,7 +280,7 @@ def _bag(text: str) -> str:
 @cache
 def _of_times() -> frozenset[str]:
     """The words that stand beside the number of a time."""
-    return frozenset(words_of(" ".join(MOMENTS).format(m="", s="")) | {"s"})
+    return frozenset(words_of(" ".join(MOMENTS).format(m="", s="")))
 
 
 @cache

@@ -33,8 +33,8 @@ def following(
 ) -> Question | None:
     """A question that names nothing and means what the one before it was about; None where that is nothing.
 
-    After a question that could not be answered, it can't be answered either. Nor can a second "and after
-    that?": the compressor reads no answers, so it can't know what came before.
+    After a question that could not be answered, it can't be answered either. Nor can "and after that?" after
+    "what comes after the car?": the compressor reads no answers, so it can't know what that was.
     """
     family = str(random.choice(list(FOLLOWING)))
     texts = FOLLOWING[family]
