@@ -112,8 +112,9 @@ def _ask_at(random: Random, story: Sequence[Content], held_out: bool) -> Questio
     if second is None:
         return None
     at = str(random.choice(MOMENTS))
-    moment = _clock(second) if "{m}" in at else f"{second} seconds"
-    at = at.format(m=_clock(second), s=second)
+    clock = _clock(second)
+    moment = clock if "{m}" in at else f"{second} seconds"
+    at = at.format(m=clock, s=second)
     return Question("at", phrase(random, "at", None, None, held_out, at=at), None, None, None, second, moment)
 
 
@@ -136,6 +137,7 @@ def _second(random: Random, story: Sequence[Content]) -> int | None:
 
 
 def _clock(second: int) -> str:
+    """`2:03` or `62:03`: nano knows no hours, unlike `tempo_cli.texts.clock_time`."""
     return f"{second // 60}:{second % 60:02}"
 
 
@@ -147,26 +149,23 @@ def ask_beyond(random: Random, story: Sequence[Content], dictionary: tuple[str, 
     0:12?"). Some have a time that can't be read: tenths, hours and spans.
     """
     second = _second(random, story) if random.random() < _TIMED else None
-    text = _beyond(random, second, dictionary)
-    while beyond.is_held_out(text):
-        text = _beyond(random, second, dictionary)
+    if second is None:
+        text = beyond.question(random, dictionary)
+    else:
+        text = beyond.not_held_out(lambda: _with_a_time(random, second, dictionary))
     return Question(BEYOND, text, None, None)
 
 
-def _beyond(random: Random, second: int | None, dictionary: tuple[str, ...]) -> str:
-    """Of those with a time: 10 % can't be read, 25 % ask about known things, 25 % have one unknown word."""
-    if second is None:
-        return beyond.question(random, dictionary)
+def _with_a_time(random: Random, second: int, dictionary: tuple[str, ...]) -> str:
+    """10 % have a time that can't be read, 25 % are about known things, 25 % have one unknown word."""
     way = random.random()
     if way < 0.1:
         return phrase(random, "at", None, None, at=_unreadable_time(random))
     moment = str(random.choice(MOMENTS)).format(m=_clock(second), s=second)
-    if way < 0.35:
-        return beyond.with_time(_of_the_whole_video(random), moment, bool(random.random() < _IN_FRONT))
-    if way < 0.6:
+    if 0.35 <= way < 0.6:
         text = phrase(random, "at", None, None, at=moment)
         return beyond.with_unknown_word(random, text, moment, dictionary)
-    text = beyond.question(random, dictionary)
+    text = _of_the_whole_video(random) if way < 0.35 else beyond.question(random, dictionary)
     if len(beyond.words_of(text)) < 2:  # nothing would be left but the time
         return text
     return beyond.with_time(text, moment, bool(random.random() < _IN_FRONT))

@@ -10,6 +10,7 @@ words that can stand in any question, so that an unknown one is no reason to dec
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -219,9 +220,14 @@ def keys_beside(letter: str) -> str:
 
 def question(random: Random, dictionary: tuple[str, ...] = ()) -> str:
     """A question that can't be answered, and none of those that are held out."""
-    text = _any(random, dictionary)
+    return not_held_out(lambda: _any(random, dictionary))
+
+
+def not_held_out(draw: Callable[[], str]) -> str:
+    """The first question drawn that is not held out."""
+    text = draw()
     while is_held_out(text):
-        text = _any(random, dictionary)
+        text = draw()
     return text
 
 

@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from .trials import FILLED, INFORMAL, PLAIN, SLIPS
+from .trials import BEYOND_FOLLOWING, FILLED, INFORMAL, PLAIN, SLIPS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "nano.md"
@@ -43,7 +43,7 @@ _MORE = {
     "after": "what comes after it?",
     "follow-up": "follow-ups that name nothing",
 }
-_BEYOND, _AFTER_DECLINING = "beyond: ", "follow-ups that can't be answered"
+_BEYOND = "beyond: "
 _LOW, _LOW_THERE = "beyond: highest relevance under 0.5", "highest relevance under 0.5"
 _AUC = "auc, all segments of all videos"
 _ROUTER = {
@@ -135,10 +135,10 @@ def declining(report: Report, footage: Report | None) -> str:
     rows += [f"| {name.removeprefix(_BEYOND)} | {_cells(found[name])} |" for name in sorts]
     everything, n = _pooled(found, sorts)
     rows.append(f"| **all of these** | {everything:.1f} % | {n} |")
-    follow = [name for name in found if name.startswith(_AFTER_DECLINING)]
+    follow = [name for name in found if name.startswith(BEYOND_FOLLOWING)]
     if follow:
         share, n = _pooled(found, follow)
-        rows.append(f"| {_AFTER_DECLINING} | {share:.1f} % | {n} |")
+        rows.append(f"| {BEYOND_FOLLOWING} | {share:.1f} % | {n} |")
     rows.append(f"| {_DENIED} | {_cells(report[_DENIED])} |")
     rows.append(f"| highest relevance under 0.5 | {_cells(report['router'][_LOW])} |")
     rows.append(f"| could be answered, but was declined | {_cells(report['answerable but declined'])} |")

@@ -15,7 +15,7 @@ _BEYOND_EACH, _RETYPED, _TALKS, _TWICE_EACH = 5, 6, 3, 2  # questions about each
 _TRIES = 20
 _TWICE = ("colour", "object", "direction", "when", "times")
 NEW, INFORMAL, SLIPS, PLAIN = ", new phrasing", "typed in a hurry", "mistyped", "the same, as written"
-FILLED = "with a filler"
+FILLED, BEYOND_FOLLOWING = "with a filler", "follow-ups that can't be answered"
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,6 @@ def conversations(
             answer = answers.answer(question, contents, times) if question else None
             if question and answer and not is_twice(answer):
                 shown = any(words.relevance(question, content) for content in contents)
-                name = "follow-ups that can't be answered" if question.family == BEYOND else "follow-up"
+                name = BEYOND_FOLLOWING if question.family == BEYOND else "follow-up"
                 yield Asked(question, answer, shown, held_out, name + (NEW if held_out else "")), first
                 break

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tempo_cli.hub.locations import PACKAGED
+
 from .conftest import FRACTAL, MODEL, Outcome, on_terminal, spawn
 
 Tempo = Callable[..., Outcome]
@@ -205,7 +207,9 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(len(line) for line in lines) <= 80
     start = lines.index("  ✗ model          some/model: not downloaded, and can't be downloaded: offline")
     assert lines[start + 1] == "                   → Go online, then run: tempo pull some/model"
-    assert lines[start + 2].startswith("  ✓ nano           nano, 7.5 MB, complete:")  # then its folder
+    nano = "  ✓ nano           nano, 7.5 MB, complete:"
+    whole = f"{nano} {PACKAGED['nano']}"
+    assert lines[start + 2] == (whole if len(whole) <= 80 else nano)
     assert lines[-1] == "1 problem: tempo ask can't run until this is fixed."
 
 
